@@ -1,0 +1,68 @@
+"""Frozen descriptions of the random part of a model, shared by formulas and arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Level", "RandomTerm"]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomTerm:
+    """One random-effects term: the columns whose coefficients vary between the clusters of a level.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Name of each column, ``"Intercept"`` for the constant.
+    columns : ndarray, shape (nobs, q)
+        Design columns, float64.
+    structure : {"unstructured", "diagonal", "equal"}
+        Covariance matrix of the q random effects: free, diagonal, or one variance for all.
+    label : str
+        Name of the term as a whole (names the variance of an ``"equal"`` term).
+    """
+
+    names: tuple[str, ...]
+    columns: np.ndarray
+    structure: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of clusters and the random-effects terms that vary between its clusters.
+
+    Attributes
+    ----------
+    name : str
+        Name of the grouping factor, ``"a:b"`` for b nested in a.
+    codes : ndarray of intp, shape (nobs,)
+        Cluster of each row, 0 .. n_clusters - 1, in the order of `labels`.
+    labels : pandas.Index, length n_clusters
+        Label of each cluster; tuples for nested factors.
+    terms : tuple of RandomTerm
+        At least one.
+    """
+
+    name: str
+    codes: np.ndarray
+    labels: pd.Index
+    terms: tuple[RandomTerm, ...]
+
+    @property
+    def n_clusters(self) -> int:
+        return len(self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all random effects of the level, term after term."""
+        return tuple(name for term in self.terms for name in term.names)
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Random-effects design of the level, shape (nobs, q)."""
+        return np.column_stack([term.columns for term in self.terms])
