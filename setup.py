@@ -1,9 +1,9 @@
 """Build the Cython extensions; everything else about the package stands in ``pyproject.toml``.
 
 Every ``sm_gllamm/**/*.pyx`` becomes one extension module. The integration kernel exists several
-times: ``engine/_kernel_base.pyx``, ``_kernel_v3.pyx`` and ``_kernel_v4.pyx`` include the same text and
-are compiled for the plain machine and for two levels of x86-64, so that one installation runs well on
-every processor (the engine picks one when it is imported).
+times: ``engine/_kernel_base.pyx``, ``_kernel_v3.pyx`` and ``_kernel_v4.pyx`` include the same text
+and are compiled for the plain machine and for two levels of x86-64, so that one installation runs
+well on every processor (the engine picks one when it is imported).
 
 Environment
 -----------
@@ -19,8 +19,8 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-# The build is run from the project's root (build front ends guarantee it); paths stay relative, because
-# setuptools refuses absolute ones in the list of sources.
+# The build is run from the project's root (build front ends guarantee it); paths stay relative,
+# because setuptools refuses absolute ones in the list of sources.
 PACKAGE = Path("sm_gllamm")
 KERNEL_ROOMS = (PACKAGE / "engine", PACKAGE / "responses")
 KERNEL_PREFIX = "_kernel_"
@@ -39,8 +39,8 @@ DIRECTIVES = {
     "initializedcheck": False,
 }
 
-# No -ffast-math: it removes the tests for infinity that a likelihood needs, and flushes subnormals in
-# the user's whole process. The two -fno flags give vectorised exp() without changing any result.
+# No -ffast-math: it removes the tests for infinity that a likelihood needs, and flushes subnormals
+# in the user's whole process. The two -fno flags allow vectorised exp() without changing a result.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
 MSVC_FLAGS = ["/O2"]
 INSTRUCTION_SETS = {

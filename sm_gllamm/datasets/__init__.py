@@ -1,0 +1,43 @@
+"""Data sets that the documentation, the examples and the tests use.
+
+Each is a module with `load_pandas` and the texts `TITLE`, `SOURCE`, `COPYRIGHT`, `DESCRSHORT`,
+`DESCRLONG` and `NOTE` (the codebook), as in `statsmodels.datasets`. The data sets are not covered
+by the package's licence: see each `COPYRIGHT`.
+
+Examples
+--------
+>>> from sm_gllamm import datasets
+>>> data = datasets.pisa.load_pandas().data
+>>> data.shape
+(2069, 19)
+"""
+
+from sm_gllamm.datasets import (
+    bacteria,
+    cbpp,
+    contraception,
+    epil,
+    grouseticks,
+    gu_immun,
+    orthodont,
+    oxide,
+    pisa,
+    sleepstudy,
+    toenail,
+    verbagg,
+)
+
+__all__ = [
+    "bacteria",
+    "cbpp",
+    "contraception",
+    "epil",
+    "grouseticks",
+    "gu_immun",
+    "orthodont",
+    "oxide",
+    "pisa",
+    "sleepstudy",
+    "toenail",
+    "verbagg",
+]
