@@ -1,9 +1,7 @@
 """The one reader behind every data set's ``load_pandas``."""
 
-from pathlib import Path
-
 import pandas as pd
-from statsmodels.datasets.utils import Dataset, process_pandas
+from statsmodels.datasets.utils import Dataset, load_csv, process_pandas
 
 
 def load_dataset(name: str, endog: str, categories: dict[str, list[str]] | None = None) -> Dataset:
@@ -25,12 +23,7 @@ def load_dataset(name: str, endog: str, categories: dict[str, list[str]] | None 
         With attributes ``data`` (DataFrame), ``endog`` (Series), ``exog`` (DataFrame), ``names``,
         ``endog_name`` and ``exog_name``.
     """
-    data = pd.read_csv(
-        Path(__file__).parent / name / f"{name}.csv",
-        dtype={
-            column: pd.CategoricalDtype(levels) for column, levels in (categories or {}).items()
-        },
-        # The reader's default parser may be off in the last digit.
-        float_precision="round_trip",
-    )
+    data = load_csv(__file__, f"{name}/{name}.csv")
+    for column, levels in (categories or {}).items():
+        data[column] = pd.Categorical(data[column].astype(str), categories=levels)
     return process_pandas(data, endog_idx=data.columns.get_loc(endog))
