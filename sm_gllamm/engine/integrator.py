@@ -1,0 +1,240 @@
+"""The one door to the kernel: place the nodes, evaluate, look at the posterior.
+
+Work is cut into chunks of top-level clusters whose borders depend on the data alone. Threads take
+chunks; sums run over chunks in order. So a result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from sm_gllamm.engine.dispatch import Kernel, Rule
+from sm_gllamm.engine.problem import Evaluation, Posterior, Problem
+from sm_gllamm.engine.rules import TRAPEZOID_DEPTH, LevelRule, nodes_of
+
+__all__ = ["Integrator"]
+
+#: Row-nodes in a chunk: large enough that starting a thread's task is negligible.
+CHUNK = 50_000
+MAX_CHUNKS = 64
+MODE_ITERATIONS = 200
+MODE_TOLERANCE = 1e-16
+#: Posterior-moment placement: passes, and the change of the log-likelihood that ends them.
+MOMENT_PASSES = 50
+MOMENT_TOLERANCE = 1e-9
+
+
+class Integrator:
+    """Marginal log-likelihood of a :class:`Problem` for given values of the active entries of Phi.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_threads : int or None
+        None: all processors where the work is worth it.
+
+    Notes
+    -----
+    State is the placement of the nodes: :meth:`adapt` renews it, :meth:`evaluate` uses it. Between
+    the two calls the derivative of :meth:`evaluate`'s log-likelihood, nodes held fixed, is exact.
+    """
+
+    def __init__(self, problem: Problem, n_threads: int | None = None):
+        self.problem = problem
+        self.n_threads = n_threads
+        self.kernel = Kernel(
+            problem.family, problem.y, problem.trials, problem.constant, problem.row_weight,
+            problem.design, problem.active_column, problem.active_channel,
+            problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.dispersion,
+        )  # fmt: skip
+        self._n_channels = 1 + sum(problem.dimensions) + problem.dispersion
+        self._allocate()
+        self.placement_rule = "mode"
+        self.set_rules([tuple(LevelRule("hermite", 7) for _ in problem.dimensions)])
+
+    # ------------------------------------------------------------ rules
+    def set_rules(self, rules: list[tuple[LevelRule, ...]], assignment: np.ndarray | None = None):
+        """Rules (one LevelRule a level, lowest first) and which of them each top cluster uses."""
+        self.rules = rules
+        if assignment is None:
+            assignment = np.zeros(self.problem.n_top, dtype=np.intp)
+        self.assignment = assignment
+        self._kernel_rules = [
+            Rule([nodes_of(r, q) for r, q in zip(rule, self.problem.dimensions, strict=True)])
+            for rule in rules
+        ]
+        rows = self.problem.rows_of_top
+        self._chunks = []
+        for g, kernel_rule in enumerate(self._kernel_rules):
+            clusters = np.flatnonzero(assignment == g).astype(np.intp)
+            if len(clusters) == 0:
+                continue
+            work = np.cumsum(rows[clusters]) * float(np.prod(kernel_rule.counts))
+            n_chunks = int(min(MAX_CHUNKS, max(1, work[-1] // CHUNK)))
+            edges = np.searchsorted(work, work[-1] * np.arange(1, n_chunks) / n_chunks)
+            for chunk in np.split(clusters, edges):
+                if len(chunk):
+                    self._chunks.append((g, np.ascontiguousarray(chunk)))
+
+    @property
+    def n_nodes(self) -> float:
+        """Nodes a row is evaluated at, averaged over top-level clusters."""
+        counts = np.array([float(np.prod(rule.counts)) for rule in self._kernel_rules])
+        return float(counts[self.assignment].mean())
+
+    def _map(self, task):
+        """Results of task(group, clusters) for all chunks, in order."""
+        threads = self.n_threads
+        if threads is None:
+            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            threads = min(threads or 1, int(os.environ.get("OMP_NUM_THREADS", threads or 1)))
+        threads = min(threads, len(self._chunks))
+        if threads <= 1:
+            return [task(*chunk) for chunk in self._chunks]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda chunk: task(*chunk), self._chunks))
+
+    # ------------------------------------------------------------ predictors and placement
+    def _allocate(self):
+        """Arrays of modes and placements, one tuple a level."""
+        self._modes, self._placement = [], []
+        dimensions, above = self.problem.dimensions, sum(self.problem.dimensions)
+        for q, offsets in zip(dimensions, self.problem.cluster_offsets, strict=True):
+            above -= q
+            j = len(offsets) - 1
+            self._modes.append(
+                (np.zeros((j, q)), np.zeros((j, q, q)), np.zeros((j, q, above)),
+                 np.zeros((j, q)), np.zeros((j, q)))
+            )  # fmt: skip
+            self._placement.append(
+                (np.zeros((j, q)), np.tile(np.eye(q), (j, 1, 1)), np.zeros(j), np.zeros((j, q, above)))
+            )
+
+    def set_phi(self, phi: np.ndarray):
+        """Put values of the active entries in force; the nodes stay where they are."""
+        problem = self.problem
+        q = sum(problem.dimensions)
+        table = np.zeros((problem.design.shape[1] + 1, self._n_channels))
+        np.add.at(table, (problem.active_column, problem.active_channel), phi)
+        predictors = problem.design @ table[:-1]
+        predictors += table[-1]
+        a = predictors[:, 0].copy()
+        if problem.offset is not None:
+            a += problem.offset
+        tau = predictors[:, q + 1].copy() if problem.dispersion else None
+        self.kernel.set_predictors(a, np.ascontiguousarray(predictors[:, 1 : q + 1]), tau)
+
+    def reset_modes(self):
+        """Start the next search for modes at zero."""
+        for mode, *_ in self._modes:
+            mode[:] = 0.0
+
+    def adapt(self) -> int:
+        """Place the nodes for the predictors in force; returns the number of clusters without a mode."""
+        failed = sum(
+            self._map(
+                lambda g, clusters: self.kernel.find_modes(
+                    clusters, self._modes, self._placement, MODE_ITERATIONS, MODE_TOLERANCE
+                )
+            )
+        )
+        if self.placement_rule == "meansd":
+            self._adapt_to_moments()
+        self._map(self._bracket)
+        return failed
+
+    def _bracket(self, g, clusters):
+        if self.rules[g][0].kind == "trapezoid":
+            self.kernel.bracket(clusters, self._placement, TRAPEZOID_DEPTH)
+
+    def _adapt_to_moments(self):
+        """Centre and scale from posterior means and covariances, iterated from the modes.
+
+        The scale may shrink by a factor 0.4 a pass at most: a pass that sees a single node with all
+        the weight would collapse onto it (Poisson clusters with large counts).
+        """
+        previous = np.inf
+        for _ in range(MOMENT_PASSES):
+            value = self.evaluate(0).loglike.sum()
+            if abs(value - previous) < MOMENT_TOLERANCE * (1.0 + abs(value)):
+                return
+            previous = value
+            moments, _ = self._moments()
+            means = [m[0] for m in moments]
+            for level, (mean, _, residual, residual2) in enumerate(moments):
+                centre, scale, log_det, _ = self._placement[level]
+                covariance = residual2 - residual[:, :, None] * residual[:, None, :]
+                old = scale @ np.swapaxes(scale, 1, 2)
+                floor = 0.16 * np.einsum("jqq->jq", old)
+                diagonal = np.einsum("jqq->jq", covariance)
+                grow = np.sqrt(np.maximum(1.0, floor / np.maximum(diagonal, 1e-300)))
+                covariance = np.where(
+                    (diagonal > 1e-12 * floor).all(1)[:, None, None],
+                    covariance * grow[:, :, None] * grow[:, None, :],
+                    0.16 * old,
+                )
+                scale[:] = np.linalg.cholesky(covariance)
+                log_det[:] = np.log(np.einsum("jqq->jq", scale)).sum(1)
+                centre[:] = means[level]
+
+    # ------------------------------------------------------------ evaluation
+    def evaluate(self, want: int) -> Evaluation:
+        """Log-likelihood (`want` = 0), score (1) and Hessian (2), nodes held fixed."""
+        problem = self.problem
+        na = len(problem.active_column)
+
+        def task(g, clusters):
+            value = np.empty(len(clusters))
+            score = np.empty((len(clusters), na)) if want >= 1 else None
+            hessian = np.zeros((na, na)) if want >= 2 else None
+            self.kernel.evaluate(
+                clusters, self._kernel_rules[g], self._placement, want, value, score, hessian
+            )
+            return value, score, hessian
+
+        results = self._map(task)
+        weight = problem.cluster_weights[-1]
+        value = np.empty(problem.n_top)
+        score = np.empty((problem.n_top, na)) if want >= 1 else None
+        hessian = np.zeros((na, na)) if want >= 2 else None
+        for (_, clusters), (v, s, h) in zip(self._chunks, results, strict=True):
+            w = 1.0 if weight is None else weight[clusters]
+            value[clusters] = v * w
+            if score is not None:
+                score[clusters] = s * (1.0 if weight is None else w[:, None])
+            if hessian is not None:
+                hessian += h
+        if hessian is not None:
+            hessian = np.tril(hessian) + np.tril(hessian, -1).T
+        return Evaluation(value, score, hessian)
+
+    def _moments(self):
+        moments = [
+            (np.zeros(c.shape), np.zeros(s.shape), np.zeros(c.shape), np.zeros(s.shape))
+            for c, s, _, _ in self._placement
+        ]
+        rows = tuple(np.zeros(len(self.problem.y)) for _ in range(3))
+        self._map(
+            lambda g, clusters: self.kernel.posterior(
+                clusters, self._kernel_rules[g], self._placement, moments, rows
+            )
+        )
+        return moments, rows
+
+    def posterior(self) -> Posterior:
+        """Posterior moments given the predictors and nodes in force."""
+        moments, (nu, nu2, response) = self._moments()
+        mean = tuple(m[0] for m in moments)
+        covariance = tuple(m[1] - m[0][:, :, None] * m[0][:, None, :] for m in moments)
+        return Posterior(mean, covariance, nu, np.maximum(nu2 - nu**2, 0.0), response)
+
+    def modes(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """Joint modes (J, q) and curvature covariances (J, q, q; given the levels above), lowest level first."""
+        result = []
+        for mode, factor, *_ in self._modes:
+            inverse = np.linalg.inv(factor)
+            result.append((mode.copy(), np.swapaxes(inverse, 1, 2) @ inverse))
+        return tuple(result)

@@ -1,0 +1,113 @@
+"""What goes into the engine and what comes out: frozen containers of arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Evaluation", "Posterior", "Problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Everything about a likelihood that does not change with the parameters.
+
+    Rows are sorted so that the rows of every cluster are consecutive, at every level. Levels run from
+    the lowest (smallest clusters) up. Row i has the predictor ``nu_i = offset_i + D_i' Phi (1, u)``;
+    `active_column` and `active_channel` list the entries of Phi that may be non-zero, so a model is,
+    for the engine, a vector of values for these entries. Channel 0 stands for the constant, channel r
+    for latent variable u_r (lowest level first), channel q + 1 for the constant in the row's second
+    predictor (log dispersion).
+
+    Attributes
+    ----------
+    family : ndarray of intc, shape (n,)
+        Family-and-link code of each row; rows of a cluster may differ.
+    y, trials, constant : ndarray, shape (n,)
+        Response, binomial denominator (1 elsewhere), parameter-free part of the log density.
+    row_weight : ndarray, shape (n,), or None
+        Exponent of a row's density.
+    design : ndarray, shape (n, d)
+        The union of all design columns, C-contiguous.
+    offset : ndarray, shape (n,), or None
+    active_column : ndarray of intp, shape (n_active,)
+        Column of the design, -1 for the constant 1.
+    active_channel : ndarray of intp, shape (n_active,)
+    cluster_offsets : tuple of ndarray of intp, each shape (J_l + 1,)
+        Cluster j of a level owns units offsets[j]:offsets[j + 1] of the level below (rows for the first).
+    cluster_weights : tuple of (ndarray, shape (J_l,), or None)
+        Exponent of a cluster's likelihood.
+    dimensions : tuple of int
+        Number of latent variables of each level.
+    dispersion : bool
+        Whether any row has a dispersion.
+    exact : bool
+        All rows are gaussian with identity link: three adaptive nodes a dimension are exact.
+    """
+
+    family: np.ndarray
+    y: np.ndarray
+    trials: np.ndarray
+    constant: np.ndarray
+    row_weight: np.ndarray | None
+    design: np.ndarray
+    offset: np.ndarray | None
+    active_column: np.ndarray
+    active_channel: np.ndarray
+    cluster_offsets: tuple[np.ndarray, ...]
+    cluster_weights: tuple[np.ndarray | None, ...]
+    dimensions: tuple[int, ...]
+    dispersion: bool
+    exact: bool
+
+    @property
+    def n_top(self) -> int:
+        """Number of top-level clusters."""
+        return len(self.cluster_offsets[-1]) - 1
+
+    @property
+    def rows_of_top(self) -> np.ndarray:
+        """Number of rows of each top-level cluster, shape (n_top,)."""
+        edges = self.cluster_offsets[-1]
+        for below in self.cluster_offsets[-2::-1]:
+            edges = below[edges]
+        return np.diff(edges)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Log-likelihood and, as wanted, its derivatives in the active entries of Phi.
+
+    Attributes
+    ----------
+    loglike : ndarray, shape (n_top,)
+        Weighted contribution of each top-level cluster.
+    score : ndarray, shape (n_top, n_active), or None
+        Weighted score contribution of each top-level cluster.
+    hessian : ndarray, shape (n_active, n_active), or None
+        Sum over clusters; the exact observed information with the opposite sign.
+    """
+
+    loglike: np.ndarray
+    score: np.ndarray | None = None
+    hessian: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Posterior moments of the standardised latent variables, and of row quantities.
+
+    Attributes
+    ----------
+    mean : tuple of ndarray, each shape (J_l, q_l)
+    covariance : tuple of ndarray, each shape (J_l, q_l, q_l)
+    nu, nu_variance, response : ndarray, shape (n,)
+        Posterior mean and variance of the linear predictor, posterior mean of the inverse link.
+    """
+
+    mean: tuple[np.ndarray, ...]
+    covariance: tuple[np.ndarray, ...]
+    nu: np.ndarray
+    nu_variance: np.ndarray
+    response: np.ndarray

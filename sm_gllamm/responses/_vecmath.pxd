@@ -1,0 +1,9 @@
+# cython: language_level=3
+"""The C header of vectorisable functions, declared once."""
+
+cdef extern from "_vecmath.h" nogil:
+    double sm_exp(double x) noexcept
+    double sm_log(double x) noexcept
+    double sm_log_erfc(double z) noexcept
+    double sm_dot(const double *x, const double *y, int k) noexcept
+    double sm_dot3(const double *x, const double *y, const double *z, int k) noexcept
