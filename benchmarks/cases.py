@@ -1,0 +1,153 @@
+"""The benchmark cases: which model, on which data, against which peers, with which aim."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import data
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One competitor in a case.
+
+    Attributes
+    ----------
+    name : {"lme4", "glmmTMB", "glmm"}
+    aim : float or None
+        Ratio of CPU times (peer / this package) to be reached, or None when only reported.
+    n_points : int or None
+        Quadrature points of the peer; None for the number of the case. 1 is Laplace.
+    repeats : int
+        Timed fits of which the median is taken.
+    """
+
+    name: str
+    aim: float | None = None
+    n_points: int | None = None
+    repeats: int = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model on one data set. The formula is valid in all packages as it stands.
+
+    Attributes
+    ----------
+    n_points : int or tuple of int or None
+        Quadrature points of this package, as in ``fit(n_points=...)``.
+    reference : float or None
+        Log-likelihood that a fit has to reach to within `within`, when peers only have Laplace.
+    seconds : float or None
+        Elapsed seconds allowed on two cores.
+    """
+
+    key: str
+    title: str
+    load: Callable[[], pd.DataFrame]
+    formula: str
+    family: str
+    n_points: int | tuple[int, ...] | None
+    peers: tuple[Peer, ...]
+    factors: tuple[str, ...] = ()
+    reference: float | None = None
+    within: float = 1e-3
+    seconds: float | None = None
+    repeats: int = 5
+    n_threads: int = 1
+    fit_options: dict = field(default_factory=dict)
+
+
+PISA_FORMULA = (
+    "pass_read ~ mses + female + ses + high_school + college + test_lang + (1 | id_school)"
+)
+GUIMMUN_FORMULA = (
+    "immun ~ kid2p + mom25p + ord + ethn + momEd + husEd + momWork + rural + pcInd81"
+    " + (1 | comm/mom)"
+)
+
+CASES = (
+    Case(
+        key="pisa",
+        title="PISA: 2,069 rows, 148 schools, random intercept, logit, 7 points",
+        load=data.pisa,
+        formula=PISA_FORMULA,
+        family="binomial",
+        n_points=7,
+        peers=(Peer("lme4", 30), Peer("glmm", 2, repeats=9), Peer("glmmTMB", n_points=1)),
+        factors=("id_school",),
+        repeats=15,
+    ),
+    Case(
+        key="sim20k",
+        title="simulated: 20,000 rows, 1,000 clusters, logit, 7 points",
+        load=lambda: data.logit_clusters(20_000, 1_000, seed=1),
+        formula="y ~ x1 + x2 + x3 + x4 + (1 | g)",
+        family="binomial",
+        n_points=7,
+        peers=(Peer("glmm", 5, repeats=5), Peer("glmmTMB", n_points=1, repeats=1)),
+        factors=("g",),
+    ),
+    Case(
+        key="sim100k",
+        title="simulated: 100,000 rows, 5,000 clusters, logit, 7 points",
+        load=lambda: data.logit_clusters(100_000, 5_000, seed=2),
+        formula="y ~ x1 + x2 + x3 + x4 + (1 | g)",
+        family="binomial",
+        n_points=7,
+        peers=(
+            Peer("lme4", 150, repeats=1),
+            Peer("glmmTMB", 40, n_points=1, repeats=1),
+            Peer("glmm"),
+        ),
+        factors=("g",),
+    ),
+    Case(
+        key="groups125k",
+        title="125,066 groups of 2-10 rows, gaussian",
+        load=lambda: data.many_groups(gaussian=True),
+        formula="value ~ cat1 + cat2 + x + (1 | unit)",
+        family="gaussian",
+        n_points=None,
+        peers=(Peer("lme4", repeats=1), Peer("glmm", repeats=1)),
+        factors=("unit", "cat1", "cat2"),
+        seconds=10.0,
+        repeats=3,
+        n_threads=2,
+    ),
+    Case(
+        key="groups125k_logit",
+        title="125,066 groups of 2-10 rows, logit, 7 points",
+        load=lambda: data.many_groups(gaussian=False),
+        formula="value ~ cat1 + cat2 + x + (1 | unit)",
+        family="binomial",
+        n_points=7,
+        peers=(Peer("glmm", repeats=1),),
+        factors=("unit", "cat1", "cat2"),
+        seconds=10.0,
+        repeats=3,
+        n_threads=2,
+    ),
+    Case(
+        key="contraception",
+        title="Contraception: 1,934 rows, 60 districts, intercept and slope, 7 x 7 points",
+        load=data.contraception,
+        formula="use ~ age + age2 + urban + ch1 + ch2 + ch3p + (1 + urban | district)",
+        family="binomial",
+        n_points=7,
+        peers=(Peer("glmm", 5, repeats=5), Peer("lme4", n_points=1), Peer("glmmTMB", n_points=1)),
+        factors=("district",),
+        repeats=15,
+    ),
+    Case(
+        key="guimmun",
+        title="guImmun: 2,159 rows, 1,595 mothers in 161 communities, three levels, logit",
+        load=data.guimmun,
+        formula=GUIMMUN_FORMULA,
+        family="binomial",
+        n_points=None,
+        peers=(Peer("glmmTMB", 1, n_points=1), Peer("glmm", n_points=1)),
+        factors=("comm", "mom", "ord", "ethn", "momEd", "husEd"),
+        reference=-1323.952432,
+    ),
+)
