@@ -1,6 +1,14 @@
 """Configuration of the documentation site."""
 
+import importlib
+import sys
+from pathlib import Path
+
 import sm_gllamm
+from sm_gllamm import datasets
+
+# The walk-through draws its figure with the example's own function.
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 project = "sm_gllamm"
 author = "sm_gllamm developers"
@@ -38,3 +46,18 @@ import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
 from sm_gllamm import datasets
 """
+
+
+def write_table_of_datasets(app):
+    """The data sets' titles, descriptions and licences as a table, from the modules themselves."""
+    rows = [".. list-table::", "   :header-rows: 1", "", "   * - Module", "     - Description"]
+    for name in datasets.__all__:
+        module = importlib.import_module(f"sm_gllamm.datasets.{name}")
+        rows += [f"   * - ``{name}``", f"     - {module.TITLE}. {module.DESCRSHORT}"]
+    generated = Path(app.srcdir) / "api" / "generated"
+    generated.mkdir(exist_ok=True)
+    (generated / "datasets.inc").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def setup(app):
+    app.connect("builder-inited", write_table_of_datasets)
