@@ -1,0 +1,262 @@
+"""The one door to the formula library: formulas on data frames, with errors that name the cause."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import formulaic.errors
+import numpy as np
+import pandas as pd
+import patsy
+from patsy.eval import EvalEnvironment
+from statsmodels.formula._manager import FormulaManager
+
+from sm_gllamm.exceptions import SpecificationError
+
+__all__ = ["Evaluated", "FormulaEngine", "did_you_mean", "names_in_scope"]
+
+_LIBRARY_ERRORS = (patsy.PatsyError, formulaic.errors.FormulaicError)
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+# formulaic's wildcard "all other columns": a full stop that belongs to no name and no number
+_WILDCARD = re.compile(r"(?<![\w.)\]])\.(?![\w.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A formula evaluated on a data frame.
+
+    Attributes
+    ----------
+    left : DataFrame or None
+        Columns before ``~``, rows with missing values dropped.
+    right : DataFrame
+        Columns after it, the same rows.
+    spec : object
+        The library's record of the encoding, for new data.
+    missing : ndarray of bool, shape (number of rows given,)
+        True where a value of either side is missing.
+    """
+
+    left: pd.DataFrame | None
+    right: pd.DataFrame
+    spec: Any
+    missing: np.ndarray
+
+
+@dataclass(frozen=True)
+class FormulaEngine:
+    """patsy or formulaic, with the names that formulas may use besides the data's columns.
+
+    Attributes
+    ----------
+    name : {"patsy", "formulaic"}
+        Model and new data must be evaluated by the same library.
+    environment : dict
+        Functions and variables by name.
+    """
+
+    name: str
+    environment: dict[str, Any]
+
+    def evaluate(self, formula: str, frame: pd.DataFrame) -> Evaluated:
+        """Evaluate a formula and leave out the rows with missing values.
+
+        Parameters
+        ----------
+        formula : str
+            ``"y ~ x"``, or a right-hand side alone.
+        frame : DataFrame, n rows
+
+        Returns
+        -------
+        Evaluated
+
+        Raises
+        ------
+        SpecificationError
+            Names the unknown variable, with similar columns of the data, or repeats what the
+            formula library has to say.
+        """
+        used = _used_columns(formula, frame)
+        for column in used:
+            _refuse_numbers_as_objects(frame[column], column)
+        return self._evaluate(formula, frame[used], frame.columns, str(formula))
+
+    def apply(self, spec: Any, formula: str, frame: pd.DataFrame) -> Evaluated:
+        """Evaluate new data as `spec` encoded the data of the model.
+
+        Parameters
+        ----------
+        spec : object
+            `Evaluated.spec` of the model's data.
+        formula : str
+            Its formula, for messages and to find the columns.
+        frame : DataFrame
+            New data.
+
+        Returns
+        -------
+        Evaluated
+
+        Raises
+        ------
+        SpecificationError
+            A column is lacking, or a factor has levels that the model's data did not have.
+        """
+        used = _used_columns(formula, frame)
+        return self._evaluate(spec, frame[used], frame.columns, formula)
+
+    def _evaluate(
+        self, formula: Any, frame: pd.DataFrame, columns: pd.Index, text: str
+    ) -> Evaluated:
+        manager = FormulaManager(self.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
+            try:
+                result = manager.get_matrices(
+                    formula,
+                    frame,
+                    eval_env=self.environment,
+                    pandas=True,
+                    na_action=manager.get_na_action("drop"),
+                )
+            except formulaic.errors.DataMismatchWarning as mismatch:
+                raise _unseen_levels(str(mismatch), text) from mismatch
+            except _LIBRARY_ERRORS as error:
+                raise _explain(error, columns, text) from error
+        left, right = result if isinstance(result, tuple) else (None, result)
+        mask = manager.missing_mask
+        missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
+        return Evaluated(left, right, manager.spec, missing)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # modules do not pickle; their names do
+        environment = {
+            name: _Module(value.__name__) if isinstance(value, ModuleType) else value
+            for name, value in self.environment.items()
+        }
+        return {"name": self.name, "environment": environment}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        environment = {
+            name: value.load() if isinstance(value, _Module) else value
+            for name, value in state["environment"].items()
+        }
+        object.__setattr__(self, "name", state["name"])
+        object.__setattr__(self, "environment", environment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    name: str
+
+    def load(self) -> ModuleType:
+        __import__(self.name)
+        return sys.modules[self.name]
+
+
+def names_in_scope(
+    eval_env: int | Mapping[str, Any] | EvalEnvironment,
+    formulas: Iterable[str],
+    columns: Iterable[Any],
+    depth: int = 0,
+) -> dict[str, Any]:
+    """Functions and variables that formulas mention, taken from the caller's scope.
+
+    Only the names that occur in the formulas and are no columns of the data are taken, so that
+    nothing else is kept alive or pickled with a model.
+
+    Parameters
+    ----------
+    eval_env : int, mapping, or patsy EvalEnvironment
+        Frames to go up from the caller, as in statsmodels; or the names themselves. -1 is the
+        empty environment.
+    formulas : iterable of str
+    columns : iterable
+        Columns of the data, which come before names in scope.
+    depth : int
+        Frames between the caller that `eval_env` counts from and this function's caller.
+
+    Returns
+    -------
+    dict
+    """
+    scope: Mapping[str, Any]
+    if isinstance(eval_env, (int, np.integer)):
+        if eval_env < 0:
+            return {}
+        frame = sys._getframe(int(eval_env) + depth + 1)
+        scope = {**frame.f_globals, **frame.f_locals}
+    elif isinstance(eval_env, EvalEnvironment):
+        scope = eval_env.namespace
+    elif isinstance(eval_env, Mapping):
+        scope = eval_env
+    else:
+        raise SpecificationError(
+            "eval_env must be a number of frames or a dict of names, not "
+            f"{type(eval_env).__name__}."
+        )
+    mentioned = {name for text in formulas for name in _IDENTIFIER.findall(text)}
+    return {name: scope[name] for name in sorted(mentioned - set(columns)) if name in scope}
+
+
+def did_you_mean(name: str, known: Iterable[Any]) -> str:
+    """A half-sentence with names similar to a wrong one, or the names there are, or nothing."""
+    candidates = [str(item) for item in known]
+    lowered = {item.lower(): item for item in candidates}
+    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)
+    if close:
+        return "; did you mean " + " or ".join(repr(lowered[item]) for item in close) + "?"
+    if 0 < len(candidates) <= 12:
+        return "; there are " + ", ".join(repr(item) for item in candidates) + "."
+    return "."
+
+
+def _used_columns(formula: str, frame: pd.DataFrame) -> list[Any]:
+    """Columns that a formula may refer to; the libraries copy what they are given."""
+    if _WILDCARD.search(formula):
+        return list(frame.columns)
+    return [column for column in frame.columns if str(column) in formula]
+
+
+def _refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
+    """Numbers in an object column would silently become a factor with a level for each value."""
+    if values.dtype != object:
+        return
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        raise SpecificationError(
+            f"Column {column!r} holds numbers but has dtype object, so that formulas take it for a "
+            f"factor. Convert it: data[{column!r}] = pd.to_numeric(data[{column!r}]), or to "
+            "'category' if it is one."
+        )
+
+
+def _explain(error: Exception, columns: pd.Index, text: str) -> SpecificationError:
+    """The library's error in words that name the variable and the remedy."""
+    message = str(error)
+    if "expected levels" in message:
+        return _unseen_levels(message.splitlines()[0], text)
+    cause = error.__cause__
+    if isinstance(cause, (NameError, KeyError)):
+        quoted = re.search(r"[`'\"]([^`'\"]+)[`'\"]", str(cause))
+        name = getattr(cause, "name", None) or (quoted[1] if quoted else str(cause))
+        return SpecificationError(
+            f"The formula '{text}' uses '{name}', which is no column of the data"
+            f"{did_you_mean(name, columns)}"
+        )
+    return SpecificationError(f"The formula '{text}' cannot be evaluated: {message}")
+
+
+def _unseen_levels(message: str, text: str) -> SpecificationError:
+    return SpecificationError(
+        f"The new data have levels of a factor in '{text}' that the model's data did not have: "
+        f"{message}"
+    )
