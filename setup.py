@@ -41,7 +41,8 @@ DIRECTIVES = {
 
 # No -ffast-math: it removes the tests for infinity that a likelihood needs, and flushes subnormals
 # in the user's whole process. The two -fno flags allow vectorised exp() without changing a result.
-GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
+# Debugging symbols (Python's own flags ask for them) would make the files seven times as large.
+GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-g0"]
 MSVC_FLAGS = ["/O2"]
 INSTRUCTION_SETS = {
     "base": [],
