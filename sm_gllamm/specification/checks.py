@@ -1,17 +1,79 @@
-"""Checks of weights, exposure, response, covariates and random part; messages name the culprit."""
+"""Checks of covariates, weights, exposure and keywords; messages name the culprit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.elements import Level
+from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.grouping import show_label
 
-__all__ = ["check_exposure", "check_level_weights"]
+__all__ = ["check_covariates", "check_exposure", "check_keywords", "check_level_weights"]
+
+
+def check_covariates(
+    exog: Any, names: Sequence[str] | None = None, rows: pd.Index | None = None, role: str = "exog"
+) -> None:
+    """Refuse covariates that are not numbers, missing or infinite.
+
+    Parameters
+    ----------
+    exog : array_like or DataFrame, shape (nobs, k)
+    names : sequence of str, optional
+        Column names, for messages; a DataFrame has its own.
+    rows : pandas.Index, optional
+        Row labels, for messages; a DataFrame has its own.
+    role : str
+        Name of the argument, for messages.
+
+    Raises
+    ------
+    SpecificationError
+    """
+    if isinstance(exog, pd.DataFrame):
+        columns = {str(name): exog[name] for name in exog.columns}
+        rows = exog.index
+    else:
+        array = np.asarray(exog)
+        array = array.reshape(len(array), -1)
+        labels = names or [f"column {position}" for position in range(array.shape[1])]
+        columns = {label: array[:, j] for j, label in enumerate(labels)}
+    for label, values in columns.items():
+        numbers = _numbers(values, f"{role} '{label}'")
+        bad = ~np.isfinite(numbers)
+        if bad.any():
+            row = int(np.argmax(bad))
+            shown = row if rows is None else rows[row]
+            what = "missing" if np.isnan(numbers[row]) else "infinite"
+            remedy = "use missing='drop'" if what == "missing" else "correct or leave out the row"
+            raise SpecificationError(f"{role} '{label}' is {what} in row {shown!r}; {remedy}.")
+
+
+def check_keywords(given: Iterable[str], allowed: Iterable[str], where: str) -> None:
+    """Refuse keywords that nothing would read.
+
+    Parameters
+    ----------
+    given : iterable of str
+    allowed : iterable of str
+    where : str
+        Name of the function, for the message.
+
+    Raises
+    ------
+    SpecificationError
+    """
+    known = list(allowed)
+    for name in given:
+        if name not in known:
+            raise SpecificationError(
+                f"{where} has no argument {name!r}{did_you_mean(str(name), known)}"
+            )
 
 
 def check_exposure(exposure: np.ndarray, rows: pd.Index) -> None:
@@ -91,3 +153,16 @@ def _check_constant_in_clusters(values: np.ndarray, level: Level, what: str) -> 
             f"{show_label(level.labels[cluster])} it is {values[row]:g} and "
             f"{by_cluster[cluster]:g}. Weights of rows go under 'row'."
         )
+
+
+def _numbers(values: Any, what: str) -> np.ndarray:
+    try:
+        if isinstance(values, pd.Series):
+            return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        example = next((item for item in values if not isinstance(item, (int, float))), values[0])
+        raise SpecificationError(
+            f"{what} is not numeric, for instance {example!r}; convert it by pd.to_numeric, or "
+            "use a formula, which makes dummy variables of it."
+        ) from None

@@ -56,7 +56,8 @@ def align(values: Any, index: pd.Index | None, nobs: int, role: str) -> Any:
     if not (values.index.is_unique and index.is_unique):
         raise SpecificationError(
             f"{role} has row labels other than the data's, and labels occur more than once, so "
-            "that the two cannot be matched. Use a column of the data, or pass the values as an array."
+            "that the two cannot be matched. Use a column of the data, or pass the values as an "
+            "array."
         )
     unmatched = index.difference(values.index, sort=False)
     if len(unmatched):
