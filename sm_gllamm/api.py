@@ -1,0 +1,27 @@
+"""Public names: ``import sm_gllamm.api as smg``."""
+
+from sm_gllamm import datasets
+from sm_gllamm.estimation.verdict import Verdict
+from sm_gllamm.exceptions import (
+    BoundaryWarning,
+    CrossedDesignError,
+    IdentificationWarning,
+    QuadratureWarning,
+    SeparationWarning,
+    SpecificationError,
+)
+from sm_gllamm.models.glmm import GLMM
+from sm_gllamm.results.glmm import GLMMResults
+
+__all__ = [
+    "GLMM",
+    "BoundaryWarning",
+    "CrossedDesignError",
+    "GLMMResults",
+    "IdentificationWarning",
+    "QuadratureWarning",
+    "SeparationWarning",
+    "SpecificationError",
+    "Verdict",
+    "datasets",
+]

@@ -1,0 +1,170 @@
+"""Newton's method with the exact observed information, for maximisation.
+
+Curvature that is not negative is reflected: eigenvalues of the scaled information are replaced by
+their absolute values, floored, so every step is uphill. Steps are halved while the objective does not
+rise. The criterion is the Newton decrement g'(-H)^-1 g, twice the predicted gain in log-likelihood and
+free of the parameters' scales.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Controls", "Outcome", "maximize"]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Settings of an optimisation.
+
+    Attributes
+    ----------
+    maxiter : int
+    tol : float
+        Newton decrement (log-likelihood units) below which the iteration stops.
+    disp : int
+        1: a line an iteration.
+    slack : float
+        A step may lower the objective by this much once the decrement is below 1: nodes placed anew
+        make the objective rough at the size of the quadrature error.
+    """
+
+    maxiter: int = 100
+    tol: float = 1e-10
+    disp: int = 0
+    slack: float = 1e-6
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an optimisation came to.
+
+    Attributes
+    ----------
+    theta : ndarray
+        Best point.
+    value : float
+    gradient, hessian : ndarray
+        At `theta`.
+    converged : bool
+    reason : str
+        Why it stopped.
+    iterations : int
+    decrement : float
+        Newton decrement at `theta`.
+    path : list of (iteration, value, decrement, step, seconds)
+    """
+
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+    converged: bool
+    reason: str
+    iterations: int
+    decrement: float
+    path: list = field(default_factory=list)
+
+
+def newton_step(gradient: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Uphill step and whether the information had to be shifted.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (p,)
+    hessian : ndarray, shape (p, p)
+
+    Returns
+    -------
+    step : ndarray, shape (p,)
+    shifted : bool
+    """
+    information = -hessian
+    scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-12))
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    floor = 1e-8 * max(values[-1], 1e-300)
+    shifted = bool(values[0] < floor)
+    if shifted:
+        # a nearly flat direction must not be mistaken for a long one
+        values = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
+    step = vectors @ ((vectors.T @ (gradient / scale)) / values)
+    return step / scale, shifted
+
+
+def maximize(
+    evaluate: Callable, start: np.ndarray, controls: Controls, limit: np.ndarray | None = None
+) -> Outcome:
+    """Maximise a function of which value, gradient and Hessian are known.
+
+    Parameters
+    ----------
+    evaluate : callable
+        ``evaluate(theta, want)`` returns (value, gradient or None, hessian or None); `want` is 0 or 2.
+        A value that is not finite marks a point outside the domain.
+    start : ndarray, shape (p,)
+    controls : Controls
+    limit : ndarray, shape (p,), optional
+        Largest change of each parameter in one step.
+
+    Returns
+    -------
+    Outcome
+        With ``converged=False`` and the best point if interrupted (KeyboardInterrupt) or stopped.
+    """
+    began = time.perf_counter()
+    theta = np.array(start, dtype=float)
+    value, gradient, hessian = evaluate(theta, 2)
+    outcome = Outcome(theta, value, gradient, hessian, False, "", 0, np.inf)
+    if not np.isfinite(value) or not np.all(np.isfinite(gradient)):
+        outcome.reason = "the log-likelihood is not finite at the starting values"
+        return outcome
+    try:
+        for iteration in range(controls.maxiter + 1):
+            step, shifted = newton_step(outcome.gradient, outcome.hessian)
+            decrement = float(outcome.gradient @ step)
+            outcome.decrement, outcome.iterations = decrement, iteration
+            outcome.path.append((iteration, outcome.value, decrement, time.perf_counter() - began))
+            if controls.disp:
+                print(
+                    f"iteration {iteration:3d}  log-likelihood {outcome.value:.8f}  "
+                    f"decrement {decrement:9.2e}  {outcome.path[-1][3]:7.2f} s"
+                    + ("  (information shifted)" if shifted else "")
+                )
+            if decrement < controls.tol:
+                outcome.converged, outcome.reason = True, "Newton decrement below tolerance"
+                return outcome
+            if iteration == controls.maxiter:
+                break
+            if limit is not None:
+                step = step * min(1.0, np.min(limit / np.maximum(np.abs(step), 1e-300)))
+            if not _advance(evaluate, outcome, step, decrement, controls):
+                outcome.converged = decrement < 1e-6
+                outcome.reason = "no step raises the log-likelihood"
+                return outcome
+        outcome.reason = f"iteration limit ({controls.maxiter}) reached"
+    except KeyboardInterrupt:
+        outcome.reason = "interrupted; this is the best point so far"
+    return outcome
+
+
+def _advance(evaluate, outcome: Outcome, step, decrement: float, controls: Controls) -> bool:
+    """Move `outcome` along `step`, halved while the objective does not rise. False if none does."""
+    slack = controls.slack * (1.0 + 1e-9 * abs(outcome.value)) if decrement < 1.0 else 0.0
+    t = 1.0
+    for _ in range(30):
+        trial = outcome.theta + t * step
+        # a full step is usually taken: its derivatives are wanted at once
+        value, gradient, hessian = evaluate(trial, 2 if t == 1.0 else 0)
+        if np.isfinite(value) and value >= outcome.value + 1e-4 * t * decrement - slack:
+            if gradient is None:
+                value, gradient, hessian = evaluate(trial, 2)
+            if np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian)):
+                outcome.theta, outcome.value = trial, value
+                outcome.gradient, outcome.hessian = gradient, hessian
+                return True
+        t *= 0.5 if t > 0.2 else 0.25
+    return False

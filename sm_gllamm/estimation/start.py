@@ -1,0 +1,87 @@
+"""Starting values: the pooled model first, then a scale for the random effects.
+
+The pooled model is the same likelihood with all random effects at zero. Its own start is one weighted
+least-squares step on the link scale, from responses pulled towards their mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_gllamm.estimation.newton import Controls, maximize
+
+__all__ = ["pooled_fit", "scale_start"]
+
+#: Random-effect scales tried (latent-response units), relative to the size of the design column.
+SCALES = (0.3, 1.0, 2.5)
+
+
+def link_scale_start(design: np.ndarray, linked: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted least squares of linked, shrunken responses on the design.
+
+    Parameters
+    ----------
+    design : ndarray, shape (n, k)
+    linked : ndarray, shape (n,)
+        g(pulled response) - offset.
+    weight : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (k,)
+    """
+    weighted = design * weight[:, None]
+    cross = weighted.T @ design
+    return np.linalg.lstsq(cross, weighted.T @ linked, rcond=1e-12)[0]
+
+
+def pooled_fit(likelihood, theta: np.ndarray, free: np.ndarray, maxiter: int = 50):
+    """Maximum likelihood without random effects.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    theta : ndarray, shape (p,)
+        Starting values; random-effect entries must be zero.
+    free : ndarray of int
+        Positions of the parameters to estimate.
+
+    Returns
+    -------
+    Outcome
+        Its ``theta`` holds the free parameters only.
+    """
+
+    def evaluate(values, want):
+        full = theta.copy()
+        full[free] = values
+        result = likelihood.pooled(full, want)
+        if not want:
+            return result.total, None, None
+        return result.total, result.gradient[free], result.hessian[np.ix_(free, free)]
+
+    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=1e-6))
+
+
+def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]) -> np.ndarray:
+    """Best of a few scales for the random effects, by the log-likelihood.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    theta : ndarray, shape (p,)
+        Pooled estimates, random-effect entries zero.
+    diagonal : list of (position, unit)
+        Diagonal entries of the Cholesky factors, and the random-effect SD that moves nu by one.
+    """
+    best, best_value = None, -np.inf
+    for scale in SCALES:
+        trial = theta.copy()
+        for position, unit in diagonal:
+            trial[position] = scale * unit
+        value = likelihood.evaluate(trial).total
+        if np.isfinite(value) and value > best_value:
+            best, best_value = trial, value
+        elif best is not None:
+            break
+    return theta if best is None else best

@@ -1,0 +1,76 @@
+"""Covariance matrices of estimates: inverse information, sandwich, clustered sandwich."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["condition_number", "inverse_information", "null_space", "sandwich"]
+
+#: Eigenvalues of the scaled information below this share of the largest count as zero.
+RANK_TOL = 1e-10
+
+
+def _scaled(information: np.ndarray):
+    scale = np.sqrt(np.maximum(np.diag(information), 0.0))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    return scale, values, vectors
+
+
+def inverse_information(information: np.ndarray) -> np.ndarray:
+    """Inverse of the observed information, a pseudo-inverse where it is singular.
+
+    Parameters
+    ----------
+    information : ndarray, shape (p, p)
+        Minus the Hessian.
+
+    Returns
+    -------
+    ndarray, shape (p, p)
+    """
+    scale, values, vectors = _scaled(information)
+    keep = values > RANK_TOL * max(values[-1], 1e-300)
+    root = vectors[:, keep] / np.sqrt(values[keep])
+    inverse = root @ root.T
+    return inverse / np.outer(scale, scale)
+
+
+def condition_number(information: np.ndarray) -> float:
+    """Square root of the ratio of the largest to the smallest eigenvalue, columns scaled to unit diagonal.
+
+    gllamm prints the same figure for its own parametrisation; infinite where not positive definite.
+    """
+    _, values, _ = _scaled(information)
+    return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else np.inf
+
+
+def null_space(information: np.ndarray) -> list[np.ndarray]:
+    """Directions in which the log-likelihood is flat or not concave; indices of the parameters involved."""
+    _, values, vectors = _scaled(information)
+    flat = values <= RANK_TOL * max(values[-1], 1e-300)
+    return [np.flatnonzero(np.abs(v) > 0.1) for v in vectors[:, flat].T]
+
+
+def sandwich(bread: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None, factor: bool = False):
+    """H^-1 (sum_g s_g s_g') H^-1 (Huber 1967; White 1982; for weighted models Rabe-Hesketh & Skrondal 2006).
+
+    Parameters
+    ----------
+    bread : ndarray, shape (p, p)
+        Inverse information.
+    scores : ndarray, shape (J, p)
+        Score of each top-level cluster.
+    groups : ndarray of int, shape (J,), optional
+        Groups whose scores are added first; None: each cluster its own.
+    factor : bool
+        Multiply by G / (G - 1).
+    """
+    if groups is not None:
+        sums = np.zeros((groups.max() + 1, scores.shape[1]))
+        np.add.at(sums, groups, scores)
+        scores = sums
+    meat = scores.T @ scores
+    if factor:
+        meat *= len(scores) / (len(scores) - 1)
+    return bread @ meat @ bread

@@ -1,0 +1,157 @@
+"""The marginal log-likelihood as a function of the internal parameters theta."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sm_gllamm.engine.integrator import Integrator
+from sm_gllamm.engine.problem import Posterior, Problem
+from sm_gllamm.engine.rules import LevelRule
+
+__all__ = ["MarginalLikelihood", "Quadrature", "ThetaEvaluation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quadrature:
+    """How the random effects are integrated out.
+
+    Attributes
+    ----------
+    placement : {"mode", "meansd"}
+    rules : tuple of tuple of LevelRule
+        Rules in use, each with one entry a level, lowest level first.
+    assignment : ndarray of intp, shape (n_top,), or None
+        Rule of each top-level cluster; None: the first for all.
+    """
+
+    placement: str
+    rules: tuple[tuple[LevelRule, ...], ...]
+    assignment: np.ndarray | None = None
+
+    @property
+    def laplace(self) -> bool:
+        """Whether a single node stands for the integral at some level."""
+        return any(rule.points == 1 for rules in self.rules for rule in rules)
+
+
+@dataclass(frozen=True, slots=True)
+class ThetaEvaluation:
+    """Log-likelihood by top-level cluster, and derivatives in theta as wanted.
+
+    Attributes
+    ----------
+    loglike : ndarray, shape (n_top,)
+    score : ndarray, shape (n_top, p), or None
+    hessian : ndarray, shape (p, p), or None
+    """
+
+    loglike: np.ndarray
+    score: np.ndarray | None = None
+    hessian: np.ndarray | None = None
+
+    @property
+    def total(self) -> float:
+        return float(self.loglike.sum())
+
+    @property
+    def gradient(self) -> np.ndarray:
+        return self.score.sum(0)
+
+
+class MarginalLikelihood:
+    """Problem (data), mapping (parameters) and integrator (nodes) joined.
+
+    Parameters
+    ----------
+    problem : Problem
+    mapping : object with ``phi``, ``score_in_theta``, ``hessian_in_theta``
+    n_threads : int, optional
+
+    Notes
+    -----
+    Derivatives hold the nodes fixed; the nodes are placed anew at every theta. With a single node
+    (Laplace) the derivative of the placement is not negligible, and derivatives are taken numerically
+    on the re-placed objective.
+    """
+
+    def __init__(self, problem: Problem, mapping, n_threads: int | None = None):
+        self.problem = problem
+        self.mapping = mapping
+        self.integrator = Integrator(problem, n_threads)
+        self.n_evaluations = 0
+        self.quadrature: Quadrature | None = None
+
+    def use(self, quadrature: Quadrature):
+        """Put rules in force."""
+        if quadrature is self.quadrature:
+            return
+        self.quadrature = quadrature
+        self.integrator.placement_rule = quadrature.placement
+        self.integrator.set_rules(list(quadrature.rules), quadrature.assignment)
+
+    def place(self, theta):
+        """Predictors and nodes for theta."""
+        self.integrator.set_phi(self.mapping.phi(theta))
+        self.integrator.adapt()
+
+    def evaluate(self, theta, want: int = 0) -> ThetaEvaluation:
+        """Log-likelihood, score (want >= 1) and Hessian (2) at theta."""
+        self.n_evaluations += 1
+        if want and self.quadrature.laplace:
+            return self._numerical(theta, want)
+        self.place(theta)
+        result = self.integrator.evaluate(want)
+        return ThetaEvaluation(
+            result.loglike,
+            None if want < 1 else self.mapping.score_in_theta(result.score),
+            None if want < 2 else self.mapping.hessian_in_theta(result.hessian),
+        )
+
+    def _numerical(self, theta, want: int) -> ThetaEvaluation:
+        """Central differences of the re-placed objective."""
+        theta = np.asarray(theta, dtype=float)
+        p = len(theta)
+
+        def value(move):
+            self.place(theta + move)
+            return self.integrator.evaluate(0).loglike
+
+        centre = value(np.zeros(p))
+        h = 1e-4 * (1.0 + 0.1 * np.abs(theta))
+        unit = np.diag(h)
+        up = [value(unit[t]) for t in range(p)]
+        down = [value(-unit[t]) for t in range(p)]
+        score = np.column_stack([(u - d) / (2 * h[t]) for t, (u, d) in enumerate(zip(up, down, strict=True))])
+        hessian = None
+        if want >= 2:
+            hessian = np.empty((p, p))
+            for t in range(p):
+                hessian[t, t] = (up[t] - 2 * centre + down[t]).sum() / h[t] ** 2
+                for s in range(t):
+                    both = (
+                        value(unit[t] + unit[s]) - value(unit[t] - unit[s])
+                        - value(unit[s] - unit[t]) + value(-unit[t] - unit[s])
+                    ).sum()  # fmt: skip
+                    hessian[t, s] = hessian[s, t] = both / (4 * h[t] * h[s])
+        return ThetaEvaluation(centre, score, hessian)
+
+    def pooled(self, theta, want: int) -> ThetaEvaluation:
+        """The same with all random effects at zero: an ordinary generalized linear model."""
+        result = self.integrator.evaluate_at_zero(self.mapping.phi(theta), want)
+        return ThetaEvaluation(
+            result.loglike,
+            None if want < 1 else self.mapping.score_in_theta(result.score),
+            None if want < 2 else self.mapping.hessian_in_theta(result.hessian),
+        )
+
+    def posterior(self, theta) -> Posterior:
+        """Posterior moments of the standardised latent variables at theta."""
+        self.place(theta)
+        return self.integrator.posterior()
+
+    def modes(self, theta):
+        """Joint posterior modes and conditional curvature covariances, lowest level first."""
+        self.place(theta)
+        return self.integrator.modes()

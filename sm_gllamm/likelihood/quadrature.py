@@ -1,0 +1,187 @@
+"""How many nodes: ladders of rules, an estimate of the error, and a choice by cluster.
+
+The error of a top-level cluster's log-likelihood is estimated by the change when one level's rule goes
+up one rung of its ladder, summed over levels. Clusters whose errors matter go up; the rest stay, so
+a few clusters with skewed posteriors do not make all the others expensive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sm_gllamm.engine.problem import Problem
+from sm_gllamm.engine.rules import LevelRule
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
+
+__all__ = ["Ladders", "estimate_error", "fixed_quadrature"]
+
+#: Multiples of 8 at the lowest level: the kernel pads its innermost loop to 8 nodes.
+_LEAF_1 = [("hermite", 8), ("hermite", 16), ("trapezoid", 32), ("trapezoid", 64), ("trapezoid", 128),
+           ("trapezoid", 256), ("trapezoid", 512)]  # fmt: skip
+_HIGHER_1 = [("hermite", k) for k in (7, 11, 17, 25, 41, 61, 101)]
+_TWO = [("hermite", k) for k in (6, 8, 12, 16, 24, 36, 54)]
+_SPARSE = [("sparse", k) for k in (5, 7, 9, 11, 13)]
+MODES = (None, "mode", "meansd", "laplace", "trapezoid", "sparse")
+
+
+def ladder(level: int, dimension: int, n_levels: int) -> list[LevelRule]:
+    """Rules of a level from coarse to fine."""
+    if dimension == 1:
+        rungs = _LEAF_1 if level == 0 else _HIGHER_1
+    else:
+        rungs = _TWO if dimension == 2 else _SPARSE
+    return [LevelRule(kind, points) for kind, points in rungs]
+
+
+@dataclass
+class Ladders:
+    """The rung of every top-level cluster at every level.
+
+    Parameters
+    ----------
+    problem : Problem
+    placement : {"mode", "meansd"}
+
+    Attributes
+    ----------
+    rung : ndarray of int, shape (n_top, n_levels)
+    """
+
+    problem: Problem
+    placement: str = "mode"
+
+    def __post_init__(self):
+        n_levels = len(self.problem.dimensions)
+        self.rules = [ladder(i, q, n_levels) for i, q in enumerate(self.problem.dimensions)]
+        if self.placement == "meansd":
+            # the moments are a rule of their own for the placement: Gauss-Hermite throughout
+            counts = (8, 16, 24, 32, 48, 64, 96)
+            self.rules = [
+                [LevelRule("hermite", k) for k in counts] if q == 1 else rules
+                for q, rules in zip(self.problem.dimensions, self.rules, strict=True)
+            ]
+        self.rung = np.zeros((self.problem.n_top, n_levels), dtype=int)
+
+    def quadrature(self, rung: np.ndarray | None = None) -> Quadrature:
+        """Rules in force for the given rungs."""
+        rung = self.rung if rung is None else rung
+        if (rung == rung[0]).all():
+            unique, assignment = rung[:1], np.zeros(len(rung), dtype=np.intp)
+        else:
+            unique, assignment = np.unique(rung, axis=0, return_inverse=True)
+        rules = tuple(
+            tuple(self.rules[level][r] for level, r in enumerate(combination)) for combination in unique
+        )
+        return Quadrature(self.placement, rules, assignment.reshape(-1).astype(np.intp))
+
+    def errors(self, likelihood: MarginalLikelihood, theta) -> np.ndarray:
+        """Estimated absolute error of each cluster's log-likelihood by level, shape (n_top, n_levels)."""
+        likelihood.use(self.quadrature())
+        base = likelihood.evaluate(theta).loglike
+        errors = np.empty(self.rung.shape)
+        for level, rules in enumerate(self.rules):
+            finer = self.rung.copy()
+            finer[:, level] = np.minimum(finer[:, level] + 1, len(rules) - 1)
+            likelihood.use(self.quadrature(finer))
+            errors[:, level] = np.abs(likelihood.evaluate(theta).loglike - base)
+        likelihood.use(self.quadrature())
+        return np.where(np.isfinite(errors), errors, np.inf)
+
+    def raise_rungs(self, errors: np.ndarray, tol: float) -> bool:
+        """Move the clusters whose errors make up more than `tol` one rung up. False if none can go."""
+        top = np.array([len(rules) - 1 for rules in self.rules])
+        flat = np.where(self.rung < top, errors, 0.0).ravel()
+        order = np.argsort(flat)
+        raised = np.zeros(len(flat), dtype=bool)
+        raised[order[np.cumsum(flat[order]) > 0.5 * tol]] = True
+        raised &= flat > 0
+        if not raised.any():
+            return False
+        self.rung += raised.reshape(self.rung.shape)
+        return True
+
+
+def exact_quadrature(problem: Problem) -> Quadrature:
+    """Gaussian-identity responses: polynomials of degree 4 in u are all that score and information need."""
+    rules = tuple(
+        LevelRule("hermite", 3) if q <= 3 else LevelRule("sparse", 5) for q in problem.dimensions
+    )
+    return Quadrature("mode", (rules,))
+
+
+def fixed_quadrature(problem: Problem, level_names, n_points, integration) -> Quadrature:
+    """Rules for node counts chosen by the user.
+
+    Parameters
+    ----------
+    problem : Problem
+    level_names : sequence of str
+        Lowest level first.
+    n_points : int, sequence of int (top level first), dict (level name to int)
+    integration : {None, "mode", "meansd", "laplace", "trapezoid", "sparse"}
+    """
+    if integration == "laplace":
+        n_points = 1
+    names = list(level_names)
+    if isinstance(n_points, dict):
+        unknown = set(n_points) - set(names)
+        if unknown or len(n_points) < len(names):
+            raise SpecificationError(f"n_points needs one entry for each of {names[::-1]}, got {n_points}")
+        counts = [n_points[name] for name in names]
+    elif np.ndim(n_points) == 0:
+        counts = [n_points] * len(names)
+    else:
+        counts = list(n_points)[::-1]
+        if len(counts) != len(names):
+            raise SpecificationError(
+                f"n_points has {len(counts)} entries for {len(names)} levels (top level first: {names[::-1]})"
+            )
+    rules = []
+    for level, (points, q) in enumerate(zip(counts, problem.dimensions, strict=True)):
+        if not (isinstance(points, (int, np.integer)) and 1 <= points <= 1000):
+            raise SpecificationError(f"n_points must be whole numbers from 1 to 1000, not {points!r}")
+        kind = "hermite"
+        if integration == "trapezoid" and level == 0:
+            if q != 1:
+                raise SpecificationError(
+                    f"integration='trapezoid' is for one random effect; {names[0]} has {q}"
+                )
+            if points < 3:
+                raise SpecificationError("integration='trapezoid' needs at least 3 points")
+            kind = "trapezoid"
+        if integration == "sparse" and q > 1:
+            if points % 2 == 0:
+                raise SpecificationError("integration='sparse' needs an odd n_points (3, 5, 7, ...)")
+            kind = "sparse"
+        if kind == "hermite" and points**q > 500_000:
+            raise SpecificationError(
+                f"{points} points in {q} dimensions are {points**q:,} nodes; use integration='sparse'"
+            )
+        rules.append(LevelRule(kind, int(points)))
+    return Quadrature("meansd" if integration == "meansd" else "mode", (tuple(rules),))
+
+
+def estimate_error(likelihood: MarginalLikelihood, theta) -> float:
+    """Change of the log-likelihood when every rule in force is refined (all levels at once)."""
+    quadrature = likelihood.quadrature
+    base = likelihood.evaluate(theta).total
+
+    def finer(rule: LevelRule, q: int) -> LevelRule:
+        if rule.kind == "sparse":
+            return LevelRule("sparse", rule.points + 2)
+        points = 2 * rule.points + 1
+        if q > 1:
+            points = rule.points + 4
+        return LevelRule(rule.kind, points)
+
+    rules = tuple(
+        tuple(finer(rule, q) for rule, q in zip(levels, likelihood.problem.dimensions, strict=True))
+        for levels in quadrature.rules
+    )
+    likelihood.use(Quadrature(quadrature.placement, rules, quadrature.assignment))
+    refined = likelihood.evaluate(theta).total
+    likelihood.use(quadrature)
+    return abs(refined - base)

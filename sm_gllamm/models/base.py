@@ -1,0 +1,268 @@
+"""What every model with latent variables shares: the likelihood as statsmodels wants it, and `fit`."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from statsmodels.base.model import GenericLikelihoodModel, LikelihoodModelResults
+
+from sm_gllamm.exceptions import (
+    BoundaryWarning,
+    ConvergenceWarning,
+    IdentificationWarning,
+    QuadratureWarning,
+    SeparationWarning,
+    SpecificationError,
+)
+from sm_gllamm.inference.covariance import inverse_information, sandwich
+from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature, ThetaEvaluation
+from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_quadrature
+
+__all__ = ["LatentVariableModel"]
+
+#: statsmodels' names for a sandwich that sums scores within independent units
+ROBUST_NAMES = {"robust", "HC0", "HC1", "HC2", "HC3"}
+
+
+class LatentVariableModel(GenericLikelihoodModel):
+    """Base of the models: published parameters outside, theta and the marginal likelihood inside.
+
+    A subclass sets ``self.assembly`` (a sorted problem and the mapping of its parameters) and
+    ``self.level_names`` (lowest level first), and names its ``results_class`` and wrapper.
+
+    Notes
+    -----
+    The log-likelihood is a sum over top-level clusters. Methods with one row an observation
+    (``loglikeobs``, ``score_obs``) put a cluster's total in the row of its first observation and
+    zeros elsewhere, so that sums, sandwiches and cluster-robust covariances come out right.
+    """
+
+    @property
+    def mapping(self):
+        """Published parameters, internal theta and what lies between."""
+        return self.assembly.mapping
+
+    @property
+    def likelihood(self) -> MarginalLikelihood:
+        """The marginal likelihood in theta, built at first use."""
+        if self._likelihood is None:
+            self._likelihood = MarginalLikelihood(self.assembly.problem, self.mapping, self.n_threads)
+        return self._likelihood
+
+    def __getstate__(self):
+        state = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__
+        # the kernel holds pointers; it is rebuilt at first use
+        return {**state, "_likelihood": None}
+
+    def default_quadrature(self) -> Quadrature:
+        """Rules before any fit has chosen better ones."""
+        problem = self.assembly.problem
+        return exact_quadrature(problem) if problem.exact else Ladders(problem).quadrature()
+
+    def _ready(self, quadrature: Quadrature | None = None) -> MarginalLikelihood:
+        """The likelihood with the given rules in force (default: those of the latest fit)."""
+        likelihood = self.likelihood
+        likelihood.integrator.n_threads = self.n_threads
+        likelihood.use(quadrature or self._quadrature or self.default_quadrature())
+        return likelihood
+
+    # ------------------------------------------------------------ statsmodels' likelihood methods
+    def _scatter(self, values: np.ndarray) -> np.ndarray:
+        """Cluster values to rows: the first row of each cluster, zero elsewhere."""
+        out = np.zeros((self.endog.shape[0], *values.shape[1:]))
+        out[self.assembly.first_row] = values
+        return out
+
+    def _in_params(self, params, want: int) -> ThetaEvaluation:
+        """Log-likelihood and derivatives in the published parameters."""
+        theta = self.mapping.theta(params)
+        result = self._ready().evaluate(theta, want)
+        if not want:
+            return result
+        inverse = np.linalg.pinv(self.mapping.jacobian(theta))
+        score = result.score @ inverse
+        hessian = None
+        if want >= 2:
+            bend = self.mapping.curvature(theta, score.sum(0))
+            hessian = inverse.T @ (result.hessian - bend) @ inverse
+        return ThetaEvaluation(result.loglike, score, hessian)
+
+    def loglike(self, params) -> float:
+        """Log-likelihood at published parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+
+        Returns
+        -------
+        float
+        """
+        return self._in_params(params, 0).total
+
+    def loglike_at(self, params, n_points=None, integration=None) -> float:
+        """Log-likelihood with a stated number of quadrature points, for comparison with other software.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        n_points : int, sequence or dict
+            As in :meth:`fit`.
+        integration : str
+            As in :meth:`fit`; ``"meansd"`` is where Stata and gllamm put the nodes.
+
+        Returns
+        -------
+        float
+        """
+        quadrature = self._quadrature_for(n_points, integration)
+        if quadrature is None:
+            quadrature = self.default_quadrature()
+        theta = self.mapping.theta(params)
+        return self._ready(quadrature).evaluate(theta).total
+
+    def loglikeobs(self, params) -> np.ndarray:
+        """Log-likelihood contributions, shape (nobs,): a top-level cluster's in its first row."""
+        return self._scatter(self._in_params(params, 0).loglike)
+
+    def score(self, params) -> np.ndarray:
+        """Gradient in the published parameters, nodes held fixed; shape (k_params,)."""
+        return self._in_params(params, 1).gradient
+
+    def score_obs(self, params, **kwds) -> np.ndarray:
+        """Score contributions, shape (nobs, k_params): a top-level cluster's in its first row."""
+        return self._scatter(self._in_params(params, 1).score)
+
+    def hessian(self, params) -> np.ndarray:
+        """Exact Hessian in the published parameters, nodes held fixed; shape (k_params, k_params)."""
+        return self._in_params(params, 2).hessian
+
+    def information(self, params) -> np.ndarray:
+        """Observed information, minus the Hessian."""
+        return -self.hessian(params)
+
+    # ------------------------------------------------------------ pieces of fit
+    def _quadrature_for(self, n_points, integration) -> Quadrature | None:
+        """Rules the user fixed, or None where they are to be chosen."""
+        if integration not in (None, "mode", "meansd", "laplace", "trapezoid", "sparse"):
+            raise SpecificationError(
+                f"integration={integration!r} is not known; use None, 'mode', 'meansd', 'laplace', "
+                "'trapezoid' or 'sparse'"
+            )
+        problem = self.assembly.problem
+        if problem.exact:
+            return exact_quadrature(problem)
+        if integration == "laplace" and n_points not in (None, 1):
+            raise SpecificationError("integration='laplace' is one node; leave n_points out")
+        if n_points is None and integration != "laplace":
+            if integration in ("trapezoid", "sparse"):
+                raise SpecificationError(f"integration={integration!r} needs n_points")
+            return None
+        return fixed_quadrature(problem, self.level_names, n_points, integration)
+
+    def _covariance(self, theta, evaluation, cov_type: str, cov_kwds: dict | None):
+        """Covariance matrix of the published parameters, and the keywords it was computed with."""
+        jacobian = self.mapping.jacobian(theta)
+        bread = inverse_information(-evaluation.hessian)
+        kwds = dict(cov_kwds or {})
+        if cov_type == "nonrobust":
+            inner = bread
+        elif cov_type in ROBUST_NAMES:
+            inner = sandwich(bread, evaluation.score)
+        elif cov_type == "cluster":
+            inner = sandwich(
+                bread, evaluation.score, self._group_of_cluster(kwds), kwds.get("use_correction", True)
+            )
+        else:
+            raise SpecificationError(
+                f"cov_type={cov_type!r} is not available; use 'nonrobust', 'robust' or 'cluster'"
+            )
+        covariance = jacobian @ inner @ jacobian.T
+        return (covariance + covariance.T) / 2, kwds
+
+    def _group_of_cluster(self, kwds: dict) -> np.ndarray:
+        """Code of the group each top-level cluster belongs to, from ``cov_kwds["groups"]``."""
+        if "groups" not in kwds:
+            raise SpecificationError("cov_type='cluster' needs cov_kwds={'groups': labels, one a row}")
+        labels = np.asarray(kwds["groups"])
+        codes = self._row_labels(labels, "cov_kwds['groups']")
+        of_cluster = codes[self.assembly.first_row]
+        top = self.assembly.problem.rows_of_top
+        position = np.empty(len(codes), dtype=np.intp)
+        rows = np.arange(len(codes)) if self.assembly.order is None else self.assembly.order
+        position[rows] = np.repeat(np.arange(len(top)), top)
+        if np.any(codes != of_cluster[position]):
+            row = int(np.flatnonzero(codes != of_cluster[position])[0])
+            raise SpecificationError(
+                f"cov_kwds['groups'] must contain whole clusters of {self.level_names[-1]}; row {row} "
+                "is in another group than the first row of its cluster"
+            )
+        return of_cluster
+
+    def _row_labels(self, labels: np.ndarray, what: str) -> np.ndarray:
+        """Integer codes of labels by row, cut to the rows in use."""
+        import pandas as pd
+
+        if len(labels) != self.endog.shape[0]:
+            kept = getattr(self, "kept_rows", None)
+            if kept is None or len(labels) != len(kept):
+                raise SpecificationError(
+                    f"{what} has {len(labels)} entries for {self.endog.shape[0]} rows in use"
+                )
+            labels = labels[kept]
+        codes, _ = pd.factorize(labels)
+        if (codes < 0).any():
+            raise SpecificationError(f"{what} is missing in row {int(np.argmin(codes))}")
+        return codes
+
+    def _results(self, theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, start, extra):
+        """A results instance of the subclass's ``results_class``, unwrapped."""
+        params = self.mapping.params(theta)
+        covariance, cov_kwds = self._covariance(theta, evaluation, cov_type, cov_kwds)
+        base = LikelihoodModelResults(self, params, covariance, scale=1.0)
+        base.use_t = bool(use_t)
+        base.cov_type = cov_type
+        base.cov_kwds = cov_kwds
+        if cov_type != "nonrobust":
+            base.cov_params_default = covariance
+            bread = self._covariance(theta, evaluation, "nonrobust", None)[0]
+            base.normalized_cov_params = bread
+        base.mle_retvals = {
+            "converged": verdict.converged,
+            "iterations": verdict.iterations,
+            "fopt": -evaluation.total / self.endog.shape[0],
+            "reason": verdict.reason,
+        }
+        base.mle_settings = {
+            "optimizer": "newton",
+            "start_params": start,
+            "maxiter": settings.maxiter,
+            "tol": settings.tol,
+            "cov_type": cov_type,
+        }
+        return self.results_class(self, base, verdict=verdict, settings=settings, **extra)
+
+    @staticmethod
+    def _warn(verdict, converged: bool = True):
+        """statsmodels-style warnings for everything the verdict has against a fit."""
+        if not verdict.converged and converged:
+            warnings.warn(f"Maximum likelihood did not converge: {verdict.reason}.", ConvergenceWarning, stacklevel=3)
+        if verdict.separation:
+            warnings.warn(
+                f"perfect separation by {', '.join(verdict.separation)}: estimates run away", SeparationWarning, stacklevel=3
+            )
+        if verdict.boundary or verdict.singular:
+            what = ", ".join(verdict.boundary) or "covariance matrix of " + ", ".join(verdict.singular)
+            warnings.warn(f"estimate on the boundary of the parameter space: {what}", BoundaryWarning, stacklevel=3)
+        if verdict.unidentified:
+            warnings.warn(
+                f"not identified by the data: {', '.join(verdict.unidentified)}", IdentificationWarning, stacklevel=3
+            )
+        if verdict.quadrature_error > verdict.quadrature_tol:
+            warnings.warn(
+                f"the log-likelihood is off by about {verdict.quadrature_error:.1e} at the chosen number of "
+                "quadrature points; increase n_points or leave it out",
+                QuadratureWarning,
+                stacklevel=3,
+            )

@@ -1,0 +1,238 @@
+"""The steps of a fit: start, nodes, maximum, diagnosis, covariance matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sm_gllamm.estimation.newton import Controls, Outcome, maximize
+from sm_gllamm.estimation.start import link_scale_start, pooled_fit, scale_start
+from sm_gllamm.estimation.verdict import Verdict
+from sm_gllamm.inference.covariance import condition_number, null_space
+from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
+from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
+
+__all__ = ["Fit", "FitSettings", "diagnose", "fit_adaptive", "fit_fixed", "start_theta"]
+
+#: Decrement at which it is worth asking whether there are enough nodes.
+LOOSE = 1e-3
+#: Node choices before giving up (each is a rung of the ladder).
+ROUNDS = 8
+#: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
+ZERO_SD = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """What the user asked of a fit; kept on the results.
+
+    Attributes
+    ----------
+    n_points : int, tuple, dict or None
+    integration : str or None
+    maxiter : int
+    tol : float
+        Newton decrement.
+    quadrature_tol : float
+        Absolute error of the log-likelihood aimed at when nodes are chosen.
+    warn_tol : float
+        Estimated error above which a chosen `n_points` is warned about.
+    n_threads : int or None
+    disp : int
+    reml : bool
+    """
+
+    n_points: object = None
+    integration: str | None = None
+    maxiter: int = 100
+    tol: float = 1e-10
+    quadrature_tol: float = 1e-4
+    warn_tol: float = 1e-3
+    n_threads: int | None = None
+    disp: int = 0
+    reml: bool = False
+
+    @property
+    def controls(self) -> Controls:
+        return Controls(self.maxiter, self.tol, self.disp)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Outcome of the optimisation, the rules it ended with and their estimated error."""
+
+    outcome: Outcome
+    quadrature: Quadrature
+    error: float
+    start: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+def objective(likelihood: MarginalLikelihood):
+    """The likelihood as estimation.newton wants it."""
+
+    def evaluate(theta, want):
+        result = likelihood.evaluate(theta, want)
+        if not want:
+            return result.total, None, None
+        return result.total, result.gradient, result.hessian
+
+    return evaluate
+
+
+def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale: float):
+    """Positions of the Cholesky factors' diagonals in theta, and the SD that moves nu by `y_scale`."""
+    mapping, design = likelihood.mapping, likelihood.problem.design
+    units = []
+    for t in range(mapping.k_exog, len(mapping.theta_index)):
+        position = mapping.theta_index[t]
+        if position in mapping.diagonal:
+            column = mapping.active_column[t]
+            size = 1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))
+            units.append((int(position), y_scale / max(size, 1e-300)))
+    return units
+
+
+def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Outcome]:
+    """Starting values from the pooled model and a few scales of the random effects.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+        With a quadrature in force.
+    family : statsmodels family
+        For its starting mean and link.
+
+    Returns
+    -------
+    theta : ndarray, shape (p,)
+    pooled : Outcome
+        Fit without random effects (its first entries are the coefficients).
+    """
+    problem, mapping = likelihood.problem, likelihood.mapping
+    theta = np.zeros(mapping.k_params)
+    k = mapping.k_exog
+    weight = np.ones(len(problem.y)) if problem.row_weight is None else problem.row_weight
+    share = problem.y / problem.trials
+    mean = np.average(share, weights=weight * problem.trials)
+    pulled = family.starting_mu(share) if hasattr(family, "starting_mu") else (share + mean) / 2
+    pulled = 0.5 * pulled + 0.5 * mean
+    linked = family.link(pulled)
+    if problem.offset is not None:
+        linked = linked - problem.offset
+    theta[:k] = link_scale_start(problem.design[:, :k], linked, weight * problem.trials)
+    free = np.arange(k)
+    y_scale = 1.0
+    if mapping.dispersion:
+        spread = np.sqrt(np.average((share - mean) ** 2, weights=weight))
+        theta[-1] = np.log(spread)
+        free = np.append(free, mapping.k_params - 1)
+    pooled = pooled_fit(likelihood, theta, free)
+    theta[free] = pooled.theta
+    if mapping.dispersion:
+        y_scale = np.exp(theta[-1]) * (1.0 if problem.exact else 1.0 / abs(mean))
+    return scale_start(likelihood, theta, diagonal_units(likelihood, theta, y_scale)), pooled
+
+
+def fit_fixed(
+    likelihood: MarginalLikelihood, start: np.ndarray, quadrature: Quadrature, controls: Controls
+) -> Fit:
+    """Maximise with given rules, then estimate their error (0 for models that are integrated exactly)."""
+    likelihood.use(quadrature)
+    outcome = maximize(objective(likelihood), start, controls)
+    exact = likelihood.problem.exact
+    error = 0.0 if exact else estimate_error(likelihood, outcome.theta)
+    return Fit(outcome, quadrature, error, start)
+
+
+def fit_adaptive(
+    likelihood: MarginalLikelihood, start: np.ndarray, placement: str, controls: Controls, tol: float
+) -> Fit:
+    """Maximise, raising node counts until the estimated error of the log-likelihood is below `tol`.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    start : ndarray, shape (p,)
+    placement : {"mode", "meansd"}
+    controls : Controls
+    tol : float
+        Absolute error of the log-likelihood.
+    """
+    ladders = Ladders(likelihood.problem, placement)
+    evaluate = objective(likelihood)
+    # a rough optimum first: where the estimate is decides how many nodes it takes
+    rough, used, theta, path = True, 0, start, []
+    for _ in range(2 * ROUNDS):
+        likelihood.use(ladders.quadrature())
+        left = max(controls.maxiter - used, 0)
+        stop = max(LOOSE, controls.tol) if rough else controls.tol
+        outcome = maximize(evaluate, theta, replace(controls, maxiter=left, tol=stop))
+        used += outcome.iterations
+        path += outcome.path
+        theta = outcome.theta
+        errors = ladders.errors(likelihood, theta)
+        enough = errors.sum() <= tol
+        if not outcome.converged or (enough and not rough):
+            break
+        if enough or not ladders.raise_rungs(errors, tol):
+            if not rough:
+                break
+            rough = False
+    outcome.iterations, outcome.path = used, path
+    return Fit(outcome, ladders.quadrature(), float(errors.sum()), start)
+
+
+def diagnose(likelihood: MarginalLikelihood, fit: Fit, settings: FitSettings, separation=()) -> Verdict:
+    """The verdict on a fit: boundary, singular or unidentified directions, accuracy of the integral."""
+    mapping, theta = likelihood.mapping, fit.outcome.theta
+    information = -fit.outcome.hessian
+    sigma = np.exp(theta[-1]) if mapping.dispersion and likelihood.problem.exact else 1.0
+    boundary, singular = [], []
+    on_edge = np.zeros(len(theta), dtype=bool)
+    units = dict(diagonal_units(likelihood, theta, sigma))
+    for _, _, block, covariance in mapping.terms:
+        factor = covariance.factor(theta[block])
+        sd = np.sqrt((factor**2).sum(1))
+        for row, column, k in covariance.entries:
+            position = block.start + k
+            if row == column and abs(theta[position]) < ZERO_SD * units[position]:
+                on_edge[position] = True
+                if sd[row] < ZERO_SD * units[position]:
+                    boundary.append(covariance.variance_name(row))
+                elif covariance.group not in singular:
+                    singular.append(covariance.group)
+            elif row == column and sd[row] > 0 and abs(factor[row, row]) < 1e-4 * sd[row]:
+                on_edge[position] = True
+                if covariance.group not in singular:
+                    singular.append(covariance.group)
+    boundary = list(dict.fromkeys(boundary))
+    interior = np.flatnonzero(~on_edge)
+    names = []
+    for direction in null_space(information[np.ix_(interior, interior)]):
+        names += [mapping.param_names[interior[k]] for k in direction]
+    # a zero variance takes its covariances with it: they are not unidentified but on the boundary
+    names = [n for n in dict.fromkeys(names) if not (boundary and n.startswith("cov("))]
+    advice = []
+    if not fit.outcome.converged:
+        advice.append("more iterations (maxiter=...), other start_params, or a simpler random part")
+    if boundary:
+        advice.append(f"refitting without {', '.join(boundary)}")
+    if singular:
+        advice.append("uncorrelated random effects: (x || group) or covariance='diagonal'")
+    if names:
+        advice.append("dropping one of the parameters named, or a constraint on them")
+    return Verdict(
+        converged=fit.outcome.converged,
+        reason=fit.outcome.reason,
+        iterations=fit.outcome.iterations,
+        decrement=fit.outcome.decrement,
+        boundary=tuple(boundary),
+        singular=tuple(singular),
+        unidentified=tuple(names),
+        separation=tuple(separation),
+        condition_number=condition_number(information[np.ix_(interior, interior)]),
+        quadrature_error=fit.error,
+        quadrature_tol=settings.warn_tol,
+        advice=tuple(advice),
+    )

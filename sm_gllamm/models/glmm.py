@@ -1,0 +1,429 @@
+"""Generalized linear mixed models by maximum likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from sm_gllamm.estimation.newton import maximize
+from sm_gllamm.estimation.verdict import Verdict
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.likelihood.marginal import ThetaEvaluation
+from sm_gllamm.likelihood.reml import RestrictedLikelihood
+from sm_gllamm.mapping.assemble import assemble
+from sm_gllamm.models.base import LatentVariableModel
+from sm_gllamm.models.fitting import (
+    Fit,
+    FitSettings,
+    diagnose,
+    diagonal_units,
+    fit_adaptive,
+    fit_fixed,
+    start_theta,
+)
+from sm_gllamm.responses.registry import response_for
+from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
+from sm_gllamm.models.inputs import level_weights, prepare_arrays, successes_and_trials
+from sm_gllamm.specification.design import build_design
+
+__all__ = ["GLMM"]
+
+_OPTIONS = ("groups", "exog_re", "offset", "exposure", "weights", "freq_weights", "weight_scaling",
+            "covariance", "random", "n_threads", "design")  # fmt: skip
+
+
+class GLMM(LatentVariableModel):
+    """Generalized linear mixed model with nested random effects, fitted by maximum likelihood.
+
+    Parameters
+    ----------
+    endog : array_like, shape (nobs,) or (nobs, 2)
+        Response; for binomial families 0/1, proportions are not accepted, counts of successes and
+        failures are two columns as in statsmodels' GLM.
+    exog : array_like, shape (nobs, k)
+        Fixed-effects design, with a constant if one is wanted.
+    groups : array_like, shape (nobs,), or DataFrame / dict of nested labels from top to bottom
+        Cluster of each row.
+    exog_re : array_like, shape (nobs, q), or dict of level name to array, optional
+        Random-effects design; a random intercept at every level if not given.
+    family : statsmodels family, class or name, optional
+        Gaussian (identity, log), Binomial (logit, probit, cloglog) or Poisson (log). Default gaussian.
+    offset, exposure : array_like, shape (nobs,), optional
+        Added to the linear predictor; the exposure's logarithm is.
+    weights : array_like or dict of level name (``"row"`` for rows) to array_like, shape (nobs,), optional
+        Sampling weights: inverse conditional selection probabilities of the units of a level given
+        their cluster. The fit is pseudo maximum likelihood with sandwich standard errors.
+    freq_weights : the same, optional
+        Frequency weights: how many identical units a unit stands for.
+    weight_scaling : {None, "size", "effective"}
+        Scaling of sampling weights within clusters; see :mod:`sm_gllamm.survey.scaling`.
+    covariance : {"unstructured", "diagonal", "equal"} or dict of level name to these
+        Covariance matrix of the random effects of a level.
+    missing : {"none", "drop", "raise"}
+        What to do with rows that have missing values.
+    n_threads : int, optional
+        Threads over top-level clusters; results do not depend on it.
+
+    Raises
+    ------
+    SpecificationError
+        If the data do not fit the model; the message names the column, row or cluster.
+    CrossedDesignError
+        If grouping factors are crossed.
+
+    Notes
+    -----
+    Conditional on random effects ``u`` the linear predictor of row i is ``x_i'beta + offset_i +
+    sum_l z_i^(l)'C^(l) u^(l)``, with C the Cholesky factor of the level's covariance matrix and u
+    standard normal. The likelihood integrates u out by adaptive quadrature, recursively from the
+    lowest level (Rabe-Hesketh, Skrondal & Pickles 2005, sec. 2-3).
+
+    `params` are the published quantities: coefficients, then for each level from the top down the
+    variances and covariances of the random effects, then the residual variance of gaussian models.
+
+    References
+    ----------
+    Rabe-Hesketh, S., Skrondal, A., & Pickles, A. (2005). Maximum likelihood estimation of limited and
+    discrete dependent variable models with nested random effects. Journal of Econometrics 128, 301-323.
+
+    Examples
+    --------
+    >>> import numpy as np, statsmodels.api as sm
+    >>> import sm_gllamm.api as smg
+    >>> rng = np.random.default_rng(0)
+    >>> school = np.repeat(np.arange(50), 10)
+    >>> x = rng.normal(size=500)
+    >>> p = 1 / (1 + np.exp(-(x + rng.normal(size=50)[school])))
+    >>> model = smg.GLMM(rng.binomial(1, p), sm.add_constant(x), groups=school, family="binomial")
+    >>> result = model.fit()
+    >>> bool(result.converged)
+    True
+    """
+
+    _formula_max_endog = None
+    results_class = GLMMResults
+
+    def __init__(
+        self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
+        weights=None, freq_weights=None, weight_scaling=None, covariance="unstructured",
+        missing="none", random=None, n_threads=None, **kwargs,
+    ):  # fmt: skip
+        self.family, self.response = response_for(family)
+        self._likelihood = self._quadrature = None
+        if random is None:
+            arrays = prepare_arrays(
+                endog, exog, groups, exog_re, covariance, missing,
+                offset=offset, exposure=exposure, weights=weights, freq_weights=freq_weights,
+            )  # fmt: skip
+            endog, exog, random, self.kept_rows = arrays.endog, arrays.exog, arrays.levels, arrays.kept
+            offset, exposure = arrays.offset, arrays.exposure
+            weights, freq_weights = arrays.weights, arrays.freq_weights
+        names = {"formula", "missing_idx", "model_spec", "hasconst"}
+        if unknown := sorted(set(kwargs) - names):
+            raise SpecificationError(f"GLMM got unknown keywords {unknown}; known: {sorted(_OPTIONS)}")
+        super().__init__(endog, exog, missing="none", **kwargs)
+        # patsy's DesignInfo does not pickle; self.data keeps it and knows how to rebuild it
+        self.__dict__.pop("model_spec", None)
+        self.random = tuple(random)
+        self.offset, self.exposure = offset, exposure
+        self.n_threads = n_threads
+        self.weights = level_weights(weights, freq_weights, weight_scaling, self.random)
+        self._init_keys = ["family", "offset", "exposure", "weights", "random", "n_threads"]
+        self._data_attr += ["random", "offset", "exposure", "weights", "assembly", "_likelihood"]
+        self._set_up()
+
+    def _set_up(self):
+        """Sort the data, lay out the parameters, tell statsmodels their names and number."""
+        endog = np.asarray(self.endog, dtype=float)
+        y, trials = successes_and_trials(endog)
+        total = self.offset
+        if self.exposure is not None:
+            total = np.log(self.exposure) + (0.0 if total is None else total)
+        exog = np.asarray(self.exog, dtype=float)
+        names = list(self.exog_names)
+        self.assembly = assemble(
+            y, trials, exog, names, self.random, self.response, total, self.weights.by_level
+        )
+        self.level_names = [level.name for level in self.random]
+        self.k_exog = exog.shape[1]
+        self.k_vars = self.k_exog
+        self.nobs = len(y)
+        k_params = self.mapping.k_params
+        self._set_extra_params_names(self.mapping.param_names[self.k_exog :])
+        self.k_extra = k_params - self.k_exog
+        self.df_model = self.k_exog - self.k_constant
+        self.df_resid = self.nobs - k_params
+
+    @classmethod
+    def from_formula(
+        cls, formula, data, subset=None, drop_cols=None, groups=None, re_formula=None, vc_formula=None,
+        family=None, offset=None, exposure=None, weights=None, freq_weights=None, weight_scaling=None,
+        covariance="unstructured", missing="drop", n_threads=None, eval_env=0, **kwargs,
+    ):  # fmt: skip
+        """Mixed model from a formula and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            With lme4's bars, ``"y ~ x + (1 + x | school)"``, ``(x || g)``, ``(1 | school/class)``;
+            or without, and `groups` (MixedLM's way).
+        data : DataFrame
+        subset : str, array_like of bool, or row labels, optional
+        drop_cols : list of str, optional
+        groups : str or list of str, optional
+            Column, or nested columns from top to bottom.
+        re_formula : str, optional
+            Random effects of `groups`, such as ``"~ x"``; default a random intercept.
+        vc_formula : dict of str to str, optional
+            Variance components within `groups`.
+        family, weight_scaling, covariance, n_threads
+            As for the class.
+        offset, exposure, weights, freq_weights
+            As for the class, or names of columns.
+        missing : {"drop", "raise"}
+            Rows with a missing value in anything used are dropped, or raise.
+        eval_env : int or dict
+            Where functions in formulas are looked up: frames up from the caller, or names.
+
+        Returns
+        -------
+        GLMM
+
+        Raises
+        ------
+        SpecificationError
+            Names the column, term or row at fault.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import cbpp
+        >>> data = cbpp.load_pandas().data
+        >>> data["rest"] = data["size"] - data["incidence"]
+        >>> model = smg.GLMM.from_formula("incidence + rest ~ C(period) + (1 | herd)", data, family="binomial")
+        >>> round(model.fit().llf, 2)
+        -91.98
+        """
+        if kwargs:
+            raise SpecificationError(f"GLMM got unknown keywords {sorted(kwargs)}; known: {sorted(_OPTIONS)}")
+        if isinstance(eval_env, int):
+            eval_env += 1
+        design = build_design(
+            formula, data, subset=subset, drop_cols=drop_cols, groups=groups, re_formula=re_formula,
+            vc_formula=vc_formula, covariance=covariance, offset=offset, exposure=exposure,
+            weights=weights, freq_weights=freq_weights, missing=missing, eval_env=eval_env,
+        )  # fmt: skip
+        model = cls(
+            design.endog, design.exog, random=design.levels, family=family, offset=design.offset,
+            exposure=design.exposure, weights=design.weights, freq_weights=design.freq_weights,
+            weight_scaling=weight_scaling, n_threads=n_threads, formula=design.fixed_formula,
+            model_spec=design.model_spec, missing_idx=None,
+        )  # fmt: skip
+        model.formula = design.fixed_formula
+        model.random_formula = formula
+        model.data.frame = design.frame
+        model.random_design = design.random
+        model.kept_rows = design.kept
+        return model
+
+    # ------------------------------------------------------------ fit
+    def _start(self, start_params) -> np.ndarray:
+        """Internal starting values from published ones given as an array, Series or dict."""
+        names = self.mapping.param_names
+        if isinstance(start_params, pd.Series) and start_params.index.dtype != np.intp:
+            start_params = start_params.to_dict()
+        if isinstance(start_params, Mapping):
+            if unknown := [name for name in start_params if name not in names]:
+                raise SpecificationError(f"start_params names {unknown}; the parameters are {names}")
+            if absent := [name for name in names if name not in start_params]:
+                raise SpecificationError(f"start_params lacks {absent}")
+            start_params = [start_params[name] for name in names]
+        start_params = np.asarray(start_params, dtype=float)
+        if start_params.shape != (len(names),):
+            raise SpecificationError(
+                f"start_params has shape {start_params.shape}; one value is needed for each of {names}"
+            )
+        if not np.all(np.isfinite(start_params)):
+            raise SpecificationError(f"start_params is not finite: {start_params}")
+        return self.mapping.theta(start_params)
+
+    @property
+    def start_params(self) -> np.ndarray:
+        """Starting values in published parameters: the pooled model, and a scale for the random effects."""
+        return self.mapping.params(start_theta(self._ready(), self.family)[0])
+
+    def fit(
+        self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
+        retall=0, n_points=None, integration=None, cov_type=None, cov_kwds=None, use_t=False,
+        reml=False, tol=1e-10, quadrature_tol=1e-4, n_threads=None, warn_convergence=True,
+        skip_hessian=False, **kwargs,
+    ):  # fmt: skip
+        """Fit by maximum likelihood, or restricted maximum likelihood for gaussian models.
+
+        Parameters
+        ----------
+        start_params : array_like, Series or dict, optional
+            Starting values on the published scale, in the order of ``param_names``.
+        method : str
+            For statsmodels' sake; the optimiser is always Newton's method with exact derivatives.
+        maxiter : int
+            Newton iterations; 0 evaluates at `start_params`.
+        disp : int
+            1 prints a line an iteration.
+        n_points : int, sequence (top level first) or dict (by level name), optional
+            Quadrature points per dimension. None (default) chooses them, cluster by cluster, until the
+            estimated error of the log-likelihood is below `quadrature_tol`.
+        integration : {None, "mode", "meansd", "laplace", "trapezoid", "sparse"}
+            Gauss-Hermite nodes at the posterior mode (None, "mode"; as lme4) or at posterior mean and
+            SD ("meansd"; as gllamm and Stata); one node; a trapezoidal rule over the bulk of the
+            posterior (one random effect at the lowest level); a sparse grid.
+        cov_type : {"nonrobust", "robust", "cluster"}, optional
+            Inverse observed information; sandwich over top-level clusters; sandwich over
+            ``cov_kwds["groups"]``, which contain whole top-level clusters. Default "nonrobust", with
+            sampling weights "robust".
+        cov_kwds : dict, optional
+            For "cluster": ``groups`` and ``use_correction`` (factor G / (G - 1), default True).
+        use_t : bool
+            t and F instead of normal and chi-square distributions.
+        reml : bool
+            Restricted maximum likelihood; gaussian with identity link only.
+        tol : float
+            Convergence when the Newton decrement (log-likelihood units) is below.
+        quadrature_tol : float
+            Absolute error of the log-likelihood aimed at when `n_points` is None.
+        n_threads : int, optional
+            Threads over top-level clusters; None uses all processors where it pays.
+        warn_convergence : bool
+            Whether to warn when the fit did not converge.
+
+        Returns
+        -------
+        GLMMResultsWrapper
+
+        Raises
+        ------
+        SpecificationError
+            Collinear columns, unknown options, or a random part that the data cannot support.
+
+        Warns
+        -----
+        ConvergenceWarning, BoundaryWarning, IdentificationWarning, SeparationWarning, QuadratureWarning
+            What ``results.verdict`` says in full.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data).fit()
+        >>> round(result.llf, 4)
+        -875.9697
+        """
+        known = {"cov_params_func", "full_output"}
+        if unknown := sorted(set(kwargs) - known):
+            raise SpecificationError(f"fit got unknown keywords {unknown}")
+        if n_threads is not None:
+            self.n_threads = n_threads
+        settings = FitSettings(
+            n_points=n_points, integration=integration, maxiter=maxiter, tol=tol,
+            quadrature_tol=quadrature_tol, n_threads=self.n_threads, disp=disp, reml=reml,
+        )  # fmt: skip
+        quadrature = self._quadrature_for(n_points, integration)
+        self._quadrature = None
+        likelihood = self._ready(quadrature)
+        if cov_type is None:
+            cov_type = "robust" if self.weights.sampling else "nonrobust"
+        if maxiter == 0:
+            return self._at(start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence)
+        self._check_before_fit()
+        pooled = None
+        if start_params is None:
+            start, pooled = start_theta(likelihood, self.family)
+            start_params = self.mapping.params(start)
+        else:
+            start = self._off_the_saddle(self._start(start_params))
+        if reml:
+            return self._fit_reml(start, start_params, cov_type, cov_kwds, use_t, settings)
+        if quadrature is None:
+            placement = "meansd" if integration == "meansd" else "mode"
+            fit = fit_adaptive(likelihood, start, placement, settings.controls, quadrature_tol)
+        else:
+            fit = fit_fixed(likelihood, start, quadrature, settings.controls)
+        return self._finish(fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence)
+
+    def _check_before_fit(self):
+        """Refuse designs whose coefficients are not determined."""
+
+    def _off_the_saddle(self, theta):
+        """Move zero variances a little: their gradient in the Cholesky factor vanishes."""
+        theta = theta.copy()
+        sigma = np.exp(theta[-1]) if self.mapping.dispersion and self.response.exact else 1.0
+        for position, unit in diagonal_units(self.likelihood, theta, sigma):
+            if theta[position] == 0.0:
+                theta[position] = 0.1 * unit
+        return theta
+
+    def _finish(self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence):
+        """Verdict, covariance matrix and results of a maximum likelihood fit."""
+        theta = self.mapping.normalised(fit.outcome.theta)
+        likelihood = self._ready(fit.quadrature)
+        self._quadrature = fit.quadrature
+        evaluation = likelihood.evaluate(theta, 2)
+        fit.outcome.theta, fit.outcome.hessian = theta, evaluation.hessian
+        verdict = diagnose(likelihood, fit, settings)
+        result = self._results(
+            theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
+            {"quadrature": fit.quadrature, "llf": evaluation.total, "path": fit.outcome.path},
+        )  # fmt: skip
+        self._warn(verdict, warn_convergence)
+        return GLMMResultsWrapper(result)
+
+    def _at(self, start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence):
+        """Results at given parameters, without any fitting."""
+        if start_params is None:
+            raise SpecificationError("maxiter=0 evaluates at start_params, which are missing")
+        theta = self._start(start_params)
+        quadrature = quadrature or self.default_quadrature()
+        likelihood = self._ready(quadrature)
+        self._quadrature = quadrature
+        evaluation = likelihood.evaluate(theta, 2)
+        verdict = Verdict(False, "no iterations were asked for (maxiter=0)", 0, np.inf)
+        result = self._results(
+            theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
+            {"quadrature": quadrature, "llf": evaluation.total, "path": []},
+        )  # fmt: skip
+        self._warn(verdict, warn_convergence)
+        return GLMMResultsWrapper(result)
+
+    def _fit_reml(self, start, start_params, cov_type, cov_kwds, use_t, settings):
+        """Restricted maximum likelihood; coefficients and variances have independent covariances."""
+        if not self.response.exact:
+            raise SpecificationError("reml=True is for gaussian models with identity link")
+        if self.weights.by_level or cov_type != "nonrobust":
+            raise SpecificationError("reml=True goes with cov_type='nonrobust' and without weights")
+        likelihood, k = self.likelihood, self.k_exog
+        restricted = RestrictedLikelihood(likelihood)
+        outcome = maximize(
+            lambda free, want: restricted.evaluate(free, start, want),
+            start[k:],
+            replace(settings.controls, tol=max(settings.tol, 1e-9)),
+        )
+        theta, value, evaluation = restricted.profile(np.concatenate([start[:k], outcome.theta]))
+        theta = self.mapping.normalised(theta)
+        outcome.hessian = restricted.evaluate(theta[k:], theta, 2)[2]
+        hessian = np.zeros((len(theta), len(theta)))
+        hessian[:k, :k] = evaluation.hessian[:k, :k]
+        hessian[k:, k:] = outcome.hessian
+        outcome.theta, outcome.hessian = theta, hessian
+        self._quadrature = likelihood.quadrature
+        verdict = diagnose(likelihood, Fit(outcome, likelihood.quadrature, 0.0), settings)
+        result = self._results(
+            theta, ThetaEvaluation(evaluation.loglike, evaluation.score, hessian), verdict, cov_type,
+            cov_kwds, use_t, settings, np.asarray(start_params),
+            {"quadrature": likelihood.quadrature, "llf": value, "path": outcome.path},
+        )  # fmt: skip
+        self._warn(verdict)
+        return GLMMResultsWrapper(result)
