@@ -68,7 +68,7 @@ def fit_weighted(data):
         family=sm.families.Binomial(),
         weights={"row": "wt1", "id_school": "wt2"},
         weight_scaling="size",
-    ).fit(cov_type="robust")
+    ).fit()
 
 
 def conditional_and_marginal(data, result):
