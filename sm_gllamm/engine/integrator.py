@@ -183,6 +183,21 @@ class Integrator:
     # ------------------------------------------------------------ evaluation
     def evaluate(self, want: int) -> Evaluation:
         """Log-likelihood (`want` = 0), score (1) and Hessian (2), nodes held fixed."""
+        return self._evaluate(want, self._kernel_rules, self._placement)
+
+    def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
+        """The same with every latent variable at zero; needs no placement and leaves it alone."""
+        self.set_phi(phi)
+        one = Rule([nodes_of(LevelRule("hermite", 1), q) for q in self.problem.dimensions])
+        origin = [
+            (np.zeros_like(c), np.broadcast_to(np.eye(s.shape[1]), s.shape).copy(), np.zeros_like(d), h)
+            for c, s, d, h in self._placement
+        ]
+        for _, _, _, shift in origin:
+            shift[:] = 0.0
+        return self._evaluate(want, [one] * len(self._kernel_rules), origin)
+
+    def _evaluate(self, want, kernel_rules, placement) -> Evaluation:
         problem = self.problem
         na = len(problem.active_column)
 
@@ -190,9 +205,7 @@ class Integrator:
             value = np.empty(len(clusters))
             score = np.empty((len(clusters), na)) if want >= 1 else None
             hessian = np.zeros((na, na)) if want >= 2 else None
-            self.kernel.evaluate(
-                clusters, self._kernel_rules[g], self._placement, want, value, score, hessian
-            )
+            self.kernel.evaluate(clusters, kernel_rules[g], placement, want, value, score, hessian)
             return value, score, hessian
 
         results = self._map(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["condition_number", "inverse_information", "null_space", "sandwich"]
+__all__ = ["condition_number", "gaussian_inverse_information", "inverse_information", "null_space", "sandwich"]
 
 #: Eigenvalues of the scaled information below this share of the largest count as zero.
 RANK_TOL = 1e-10
@@ -34,6 +34,27 @@ def inverse_information(information: np.ndarray) -> np.ndarray:
     root = vectors[:, keep] / np.sqrt(values[keep])
     inverse = root @ root.T
     return inverse / np.outer(scale, scale)
+
+
+def gaussian_inverse_information(information: np.ndarray, k: int) -> np.ndarray:
+    """Inverse information of a linear mixed model, coefficients and variances uncorrelated.
+
+    Parameters
+    ----------
+    information : ndarray, shape (p, p)
+        Observed information; the first k parameters are coefficients.
+    k : int
+
+    Returns
+    -------
+    ndarray, shape (p, p)
+        Coefficients: (X'V^-1 X)^-1, as lme4, Stata's mixed and MixedLM report. Variances: the inverse
+        curvature of their profile likelihood. The expected information between the two is zero.
+    """
+    inverse = inverse_information(information)
+    inverse[:k, k:] = inverse[k:, :k] = 0.0
+    inverse[:k, :k] = inverse_information(information[:k, :k])
+    return inverse
 
 
 def condition_number(information: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from sm_gllamm.exceptions import (
     SeparationWarning,
     SpecificationError,
 )
-from sm_gllamm.inference.covariance import inverse_information, sandwich
+from sm_gllamm.inference.covariance import gaussian_inverse_information, inverse_information, sandwich
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature, ThetaEvaluation
 from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_quadrature
 
@@ -164,7 +164,10 @@ class LatentVariableModel(GenericLikelihoodModel):
     def _covariance(self, theta, evaluation, cov_type: str, cov_kwds: dict | None):
         """Covariance matrix of the published parameters, and the keywords it was computed with."""
         jacobian = self.mapping.jacobian(theta)
-        bread = inverse_information(-evaluation.hessian)
+        if self.assembly.problem.exact:
+            bread = gaussian_inverse_information(-evaluation.hessian, self.mapping.k_exog)
+        else:
+            bread = inverse_information(-evaluation.hessian)
         kwds = dict(cov_kwds or {})
         if cov_type == "nonrobust":
             inner = bread

@@ -47,7 +47,7 @@ class FitSettings:
     integration: str | None = None
     maxiter: int = 100
     tol: float = 1e-10
-    quadrature_tol: float = 1e-4
+    quadrature_tol: float = 1e-5
     warn_tol: float = 1e-3
     n_threads: int | None = None
     disp: int = 0

@@ -27,12 +27,23 @@ from sm_gllamm.models.fitting import (
 from sm_gllamm.responses.registry import response_for
 from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.models.inputs import level_weights, prepare_arrays, successes_and_trials
+from sm_gllamm.specification.checks import check_covariates, check_keywords
+from sm_gllamm.specification.collinearity import collinear_columns
 from sm_gllamm.specification.design import build_design
+from sm_gllamm.specification.random_checks import check_levels
+from sm_gllamm.specification.response_checks import check_response
+from sm_gllamm.specification.separation import separated_columns
 
 __all__ = ["GLMM"]
 
-_OPTIONS = ("groups", "exog_re", "offset", "exposure", "weights", "freq_weights", "weight_scaling",
-            "covariance", "random", "n_threads", "design")  # fmt: skip
+_OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "freq_weights",
+            "weight_scaling", "covariance", "missing", "n_threads")  # fmt: skip
+_FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
+                "use_t", "reml", "tol", "quadrature_tol", "n_threads", "warn_convergence")  # fmt: skip
+#: What statsmodels itself hands to constructors.
+_INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
+#: A linear predictor beyond this (binomial families) is looked at for perfect separation.
+RUNAWAY = 15.0
 
 
 class GLMM(LatentVariableModel):
@@ -121,9 +132,8 @@ class GLMM(LatentVariableModel):
             endog, exog, random, self.kept_rows = arrays.endog, arrays.exog, arrays.levels, arrays.kept
             offset, exposure = arrays.offset, arrays.exposure
             weights, freq_weights = arrays.weights, arrays.freq_weights
-        names = {"formula", "missing_idx", "model_spec", "hasconst"}
-        if unknown := sorted(set(kwargs) - names):
-            raise SpecificationError(f"GLMM got unknown keywords {unknown}; known: {sorted(_OPTIONS)}")
+        check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "GLMM")
+        check_covariates(exog)
         super().__init__(endog, exog, missing="none", **kwargs)
         # patsy's DesignInfo does not pickle; self.data keeps it and knows how to rebuild it
         self.__dict__.pop("model_spec", None)
@@ -137,8 +147,9 @@ class GLMM(LatentVariableModel):
 
     def _set_up(self):
         """Sort the data, lay out the parameters, tell statsmodels their names and number."""
-        endog = np.asarray(self.endog, dtype=float)
-        y, trials = successes_and_trials(endog)
+        check_response(self.endog, self.kind, str(self.endog_names), self.data.row_labels)
+        check_levels(self.random, self.kind, self.weights.frequency)
+        y, trials = successes_and_trials(np.asarray(self.endog, dtype=float))
         total = self.offset
         if self.exposure is not None:
             total = np.log(self.exposure) + (0.0 if total is None else total)
@@ -156,6 +167,13 @@ class GLMM(LatentVariableModel):
         self.k_extra = k_params - self.k_exog
         self.df_model = self.k_exog - self.k_constant
         self.df_resid = self.nobs - k_params
+
+    @property
+    def kind(self) -> str:
+        """Kind of response for checks: "gaussian", "bernoulli", "binomial" or "poisson"."""
+        if self.response.family != "Binomial":
+            return self.response.family.lower()
+        return "bernoulli" if np.ndim(self.endog) == 1 else "binomial"
 
     @classmethod
     def from_formula(
@@ -207,8 +225,8 @@ class GLMM(LatentVariableModel):
         >>> round(model.fit().llf, 2)
         -91.98
         """
-        if kwargs:
-            raise SpecificationError(f"GLMM got unknown keywords {sorted(kwargs)}; known: {sorted(_OPTIONS)}")
+        formula_options = ("subset", "drop_cols", "re_formula", "vc_formula", "eval_env")
+        check_keywords(kwargs, (*_OPTIONS, *formula_options), "GLMM.from_formula")
         if isinstance(eval_env, int):
             eval_env += 1
         design = build_design(
@@ -258,7 +276,7 @@ class GLMM(LatentVariableModel):
     def fit(
         self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
         retall=0, n_points=None, integration=None, cov_type=None, cov_kwds=None, use_t=False,
-        reml=False, tol=1e-10, quadrature_tol=1e-4, n_threads=None, warn_convergence=True,
+        reml=False, tol=1e-10, quadrature_tol=1e-5, n_threads=None, warn_convergence=True,
         skip_hessian=False, **kwargs,
     ):  # fmt: skip
         """Fit by maximum likelihood, or restricted maximum likelihood for gaussian models.
@@ -322,9 +340,7 @@ class GLMM(LatentVariableModel):
         >>> round(result.llf, 4)
         -875.9697
         """
-        known = {"cov_params_func", "full_output"}
-        if unknown := sorted(set(kwargs) - known):
-            raise SpecificationError(f"fit got unknown keywords {unknown}")
+        check_keywords(kwargs, _FIT_OPTIONS, "GLMM.fit")
         if n_threads is not None:
             self.n_threads = n_threads
         settings = FitSettings(
@@ -339,9 +355,8 @@ class GLMM(LatentVariableModel):
         if maxiter == 0:
             return self._at(start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence)
         self._check_before_fit()
-        pooled = None
         if start_params is None:
-            start, pooled = start_theta(likelihood, self.family)
+            start, _ = start_theta(likelihood, self.family)
             start_params = self.mapping.params(start)
         else:
             start = self._off_the_saddle(self._start(start_params))
@@ -356,6 +371,20 @@ class GLMM(LatentVariableModel):
 
     def _check_before_fit(self):
         """Refuse designs whose coefficients are not determined."""
+        names = self.mapping.param_names[: self.k_exog]
+        if dependences := collinear_columns(self.exog, names):
+            raise SpecificationError(
+                "columns of exog are collinear: " + "; ".join(str(d) for d in dependences)
+                + ". Leave out " + ", ".join(d.column for d in dependences) + "."
+            )  # fmt: skip
+
+    def _separation(self, theta) -> tuple[str, ...]:
+        """Covariates that predict a binary response perfectly, looked for where estimates run away."""
+        if self.response.family != "Binomial":
+            return ()
+        if np.abs(self.exog @ theta[: self.k_exog]).max() < RUNAWAY:
+            return ()
+        return separated_columns(self.endog, self.exog, self.mapping.param_names[: self.k_exog])
 
     def _off_the_saddle(self, theta):
         """Move zero variances a little: their gradient in the Cholesky factor vanishes."""
@@ -373,7 +402,7 @@ class GLMM(LatentVariableModel):
         self._quadrature = fit.quadrature
         evaluation = likelihood.evaluate(theta, 2)
         fit.outcome.theta, fit.outcome.hessian = theta, evaluation.hessian
-        verdict = diagnose(likelihood, fit, settings)
+        verdict = diagnose(likelihood, fit, settings, self._separation(theta))
         result = self._results(
             theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
             {"quadrature": fit.quadrature, "llf": evaluation.total, "path": fit.outcome.path},

@@ -14,6 +14,7 @@ from sm_gllamm.specification.checks import check_exposure, check_level_weights
 from sm_gllamm.specification.design import weights_by_level
 from sm_gllamm.specification.elements import Level
 from sm_gllamm.specification.row_arrays import numeric_rows
+from sm_gllamm.survey.scaling import scale_level_weights
 from sm_gllamm.survey.weights import LevelWeights
 
 __all__ = ["ArrayInputs", "level_weights", "prepare_arrays", "successes_and_trials"]
@@ -104,7 +105,8 @@ def level_weights(weights, freq_weights, scaling, levels) -> LevelWeights:
     """Sampling and frequency weights combined into exponents, sampling weights scaled first."""
     if isinstance(weights, LevelWeights):
         return weights
-    by_level = {name: np.asarray(w, dtype=float) for name, w in (weights or {}).items()}
+    codes = {level.name: level.codes for level in levels}
+    by_level = scale_level_weights(weights or {}, codes, scaling)
     sampling = bool(by_level)
     frequency = None
     for name, w in (freq_weights or {}).items():
