@@ -85,8 +85,8 @@ def _check_term(level: Level, term: RandomTerm) -> None:
         elif _constant_within(column, level):
             warnings.warn(
                 f"{slope} belongs to a covariate that does not vary within any cluster. It then "
-                "says that clusters with another value of it vary more or less, not that its effect "
-                "differs between clusters.",
+                "says that clusters with another value of it vary more or less, not that its "
+                "effect differs between clusters.",
                 ModelWarning,
                 stacklevel=4,
             )

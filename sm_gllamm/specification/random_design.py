@@ -307,8 +307,8 @@ def _refuse_repeated_columns(level: str, recipes: list[TermRecipe]) -> None:
         for name in recipe.names:
             if name in seen:
                 raise SpecificationError(
-                    f"The random effect of '{name}' occurs in two terms of level '{level}', so "
-                    f"that its variance is not identified; leave it out of ({recipe.expression} | "
+                    f"The random effect of '{name}' occurs in two terms of level '{level}', "
+                    f"which cannot be told apart; leave it out of ({recipe.expression} | "
                     f"{level}), for instance by '0 +'."
                 )
             seen.add(name)

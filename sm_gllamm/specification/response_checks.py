@@ -50,6 +50,8 @@ def check_response(
     if kind not in checks:
         raise SpecificationError(f"The kind of response {kind!r} is not known.")
     values = np.asarray(endog)
+    if len(values) == 0:
+        raise SpecificationError(f"The response '{name}' has no rows.")
     if values.dtype.kind not in "fiub":
         raise SpecificationError(
             f"The response '{name}' is not numeric, for instance {values.reshape(-1)[0]!r}; code "
@@ -63,8 +65,6 @@ def check_response(
             f"The response '{name}' has {shape[0]} columns, the {kind} distribution needs "
             f"{columns[0]}" + (" (successes, failures)." if kind == "binomial" else ".")
         )
-    if len(values) == 0:
-        raise SpecificationError(f"The response '{name}' has no rows.")
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
         raise SpecificationError(
