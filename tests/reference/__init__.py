@@ -26,7 +26,7 @@ def load_cases(source):
 
 @cache
 def _read(name):
-    return pd.read_csv(HERE / "data" / f"{name}.csv", float_precision="round_trip")
+    return pd.read_csv(HERE / "data" / f"{name}.csv")
 
 
 def load_data(name):
