@@ -23,9 +23,15 @@ from sm_gllamm.specification.evaluation import (
 from sm_gllamm.specification.formula import parse
 from sm_gllamm.specification.random_design import RandomDesign, build_random, component_factor
 from sm_gllamm.specification.random_plan import RandomPlan, plan_from_bars, plan_from_groups
-from sm_gllamm.specification.row_arrays import align, column, numeric_rows, select_rows
+from sm_gllamm.specification.row_arrays import (
+    align,
+    column,
+    numeric_rows,
+    select_rows,
+    weights_by_level,
+)
 
-__all__ = ["GLMMDesign", "build_design", "weights_by_level"]
+__all__ = ["GLMMDesign", "build_design"]
 
 MISSING = ("drop", "raise", "none")
 
@@ -83,6 +89,37 @@ class GLMMDesign:
     n_dropped: int
     environment: dict[str, Any]
     engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class _RowValues:
+    """What is given with one value a row, before and after rows are left out."""
+
+    offset: np.ndarray | None
+    exposure: np.ndarray | None
+    weights: dict[str, np.ndarray]
+    freq_weights: dict[str, np.ndarray]
+
+    def by_role(self) -> dict[str, np.ndarray]:
+        named = {"offset": self.offset, "exposure": self.exposure}
+        values = {role: array for role, array in named.items() if array is not None}
+        values |= {f"weights[{level!r}]": array for level, array in self.weights.items()}
+        values |= {f"freq_weights[{level!r}]": array for level, array in self.freq_weights.items()}
+        return values
+
+    def cut(self, kept: np.ndarray) -> _RowValues:
+        return _RowValues(
+            None if self.offset is None else self.offset[kept],
+            None if self.exposure is None else self.exposure[kept],
+            {level: array[kept] for level, array in self.weights.items()},
+            {level: array[kept] for level, array in self.freq_weights.items()},
+        )
+
+    def check(self, levels: Sequence[Level], labels: pd.Index) -> None:
+        if self.exposure is not None:
+            check_exposure(self.exposure, labels)
+        check_level_weights(self.weights, levels, labels, "weights")
+        check_level_weights(self.freq_weights, levels, labels, "freq_weights")
 
 
 def build_design(
@@ -167,28 +204,21 @@ def build_design(
     environment = names_in_scope(eval_env, texts, map(str, data.columns), depth=1)
     engine = FormulaEngine(statsmodels.formula.options.formula_engine, environment)
 
-    rows = {
-        "offset": None if offset is None else numeric_rows(offset, data, "offset"),
-        "exposure": None if exposure is None else numeric_rows(exposure, data, "exposure"),
-    }
     level_names = _level_names(plan)
-    weight_rows = weights_by_level(weights, data, level_names, "weights")
-    freq_rows = weights_by_level(freq_weights, data, level_names, "freq_weights")
-
+    rows = _RowValues(
+        offset=None if offset is None else numeric_rows(offset, data, "offset"),
+        exposure=None if exposure is None else numeric_rows(exposure, data, "exposure"),
+        weights=weights_by_level(weights, data, level_names, "weights"),
+        freq_weights=weights_by_level(freq_weights, data, level_names, "freq_weights"),
+    )
     kept = select_rows(data, subset)
     frame = data if subset is None else data.iloc[kept]
-    everything = {
-        **rows,
-        **_labelled(weight_rows, "weights"),
-        **_labelled(freq_rows, "freq_weights"),
-    }
-    texts = _expressions_to_evaluate(parsed.fixed, plan, frame)
     frame, evaluated, present = _without_missing(
         frame,
         engine,
-        texts,
+        _expressions_to_evaluate(parsed.fixed, plan, frame),
         _grouping_columns(plan, frame),
-        {role: values[kept] for role, values in everything.items() if values is not None},
+        rows.cut(kept).by_role(),
         missing,
     )
     n_dropped = len(kept) - int(np.count_nonzero(present))
@@ -198,13 +228,8 @@ def build_design(
     fixed = evaluated[parsed.fixed]
     assert fixed.left is not None
     exog, spec = _drop_columns(fixed, drop_cols, engine.name)
-    cut = {role: None if values is None else values[kept] for role, values in rows.items()}
-    if cut["exposure"] is not None:
-        check_exposure(cut["exposure"], frame.index)
-    weight_rows = {level: values[kept] for level, values in weight_rows.items()}
-    freq_rows = {level: values[kept] for level, values in freq_rows.items()}
-    for role, by_level in (("weights", weight_rows), ("freq_weights", freq_rows)):
-        check_level_weights(by_level, levels, frame.index, role)
+    rows = rows.cut(kept)
+    rows.check(levels, frame.index)
     return GLMMDesign(
         formula=formula,
         fixed_formula=parsed.fixed,
@@ -214,57 +239,15 @@ def build_design(
         model_spec=spec,
         levels=levels,
         random=random,
-        offset=cut["offset"],
-        exposure=cut["exposure"],
-        weights=weight_rows,
-        freq_weights=freq_rows,
+        offset=rows.offset,
+        exposure=rows.exposure,
+        weights=rows.weights,
+        freq_weights=rows.freq_weights,
         kept=kept,
         n_dropped=n_dropped,
         environment=environment,
         engine=engine.name,
     )
-
-
-def weights_by_level(
-    weights: Any, data: pd.DataFrame, levels: Sequence[str], role: str
-) -> dict[str, np.ndarray]:
-    """Weights of rows and clusters as arrays with one entry a row.
-
-    Parameters
-    ----------
-    weights : None, str, array_like of shape (n,), or dict of level name to either
-    data : DataFrame, n rows
-    levels : sequence of str
-        Names of the model's levels; a nested level ``"a:b"`` may be called ``"b"``, too.
-    role : str
-        Name of the argument, for messages.
-
-    Returns
-    -------
-    dict of str to ndarray of float64, shape (n,)
-
-    Raises
-    ------
-    SpecificationError
-    """
-    if weights is None:
-        return {}
-    if not isinstance(weights, Mapping):
-        weights = {"row": weights}
-    resolved = {}
-    for key, value in weights.items():
-        matching = [name for name in levels if name == key or name.rsplit(":", 1)[-1] == key]
-        if key in levels or key == "row":
-            matching = [key]
-        if len(matching) != 1:
-            raise SpecificationError(
-                f"{role} names level {key!r}, which the model does not have"
-                f"{did_you_mean(str(key), ['row', *levels])}"
-            )
-        if matching[0] in resolved:
-            raise SpecificationError(f"{role} names level {matching[0]!r} twice.")
-        resolved[matching[0]] = numeric_rows(value, data, f"{role}[{key!r}]")
-    return resolved
 
 
 def _as_frame(data: Any) -> pd.DataFrame:
@@ -319,10 +302,6 @@ def _level_names(plan: RandomPlan) -> list[str]:
     return [factor.name for factor in plan.factors] + [
         f"{group}:{name}" for name, _ in plan.components
     ]
-
-
-def _labelled(by_level: Mapping[str, np.ndarray], role: str) -> dict[str, np.ndarray]:
-    return {f"{role}[{level!r}]": values for level, values in by_level.items()}
 
 
 def _grouping_columns(plan: RandomPlan, frame: pd.DataFrame) -> list[str]:

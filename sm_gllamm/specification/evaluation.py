@@ -87,7 +87,7 @@ class FormulaEngine:
         used = _used_columns(formula, frame)
         for column in used:
             _refuse_numbers_as_objects(frame[column], column)
-        return self._evaluate(formula, frame[used], frame.columns, str(formula))
+        return self._evaluate(formula, _plain_columns(frame[used]), frame.columns, formula)
 
     def apply(self, spec: Any, formula: str, frame: pd.DataFrame) -> Evaluated:
         """Evaluate new data as `spec` encoded the data of the model.
@@ -111,7 +111,7 @@ class FormulaEngine:
             A column is lacking, or a factor has levels that the model's data did not have.
         """
         used = _used_columns(formula, frame)
-        return self._evaluate(spec, frame[used], frame.columns, formula)
+        return self._evaluate(spec, _plain_columns(frame[used]), frame.columns, formula)
 
     def _evaluate(
         self, formula: Any, frame: pd.DataFrame, columns: pd.Index, text: str
@@ -222,8 +222,30 @@ def did_you_mean(name: str, known: Iterable[Any]) -> str:
 def _used_columns(formula: str, frame: pd.DataFrame) -> list[Any]:
     """Columns that a formula may refer to; the libraries copy what they are given."""
     if _WILDCARD.search(formula):
-        return list(frame.columns)
-    return [column for column in frame.columns if str(column) in formula]
+        used = list(frame.columns)
+    else:
+        used = [column for column in frame.columns if str(column) in formula]
+    for column in used:
+        if used.count(column) > 1:
+            raise SpecificationError(f"The data have more than one column {column!r}; rename one.")
+    return used
+
+
+def _plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with pandas' nullable columns as NumPy's, which patsy can read: it stops at NA."""
+    plain = {}
+    for column in frame.columns:
+        dtype = frame[column].dtype
+        if not isinstance(dtype, pd.api.extensions.ExtensionDtype) or dtype.na_value is not pd.NA:
+            continue
+        if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
+            plain[column] = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            values = frame[column].to_numpy(dtype=object, na_value=None)
+            plain[column] = pd.Series(values, index=frame.index, dtype=object)
+            if not frame[column].isna().any():
+                plain[column] = plain[column].infer_objects()
+    return frame.assign(**plain) if plain else frame
 
 
 def _refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.evaluation import did_you_mean
 
-__all__ = ["align", "column", "numeric_rows", "select_rows"]
+__all__ = ["align", "column", "numeric_rows", "select_rows", "weights_by_level"]
 
 
 def column(data: pd.DataFrame, name: Any, role: str) -> pd.Series:
@@ -19,7 +20,12 @@ def column(data: pd.DataFrame, name: Any, role: str) -> pd.Series:
         raise SpecificationError(
             f"{role}: the data have no column {name!r}{did_you_mean(str(name), data.columns)}"
         )
-    return data[name]
+    values = data[name]
+    if values.ndim > 1:
+        raise SpecificationError(
+            f"{role}: the data have more than one column {name!r}; rename one."
+        )
+    return values
 
 
 def align(values: Any, index: pd.Index | None, nobs: int, role: str) -> Any:
@@ -109,6 +115,48 @@ def numeric_rows(value: Any, data: pd.DataFrame, role: str) -> np.ndarray:
     return array
 
 
+def weights_by_level(
+    weights: Any, data: pd.DataFrame, levels: Sequence[str], role: str
+) -> dict[str, np.ndarray]:
+    """Weights of rows and clusters as arrays with one entry a row.
+
+    Parameters
+    ----------
+    weights : None, str, array_like of shape (n,), or dict of level name to either
+    data : DataFrame, n rows
+    levels : sequence of str
+        Names of the model's levels; a nested level ``"a:b"`` may be called ``"b"``, too.
+    role : str
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (n,)
+
+    Raises
+    ------
+    SpecificationError
+    """
+    if weights is None:
+        return {}
+    if not isinstance(weights, Mapping):
+        weights = {"row": weights}
+    resolved = {}
+    for key, value in weights.items():
+        matching = [name for name in levels if name == key or name.rsplit(":", 1)[-1] == key]
+        if key in levels or key == "row":
+            matching = [key]
+        if len(matching) != 1:
+            raise SpecificationError(
+                f"{role} names level {key!r}, which the model does not have"
+                f"{did_you_mean(str(key), ['row', *levels])}"
+            )
+        if matching[0] in resolved:
+            raise SpecificationError(f"{role} names level {matching[0]!r} twice.")
+        resolved[matching[0]] = numeric_rows(value, data, f"{role}[{key!r}]")
+    return resolved
+
+
 def select_rows(data: pd.DataFrame, subset: Any) -> np.ndarray:
     """Positions of the rows that `subset` keeps.
 
@@ -123,6 +171,8 @@ def select_rows(data: pd.DataFrame, subset: Any) -> np.ndarray:
     -------
     ndarray of intp
     """
+    if not len(data):
+        raise SpecificationError("The data have no rows.")
     positions = np.arange(len(data), dtype=np.intp)
     if subset is None:
         return positions

@@ -313,6 +313,31 @@ class TestTypos:
         with pytest.raises(SpecificationError, match="'x' holds numbers but has dtype object"):
             build_design("y ~ x + (1 | school)", data)
 
+    def test_column_twice(self, engine, schools):
+        for name in ("x", "school"):
+            data = pd.concat([schools, schools[[name]]], axis=1)
+            with pytest.raises(SpecificationError, match=f"more than one column '{name}'"):
+                build_design("y ~ x + (1 | school)", data)
+
+    def test_no_rows(self, schools):
+        with pytest.raises(SpecificationError, match="no rows"):
+            build_design("y ~ x + (1 | school)", schools.iloc[:0])
+        with pytest.raises(SpecificationError, match="Every row has a missing value"):
+            build_design("y ~ x + (1 | school)", schools.assign(y=np.nan))
+
+    def test_nullable_columns(self, engine, schools):
+        data = schools.assign(even=schools.hours % 2 == 0).convert_dtypes()
+        formula = "y ~ hours + track + even + (1 | school)"
+        plain = build_design(formula, schools.assign(even=schools.hours % 2 == 0))
+        design = build_design(formula, data)
+        assert list(design.exog.columns) == list(plain.exog.columns)
+        assert_array_equal(design.exog.astype(float), plain.exog.astype(float))
+        data.loc["pupil0", "hours"] = pd.NA
+        data.loc["pupil1", "track"] = pd.NA
+        data.loc["pupil2", "school"] = pd.NA
+        data.loc["pupil3", "even"] = pd.NA
+        assert build_design(formula, data).n_dropped == 4
+
     def test_no_frame(self):
         with pytest.raises(SpecificationError, match="DataFrame"):
             build_design("y ~ (1 | g)", 3)
