@@ -26,7 +26,7 @@ from sm_gllamm.responses._vecmath cimport sm_dot, sm_dot3, sm_exp, sm_log, sm_lo
 from sm_gllamm.responses._families cimport (
     BINOMIAL_CLOGLOG, BINOMIAL_LOGIT, BINOMIAL_PROBIT, GAUSSIAN_IDENTITY, GAUSSIAN_LOG, POISSON_LOG,
     Derivatives, cloglog_derivatives, cloglog_value, gaussian_log_value, gaussian_value,
-    logit_derivatives, logit_value, poisson_derivatives, poisson_value, probit_derivatives,
+    absolute, logit_derivatives, logit_value, poisson_derivatives, poisson_value, probit_derivatives,
     one_minus_exp_over, probit_value,
 )
 
@@ -41,6 +41,7 @@ cdef enum:
     PAD = 8
     ROW_BLOCK = 64
     STORE = 131072          # doubles kept of a leaf's derivatives: 1 MiB
+    FLUSH = 512             # factors in (1, 2] multiplied before a logarithm is taken
 
 cdef double PADDED_LOG_WEIGHT = -1e300
 
@@ -67,9 +68,10 @@ cdef struct Data:
     const idx *active_channel
     const idx *offset[MAX_LEVELS]
     const double *weight[MAX_LEVELS]  # NULL: all one
-    const double *a
-    const double *b
-    const double *tau
+    const double *base      # offset, NULL: none
+    double *a
+    double *b
+    double *tau
 
 
 cdef struct NodeSet:
@@ -95,6 +97,8 @@ cdef struct Scratch:
     double *log_post        # (Kp,)
     double *post            # (Kp,)
     double *nu              # (Kp,)
+    double *product         # (Kp,) product of 1 + exp(-|nu|) over Bernoulli-logit rows
+    int factors
     double *store           # derivatives
     idx store_rows
     int n_der
@@ -132,6 +136,7 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.log_post = <double *> calloc(kp, sizeof(double))
     s.post = <double *> calloc(kp, sizeof(double))
     s.nu = <double *> calloc(kp, sizeof(double))
+    s.product = <double *> calloc(kp, sizeof(double))
     s.weighted = <double *> calloc(kp, sizeof(double))
     s.n_der = 5 if data.dispersion else 2
     s.store_rows = STORE // (kp * s.n_der)
@@ -168,7 +173,7 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     if s == NULL:
         return
     free(s.u); free(s.centre); free(s.delta); free(s.nodes); free(s.log_post); free(s.post)
-    free(s.nu); free(s.weighted); free(s.store); free(s.column_score); free(s.node_score)
+    free(s.nu); free(s.product); free(s.weighted); free(s.store); free(s.column_score); free(s.node_score)
     free(s.row_value); free(s.row_index); free(s.e1); free(s.e2)
     for level in range(data.n_levels):
         free(s.grad[level]); free(s.curv[level])
@@ -251,6 +256,45 @@ cdef void add_derivatives(int family, double y, double m, double w, double tau, 
                 acc[i] += w * (-0.91893853320467274178 - tau - 0.5 * e * e * precision)
                 g[i] = w * e * mu * precision
                 h[i] = w * (e - mu) * mu * precision
+
+
+cdef void bernoulli_values(double y, in_ptr nu, int k, out_ptr acc, out_ptr product) noexcept nogil:
+    """Bernoulli-logit with unit weight: acc - log(product) grows by log f; one logarithm for many rows."""
+    cdef int i
+    for i in range(k):
+        acc[i] += y * nu[i] - (nu[i] if nu[i] > 0.0 else 0.0)
+        product[i] *= 1.0 + sm_exp(-absolute(nu[i]))
+
+
+cdef void bernoulli_derivatives(double y, in_ptr nu, int k, out_ptr acc, out_ptr product,
+                                out_ptr g, out_ptr h) noexcept nogil:
+    """The same with derivatives in nu."""
+    cdef int i
+    cdef double t, r
+    for i in range(k):
+        t = sm_exp(-absolute(nu[i]))
+        r = 1.0 / (1.0 + t)
+        acc[i] += y * nu[i] - (nu[i] if nu[i] > 0.0 else 0.0)
+        product[i] *= 1.0 + t
+        g[i] = y - (r if nu[i] > 0.0 else t * r)
+        h[i] = -t * r * r
+
+
+cdef void flush(Scratch *s, idx kp) noexcept nogil:
+    """Take the logarithm of the Bernoulli factors collected so far."""
+    cdef idx k
+    cdef out_ptr acc = s.log_post
+    cdef out_ptr product = s.product
+    for k in range(kp):
+        acc[k] -= sm_log(product[k])
+        product[k] = 1.0
+    s.factors = 0
+
+
+cdef inline void count_factor(Scratch *s, idx kp) noexcept nogil:
+    s.factors += 1
+    if s.factors == FLUSH:
+        flush(s, kp)
 
 
 cdef void dispersion_derivatives(int family, double y, double w, double tau, in_ptr nu, in_ptr g, int k,
@@ -340,8 +384,9 @@ cdef double normalise(idx k, const double *sign, in_ptr log_post, out_ptr post) 
         for i in range(k):
             post[i] = 0.0
         return -1e308 * 10.0
+    # no weights near the end of the range: products with them would be subnormal, and slow
     for i in range(k):
-        post[i] = sm_exp(log_post[i] - top)
+        post[i] = sm_exp(log_post[i] - top) if log_post[i] - top > -600.0 else 0.0
     if sign != NULL:
         for i in range(k):
             post[i] *= sign[i]
@@ -405,7 +450,11 @@ cdef inline void row_derivatives(const Data *data, Scratch *s, idx i, idx kp, do
     cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
     cdef double tau = data.tau[i] if data.dispersion else 0.0
     row_nu(data, s, i, kp)
-    add_derivatives(data.family[i], data.y[i], data.trials[i], w, tau, s.nu, <int> kp, acc, slot, slot + kp)
+    if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
+        bernoulli_derivatives(data.y[i], s.nu, <int> kp, acc, s.product, slot, slot + kp)
+        count_factor(s, kp)
+    else:
+        add_derivatives(data.family[i], data.y[i], data.trials[i], w, tau, s.nu, <int> kp, acc, slot, slot + kp)
     if data.dispersion:
         dispersion_derivatives(data.family[i], data.y[i], w, tau, s.nu, slot, <int> kp,
                                slot + 2 * kp, slot + 3 * kp, slot + 4 * kp)
@@ -419,6 +468,9 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
     cdef double constant = 0.0, value, w, tau
     cdef double *slot
     leaf_nodes(data, rule, place, s, j)
+    for k in range(kp):
+        s.product[k] = 1.0
+    s.factors = 0
     for i in range(i0, i1):
         w = data.row_weight[i] if data.row_weight != NULL else 1.0
         constant += w * data.constant[i]
@@ -428,7 +480,13 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
         else:
             tau = data.tau[i] if data.dispersion else 0.0
             row_nu(data, s, i, kp)
-            add_values(data.family[i], data.y[i], data.trials[i], w, tau, s.nu, <int> kp, s.log_post)
+            if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
+                bernoulli_values(data.y[i], s.nu, <int> kp, s.log_post, s.product)
+                count_factor(s, kp)
+            else:
+                add_values(data.family[i], data.y[i], data.trials[i], w, tau, s.nu, <int> kp, s.log_post)
+    if s.factors:
+        flush(s, kp)
     value = normalise(kp, rule.sign[0], s.log_post, s.post) + constant
     if want:
         leaf_score(data, rule, s, i0, i1, want, score, hess)
@@ -1003,6 +1061,7 @@ cdef const double *flat(array):
 
 
 cdef double *writable(array) except? NULL:
+    """Pointer to a writable array of any shape."""
     cdef double[::1] x
     if array.dtype != np.float64 or not array.flags.c_contiguous:
         raise ValueError("the kernel needs C-contiguous float64 arrays")
@@ -1037,7 +1096,7 @@ cdef class Rule:
             k = z.shape[1]
             if k < 1 or log_weight.shape != (k,) or (sign is not None and sign.shape != (k,)):
                 raise ValueError("a rule needs at least one node, and one log weight and sign a node")
-            padded = (k + PAD - 1) // PAD * PAD
+            padded = (k + PAD - 1) // PAD * PAD if k > 1 else 1
             z_padded = np.zeros((z.shape[0], padded))
             z_padded[:, :k] = z
             weight_padded = np.full(padded, PADDED_LOG_WEIGHT)
@@ -1073,20 +1132,20 @@ cdef class Kernel:
     cdef readonly tuple n_clusters
     cdef readonly tuple dimensions
 
-    def __init__(self, family, y, trials, constant, row_weight, design, active_column, active_channel,
-                 offsets, weights, dimensions, dispersion):
+    def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
+                 active_channel, offsets, weights, dimensions, dispersion):
         cdef int level
         cdef idx n = y.shape[0], first = 0
-        self.kept = [family, y, trials, constant, row_weight, design, active_column, active_channel,
-                     list(offsets), list(weights)]
+        self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
+                     active_channel, list(offsets), list(weights)]
         if not 1 <= len(offsets) <= MAX_LEVELS or len(weights) != len(offsets) or len(dimensions) != len(offsets):
             raise ValueError(f"between 1 and {MAX_LEVELS} levels, each with offsets, weights and dimension")
         if family.dtype != np.intc or family.shape != (n,) or not family.flags.c_contiguous:
             raise ValueError("family must be a C-contiguous intc array, one code a row")
         if n and (family.min() < 0 or family.max() > GAUSSIAN_LOG):
             raise ValueError("unknown family code")
-        for array in (y, trials, constant) if row_weight is None else (y, trials, constant, row_weight):
-            if array.shape != (n,):
+        for array in (y, trials, constant, row_weight, base):
+            if array is not None and array.shape != (n,):
                 raise ValueError("row arrays must have one value a row")
         if design.ndim != 2 or design.shape[0] != n:
             raise ValueError("design must have one row a row of data")
@@ -1112,6 +1171,7 @@ cdef class Kernel:
         self.data.trials = flat(trials)
         self.data.constant = flat(constant)
         self.data.row_weight = flat(row_weight)
+        self.data.base = flat(base)
         self.data.design = flat(design)
         self.data.active_column = indices(active_column)
         self.data.active_channel = indices(active_channel)
@@ -1129,18 +1189,37 @@ cdef class Kernel:
             first += dimensions[level]
         self.n_clusters = tuple(offset.shape[0] - 1 for offset in offsets)
         self.dimensions = tuple(dimensions)
+        a, b, tau = np.zeros(n), np.zeros((n, self.data.q)), np.zeros(n if dispersion else 0)
+        self.predictors = (a, b, tau)
+        self.data.a = writable(a)
+        self.data.b = writable(b)
+        self.data.tau = writable(tau) if dispersion else NULL
         self.largest_leaf = int(np.max(np.diff(offsets[0])))
 
-    def set_predictors(self, a, b, tau):
-        """Predictors in force: a (n,), b (n, q), tau (n,) or None. Not while another thread evaluates."""
-        if a.shape != (self.data.n,) or b.shape != (self.data.n, self.data.q):
-            raise ValueError("a must be (n,) and b (n, q)")
-        if self.data.dispersion and (tau is None or tau.shape != (self.data.n,)):
-            raise ValueError("rows with a dispersion need tau (n,)")
-        self.data.a = flat(a)
-        self.data.b = flat(b)
-        self.data.tau = flat(tau) if self.data.dispersion else NULL
-        self.predictors = (a, b, tau)
+    def set_predictors(self, const double[::1] phi, idx start, idx stop):
+        """Compute a, b and tau of rows start:stop from values of the active entries. Not while another
+        thread evaluates these rows."""
+        if phi.shape[0] != self.data.n_active or not 0 <= start <= stop <= self.data.n:
+            raise ValueError("phi needs one value an active entry, rows must exist")
+        cdef idx i, t, channel, column, q = self.data.q
+        cdef double x
+        with nogil:
+            for i in range(start, stop):
+                self.data.a[i] = self.data.base[i] if self.data.base != NULL else 0.0
+                if self.data.dispersion:
+                    self.data.tau[i] = 0.0
+                for t in range(q):
+                    self.data.b[i * q + t] = 0.0
+                for t in range(self.data.n_active):
+                    column = self.data.active_column[t]
+                    channel = self.data.active_channel[t]
+                    x = phi[t] * (self.data.design[i * self.data.d + column] if column >= 0 else 1.0)
+                    if channel == 0:
+                        self.data.a[i] += x
+                    elif channel <= q:
+                        self.data.b[i * q + channel - 1] += x
+                    else:
+                        self.data.tau[i] += x
 
     cdef Place place_of(self, placement) except *:
         cdef Place place
@@ -1162,8 +1241,6 @@ cdef class Kernel:
         top = self.n_clusters[self.data.n_levels - 1]
         if clusters.ndim != 1 or (clusters.shape[0] and (clusters.min() < 0 or clusters.max() >= top)):
             raise ValueError("clusters must be indices of top-level clusters")
-        if self.data.a == NULL:
-            raise ValueError("set_predictors() first")
         return indices(clusters)
 
     def find_modes(self, clusters, modes, placement, int maxiter, double tol):

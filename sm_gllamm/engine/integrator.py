@@ -47,10 +47,10 @@ class Integrator:
         self.n_threads = n_threads
         self.kernel = Kernel(
             problem.family, problem.y, problem.trials, problem.constant, problem.row_weight,
-            problem.design, problem.active_column, problem.active_channel,
+            problem.design, problem.offset, problem.active_column, problem.active_channel,
             problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.dispersion,
         )  # fmt: skip
-        self._n_channels = 1 + sum(problem.dimensions) + problem.dispersion
+        self._row_edges = np.concatenate([[0], np.cumsum(problem.rows_of_top)])
         self._allocate()
         self.placement_rule = "mode"
         self.set_rules([tuple(LevelRule("hermite", 7) for _ in problem.dimensions)])
@@ -115,17 +115,14 @@ class Integrator:
 
     def set_phi(self, phi: np.ndarray):
         """Put values of the active entries in force; the nodes stay where they are."""
-        problem = self.problem
-        q = sum(problem.dimensions)
-        table = np.zeros((problem.design.shape[1] + 1, self._n_channels))
-        np.add.at(table, (problem.active_column, problem.active_channel), phi)
-        predictors = problem.design @ table[:-1]
-        predictors += table[-1]
-        a = predictors[:, 0].copy()
-        if problem.offset is not None:
-            a += problem.offset
-        tau = predictors[:, q + 1].copy() if problem.dispersion else None
-        self.kernel.set_predictors(a, np.ascontiguousarray(predictors[:, 1 : q + 1]), tau)
+        phi = np.ascontiguousarray(phi, dtype=float)
+        self._map(lambda g, clusters: self._set_rows(phi, clusters))
+
+    def _set_rows(self, phi, clusters):
+        """Predictors of the rows of some clusters; consecutive ones at a time."""
+        breaks = np.flatnonzero(np.diff(clusters) != 1) + 1
+        for run in np.split(clusters, breaks):
+            self.kernel.set_predictors(phi, self._row_edges[run[0]], self._row_edges[run[-1] + 1])
 
     def reset_modes(self):
         """Start the next search for modes at zero."""

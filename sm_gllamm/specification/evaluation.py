@@ -26,6 +26,8 @@ _LIBRARY_ERRORS = (patsy.PatsyError, formulaic.errors.FormulaicError)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 # formulaic's wildcard "all other columns": a full stop that belongs to no name and no number
 _WILDCARD = re.compile(r"(?<![\w.)\]])\.(?![\w.])")
+# names, numbers and operators, no calls: the same on arrays as on Series
+_ARITHMETIC = re.compile(r"(?!.*[\w.]\s*\()[\w\s~+:*\-/()]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,16 @@ class FormulaEngine:
         self, formula: Any, frame: pd.DataFrame, columns: pd.Index, text: str
     ) -> Evaluated:
         manager = FormulaManager(self.name)
+        data = frame
+        if self.name == "patsy" and _ARITHMETIC.fullmatch(text) and _all_numbers(frame):
+            # patsy is several times faster on arrays than on Series
+            data = {column: frame[column].to_numpy() for column in frame.columns}
         with warnings.catch_warnings():
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
             try:
                 result = manager.get_matrices(
                     formula,
-                    frame,
+                    data,
                     eval_env=self.environment,
                     pandas=True,
                     na_action=manager.get_na_action("drop"),
@@ -134,6 +140,10 @@ class FormulaEngine:
         left, right = result if isinstance(result, tuple) else (None, result)
         mask = manager.missing_mask
         missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
+        if data is not frame:
+            for part in (left, right):
+                if part is not None:
+                    part.index = frame.index[~missing] if missing.any() else frame.index
         return Evaluated(left, right, manager.spec, missing)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -229,6 +239,12 @@ def _used_columns(formula: str, frame: pd.DataFrame) -> list[Any]:
         if used.count(column) > 1:
             raise SpecificationError(f"The data have more than one column {column!r}; rename one.")
     return used
+
+
+def _all_numbers(frame: pd.DataFrame) -> bool:
+    """Whether there are columns, and all are plain NumPy integers or floats."""
+    kinds = [dtype.kind if isinstance(dtype, np.dtype) else "O" for dtype in frame.dtypes]
+    return bool(kinds) and set(kinds) <= set("iuf")
 
 
 def _plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
