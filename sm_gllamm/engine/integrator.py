@@ -20,6 +20,8 @@ __all__ = ["Integrator"]
 #: Row-nodes in a chunk: large enough that starting a thread's task is negligible.
 CHUNK = 50_000
 MAX_CHUNKS = 64
+#: Row-nodes below which starting threads costs more than it gains.
+THREADED_WORK = 1_000_000
 MODE_ITERATIONS = 200
 MODE_TOLERANCE = 1e-16
 #: Posterior-moment placement: passes, and the change of the log-likelihood that ends them.
@@ -68,11 +70,13 @@ class Integrator:
         ]
         rows = self.problem.rows_of_top
         self._chunks = []
+        self._work = 0.0
         for g, kernel_rule in enumerate(self._kernel_rules):
             clusters = np.flatnonzero(assignment == g).astype(np.intp)
             if len(clusters) == 0:
                 continue
             work = np.cumsum(rows[clusters]) * float(np.prod(kernel_rule.counts))
+            self._work += work[-1]
             n_chunks = int(min(MAX_CHUNKS, max(1, work[-1] // CHUNK)))
             edges = np.searchsorted(work, work[-1] * np.arange(1, n_chunks) / n_chunks)
             for chunk in np.split(clusters, edges):
@@ -88,6 +92,8 @@ class Integrator:
     def _map(self, task):
         """Results of task(group, clusters) for all chunks, in order."""
         threads = self.n_threads
+        if threads is None and self._work < THREADED_WORK:
+            threads = 1
         if threads is None:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             threads = min(threads or 1, int(os.environ.get("OMP_NUM_THREADS", threads or 1)))
@@ -100,18 +106,24 @@ class Integrator:
     # ------------------------------------------------------------ predictors and placement
     def _allocate(self):
         """Arrays of modes and placements, one tuple a level."""
-        self._modes, self._placement = [], []
-        dimensions, above = self.problem.dimensions, sum(self.problem.dimensions)
-        for q, offsets in zip(dimensions, self.problem.cluster_offsets, strict=True):
+        self._placement, self._origin = self._new_placement(), None
+        self._modes = [
+            (np.zeros_like(centre), np.zeros_like(scale), np.zeros_like(shift),
+             np.zeros_like(centre), np.zeros_like(centre))
+            for centre, scale, _, shift in self._placement
+        ]  # fmt: skip
+
+    def _new_placement(self):
+        """Nodes centred at zero with unit scale: centre, scale, log determinant, shift of each level."""
+        placement = []
+        above = sum(self.problem.dimensions)
+        for q, offsets in zip(self.problem.dimensions, self.problem.cluster_offsets, strict=True):
             above -= q
             j = len(offsets) - 1
-            self._modes.append(
-                (np.zeros((j, q)), np.zeros((j, q, q)), np.zeros((j, q, above)),
-                 np.zeros((j, q)), np.zeros((j, q)))
-            )  # fmt: skip
-            self._placement.append(
+            placement.append(
                 (np.zeros((j, q)), np.tile(np.eye(q), (j, 1, 1)), np.zeros(j), np.zeros((j, q, above)))
             )
+        return placement
 
     def set_phi(self, phi: np.ndarray):
         """Put values of the active entries in force; the nodes stay where they are."""
@@ -185,13 +197,10 @@ class Integrator:
     def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
         """The same with every latent variable at zero; needs no placement and leaves it alone."""
         self.set_phi(phi)
-        one = Rule([nodes_of(LevelRule("hermite", 1), q) for q in self.problem.dimensions])
-        origin = [
-            (np.zeros_like(c), np.broadcast_to(np.eye(s.shape[1]), s.shape).copy(), np.zeros_like(d), h)
-            for c, s, d, h in self._placement
-        ]
-        for _, _, _, shift in origin:
-            shift[:] = 0.0
+        if self._origin is None:
+            one = Rule([nodes_of(LevelRule("hermite", 1), q) for q in self.problem.dimensions])
+            self._origin = one, self._new_placement()
+        one, origin = self._origin
         return self._evaluate(want, [one] * len(self._kernel_rules), origin)
 
     def _evaluate(self, want, kernel_rules, placement) -> Evaluation:

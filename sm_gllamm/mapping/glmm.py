@@ -70,6 +70,7 @@ class GLMMMapping:
         self.active_column = np.array(column, dtype=np.intp)
         self.active_channel = np.array(channel, dtype=np.intp)
         self.theta_index = np.array(theta_index, dtype=np.intp)
+        self._one_to_one = len(set(theta_index)) == len(theta_index)
         random = names[self.k_exog :]
         if twice := sorted({n for n in random if names.count(n) > 1}):
             raise SpecificationError(f"parameter names occur twice: {twice}; rename the columns or terms")
@@ -129,12 +130,18 @@ class GLMMMapping:
     def score_in_theta(self, score) -> np.ndarray:
         """Chain rule for scores, (J, n_active) to (J, p)."""
         out = np.zeros((len(score), self.k_params))
-        np.add.at(out.T, self.theta_index, score.T)
+        if self._one_to_one:
+            out[:, self.theta_index] = score
+        else:
+            np.add.at(out.T, self.theta_index, score.T)
         return out
 
     def hessian_in_theta(self, hessian) -> np.ndarray:
         """Chain rule for Hessians, (n_active, n_active) to (p, p)."""
         out = np.zeros((self.k_params, self.k_params))
+        if self._one_to_one:
+            out[np.ix_(self.theta_index, self.theta_index)] = hessian
+            return out
         np.add.at(out, (self.theta_index[:, None], self.theta_index[None, :]), hessian)
         return out
 

@@ -38,6 +38,14 @@ class LatentVariableModel(GenericLikelihoodModel):
     zeros elsewhere, so that sums, sandwiches and cluster-robust covariances come out right.
     """
 
+    def initialize(self):
+        """Nothing: degrees of freedom come from the layout of the parameters, not from exog's rank."""
+
+    @property
+    def param_names(self) -> list[str]:
+        """Names of all parameters, in the order of ``params``."""
+        return list(self.mapping.param_names)
+
     @property
     def mapping(self):
         """Published parameters, internal theta and what lies between."""

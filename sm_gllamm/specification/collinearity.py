@@ -66,6 +66,10 @@ def collinear_columns(exog: np.ndarray, names: Sequence[str]) -> tuple[Dependenc
     """
     scale = np.sqrt(np.einsum("ij,ij->j", exog, exog))
     scale[scale == 0] = 1.0
+    # far from singular in the cross products: no need of the more accurate, slower decomposition
+    cross = np.einsum("ni,nj->ij", exog, exog) / np.outer(scale, scale)
+    if np.linalg.eigvalsh(cross)[0] > 1e-8:
+        return ()
     triangle = _triangular_factor(exog, scale)
     independent: list[int] = []
     found = []
