@@ -35,7 +35,7 @@ MAY_IMPORT = {
         "responses",
     },
     "datasets": set(),
-    "api": {"models", "responses", "results", "survey", "datasets"},
+    "api": {"models", "estimation", "responses", "results", "survey", "datasets"},
     "formula": {"models"},
 }
 OPEN_TO_ALL = {"exceptions", "_typing"}
