@@ -64,6 +64,8 @@ cdef struct Data:
     const double *constant
     const double *row_weight        # NULL: all one
     const double *design
+    idx row_stride
+    idx column_stride
     const idx *active_column        # -1: the constant 1
     const idx *active_channel
     const idx *offset[MAX_LEVELS]
@@ -515,7 +517,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         row_expectations(data, s, kp, slot, want)
         nz = 0
         for t in range(na):
-            x = data.design[i * d + data.active_column[t]] if data.active_column[t] >= 0 else 1.0
+            x = data.design[i * data.row_stride + data.active_column[t] * data.column_stride] if data.active_column[t] >= 0 else 1.0
             if x != 0.0:
                 s.row_value[nz] = x
                 s.row_index[nz] = t
@@ -530,7 +532,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
                     s.row_value[t] * s.row_value[v] * s.e2[channel * nch + data.active_channel[s.row_index[v]]])
         source = slot
         for c in range(d + 1):
-            x = data.design[i * d + c] if c < d else 1.0
+            x = data.design[i * data.row_stride + c * data.column_stride] if c < d else 1.0
             if x != 0.0:
                 target = s.column_score + c * kp
                 for k in range(kp):
@@ -538,7 +540,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         if data.dispersion:
             source = slot + 2 * kp
             for c in range(d + 1):
-                x = data.design[i * d + c] if c < d else 1.0
+                x = data.design[i * data.row_stride + c * data.column_stride] if c < d else 1.0
                 if x != 0.0:
                     target = s.column_score + (d + 1 + c) * kp
                     for k in range(kp):
@@ -1147,11 +1149,12 @@ cdef class Kernel:
         for array in (y, trials, constant, row_weight, base):
             if array is not None and array.shape != (n,):
                 raise ValueError("row arrays must have one value a row")
-        if design.ndim != 2 or design.shape[0] != n:
-            raise ValueError("design must have one row a row of data")
+        if design.dtype != np.float64 or design.ndim != 2 or design.shape[0] != n:
+            raise ValueError("design must be float64 with one row a row of data")
         if any(k < 1 for k in dimensions):
             raise ValueError("every level needs at least one latent variable")
         cdef const int[::1] codes = family
+        cdef const double[:, :] matrix
         self.data.n = n
         self.data.d = design.shape[1]
         self.data.q = sum(dimensions)
@@ -1172,7 +1175,12 @@ cdef class Kernel:
         self.data.constant = flat(constant)
         self.data.row_weight = flat(row_weight)
         self.data.base = flat(base)
-        self.data.design = flat(design)
+        # any memory layout: a data frame's block is not copied
+        if design.size:
+            matrix = design
+            self.data.design = &matrix[0, 0]
+            self.data.row_stride = matrix.strides[0] // <idx> sizeof(double)
+            self.data.column_stride = matrix.strides[1] // <idx> sizeof(double)
         self.data.active_column = indices(active_column)
         self.data.active_channel = indices(active_channel)
         below = n
@@ -1213,7 +1221,7 @@ cdef class Kernel:
                 for t in range(self.data.n_active):
                     column = self.data.active_column[t]
                     channel = self.data.active_channel[t]
-                    x = phi[t] * (self.data.design[i * self.data.d + column] if column >= 0 else 1.0)
+                    x = phi[t] * (self.data.design[i * self.data.row_stride + column * self.data.column_stride] if column >= 0 else 1.0)
                     if channel == 0:
                         self.data.a[i] += x
                     elif channel <= q:

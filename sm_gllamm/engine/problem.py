@@ -29,7 +29,7 @@ class Problem:
     row_weight : ndarray, shape (n,), or None
         Exponent of a row's density.
     design : ndarray, shape (n, d)
-        The union of all design columns, C-contiguous.
+        The union of all design columns, float64 in any memory layout.
     offset : ndarray, shape (n,), or None
     active_column : ndarray of intp, shape (n_active,)
         Column of the design, -1 for the constant 1.

@@ -118,7 +118,8 @@ def assemble(endog, trials, exog, exog_names, levels, response, offset, weights)
     codes = [take(code) for code in codes]
     offsets, first_rows = _offsets(codes)
     design, places = _design(exog, levels)
-    design = np.ascontiguousarray(take(design), dtype=float)
+    if order is not None:
+        design = design[order]
     y, m = take(np.asarray(endog, dtype=float)), take(np.asarray(trials, dtype=float))
     row_weight = take(weights.get("row"))
     cluster_weights = []
