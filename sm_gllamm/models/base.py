@@ -28,8 +28,9 @@ ROBUST_NAMES = {"robust", "HC0", "HC1", "HC2", "HC3"}
 class LatentVariableModel(GenericLikelihoodModel):
     """Base of the models: published parameters outside, theta and the marginal likelihood inside.
 
-    A subclass sets ``self.assembly`` (a sorted problem and the mapping of its parameters) and
-    ``self.level_names`` (lowest level first), and names its ``results_class`` and wrapper.
+    A subclass sets ``self.assembly`` (a sorted problem), ``self._mapping`` (of its parameters; stays
+    when ``remove_data`` takes the problem) and ``self.level_names`` (lowest level first), and names
+    its ``results_class`` and wrapper.
 
     Notes
     -----
@@ -49,7 +50,7 @@ class LatentVariableModel(GenericLikelihoodModel):
     @property
     def mapping(self):
         """Published parameters, internal theta and what lies between."""
-        return self.assembly.mapping
+        return self._mapping
 
     @property
     def likelihood(self) -> MarginalLikelihood:

@@ -23,6 +23,15 @@ ROUNDS = 8
 ZERO_SD = 1e-4
 
 
+def error_budget(tol: float, value: float) -> float:
+    """Absolute error allowed in a log-likelihood of size `value`: `tol`, or a hundred-millionth of it.
+
+    In a large sample the information grows with the log-likelihood, so that the same absolute error
+    moves the estimates by ever smaller fractions of their standard errors.
+    """
+    return max(tol, 1e-8 * abs(value))
+
+
 @dataclass(frozen=True, slots=True)
 class FitSettings:
     """What the user asked of a fit; kept on the results.
@@ -157,7 +166,7 @@ def fit_adaptive(
     placement : {"mode", "meansd"}
     controls : Controls
     tol : float
-        Absolute error of the log-likelihood.
+        Absolute error of the log-likelihood; see :func:`error_budget`.
     """
     ladders = Ladders(likelihood.problem, placement)
     evaluate = objective(likelihood)
@@ -172,10 +181,11 @@ def fit_adaptive(
         path += outcome.path
         theta = outcome.theta
         errors = ladders.errors(likelihood, theta)
-        enough = errors.sum() <= tol
+        budget = error_budget(tol, outcome.value)
+        enough = errors.sum() <= budget
         if not outcome.converged or (enough and not rough):
             break
-        if enough or not ladders.raise_rungs(errors, tol):
+        if enough or not ladders.raise_rungs(errors, budget):
             if not rough:
                 break
             rough = False
@@ -233,6 +243,6 @@ def diagnose(likelihood: MarginalLikelihood, fit: Fit, settings: FitSettings, se
         separation=tuple(separation),
         condition_number=condition_number(information[np.ix_(interior, interior)]),
         quadrature_error=fit.error,
-        quadrature_tol=settings.warn_tol,
+        quadrature_tol=max(settings.warn_tol, 1e-7 * abs(fit.outcome.value)),
         advice=tuple(advice),
     )

@@ -14,6 +14,9 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import ThetaEvaluation
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.mapping.assemble import assemble
+from sm_gllamm.prediction.means import kind_of_prediction
+from sm_gllamm.prediction.predict import predicted, rows_for
+from sm_gllamm.prediction.simulate import response_draws
 from sm_gllamm.models.base import LatentVariableModel
 from sm_gllamm.models.fitting import (
     Fit,
@@ -158,6 +161,7 @@ class GLMM(LatentVariableModel):
         self.assembly = assemble(
             y, trials, exog, names, self.random, self.response, total, self.weights.by_level
         )
+        self._mapping = self.assembly.mapping
         self.level_names = [level.name for level in self.random]
         self.k_exog = exog.shape[1]
         self.k_vars = self.k_exog
@@ -246,6 +250,48 @@ class GLMM(LatentVariableModel):
         model.random_design = design.random
         model.kept_rows = design.kept
         return model
+
+    # ------------------------------------------------------------ prediction
+    def predict(
+        self, params, exog=None, which="mean", *, groups=None, exog_re=None, offset=None,
+        exposure=None, random_effects=None,
+    ) -> np.ndarray:  # fmt: skip
+        """Predictions at given parameters, from arrays.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        exog : array_like, shape (n, k) or (k,), optional
+            Rows of the fixed-effects design; default those of the model.
+        which, groups, exog_re, offset, exposure, random_effects
+            As in :meth:`sm_gllamm.results.glmm.GLMMResults.predict`.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        kind = kind_of_prediction(which)
+        rows = rows_for(
+            self, kind, exog, False, None, groups, exog_re, offset, exposure, random_effects
+        )
+        return predicted(self, params, rows, kind, random_effects)
+
+    def simulate(self, params, n=1, seed=None) -> np.ndarray:
+        """Responses drawn at given parameters, with new random effects in every draw.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        n : int
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        ndarray, shape (nobs, n), or (nobs,) for n = 1
+            Counts of successes for binomial responses.
+        """
+        draws = list(response_draws(self, params, n, np.random.default_rng(seed)))
+        return draws[0] if n == 1 else np.column_stack(draws)
 
     # ------------------------------------------------------------ fit
     def _start(self, start_params) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import patsy
 from patsy.eval import EvalEnvironment
-from statsmodels.formula._manager import FormulaManager
+from statsmodels.formula._manager import FormulaManager, NAAction
 
 from sm_gllamm.exceptions import SpecificationError
 
@@ -50,6 +50,18 @@ class Evaluated:
     right: pd.DataFrame
     spec: Any
     missing: np.ndarray
+
+
+class _DropMissing(NAAction):
+    """patsy's dropping of rows, without copying every column when no row is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__(on_NA="drop", NA_types=["None", "NaN"])
+
+    def _handle_NA_drop(self, values: Any, is_nas: Any, origins: Any) -> Any:
+        if any(is_missing.any() for is_missing in is_nas):
+            return super()._handle_NA_drop(values, is_nas, origins)
+        return values
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ class FormulaEngine:
                     data,
                     eval_env=self.environment,
                     pandas=True,
-                    na_action=manager.get_na_action("drop"),
+                    na_action=_DropMissing() if self.name == "patsy" else "drop",
                 )
             except formulaic.errors.DataMismatchWarning as mismatch:
                 raise _unseen_levels(str(mismatch), text) from mismatch
