@@ -395,6 +395,8 @@ cdef double normalise(idx k, const double *sign, in_ptr log_post, out_ptr post) 
     for i in range(k):
         total += post[i]
     if not total > 0.0:
+        for i in range(k):
+            post[i] = 0.0
         return -1e308 * 10.0
     for i in range(k):
         post[i] /= total

@@ -24,6 +24,8 @@ MAX_CHUNKS = 64
 THREADED_WORK = 1_000_000
 MODE_ITERATIONS = 200
 MODE_TOLERANCE = 1e-16
+#: With one node the log-likelihood has a first-order error in the mode, which differences would amplify.
+LAPLACE_MODE_TOLERANCE = 1e-24
 #: Posterior-moment placement: passes, and the change of the log-likelihood that ends them.
 MOMENT_PASSES = 50
 MOMENT_TOLERANCE = 1e-9
@@ -61,6 +63,7 @@ class Integrator:
     def set_rules(self, rules: list[tuple[LevelRule, ...]], assignment: np.ndarray | None = None):
         """Rules (one LevelRule a level, lowest first) and which of them each top cluster uses."""
         self.rules = rules
+        self._sparse = [any(rule.kind == "sparse" for rule in levels) for levels in rules]
         if assignment is None:
             assignment = np.zeros(self.problem.n_top, dtype=np.intp)
         self.assignment = assignment
@@ -143,10 +146,12 @@ class Integrator:
 
     def adapt(self) -> int:
         """Place the nodes for the predictors in force; returns the number of clusters without a mode."""
+        single = any(rule.points == 1 for rules in self.rules for rule in rules)
+        tolerance = LAPLACE_MODE_TOLERANCE if single else MODE_TOLERANCE
         failed = sum(
             self._map(
                 lambda g, clusters: self.kernel.find_modes(
-                    clusters, self._modes, self._placement, MODE_ITERATIONS, MODE_TOLERANCE
+                    clusters, self._modes, self._placement, MODE_ITERATIONS, tolerance
                 )
             )
         )
@@ -212,6 +217,8 @@ class Integrator:
             score = np.empty((len(clusters), na)) if want >= 1 else None
             hessian = np.zeros((na, na)) if want >= 2 else None
             self.kernel.evaluate(clusters, kernel_rules[g], placement, want, value, score, hessian)
+            if self._sparse[g] and not np.isfinite(value).all():
+                self._repair(clusters, placement, want, value, score, hessian)
             return value, score, hessian
 
         results = self._map(task)
@@ -229,6 +236,18 @@ class Integrator:
         if hessian is not None:
             hessian = np.tril(hessian) + np.tril(hessian, -1).T
         return Evaluation(value, score, hessian)
+
+    def _repair(self, clusters, placement, want, value, score, hessian):
+        """Product rule for clusters whose sparse grid, with its negative weights, gave no positive integral."""
+        bad = np.flatnonzero(~np.isfinite(value))
+        which = np.ascontiguousarray(clusters[bad])
+        product = Rule([nodes_of(LevelRule("hermite", 5), q) for q in self.problem.dimensions])
+        repaired = np.empty(len(bad))
+        its_score = None if score is None else np.empty((len(bad), score.shape[1]))
+        self.kernel.evaluate(which, product, placement, want, repaired, its_score, hessian)
+        value[bad] = repaired
+        if score is not None:
+            score[bad] = its_score
 
     def _moments(self):
         moments = [

@@ -119,7 +119,7 @@ class MarginalLikelihood:
             return self.integrator.evaluate(0).loglike
 
         centre = value(np.zeros(p))
-        h = 1e-4 * (1.0 + 0.1 * np.abs(theta))
+        h = 1e-3 * (1.0 + 0.1 * np.abs(theta))
         unit = np.diag(h)
         up = [value(unit[t]) for t in range(p)]
         down = [value(-unit[t]) for t in range(p)]

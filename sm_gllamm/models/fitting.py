@@ -143,6 +143,13 @@ def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Out
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, y_scale)), pooled
 
 
+def _interrupted(outcome: Outcome) -> Outcome:
+    """The outcome of an optimisation after which the user pressed Ctrl-C."""
+    outcome.converged = False
+    outcome.reason = "interrupted; this is the best point so far"
+    return outcome
+
+
 def fit_fixed(
     likelihood: MarginalLikelihood, start: np.ndarray, quadrature: Quadrature, controls: Controls
 ) -> Fit:
@@ -150,7 +157,10 @@ def fit_fixed(
     likelihood.use(quadrature)
     outcome = maximize(objective(likelihood), start, controls)
     exact = likelihood.problem.exact
-    error = 0.0 if exact else estimate_error(likelihood, outcome.theta)
+    try:
+        error = 0.0 if exact else estimate_error(likelihood, outcome.theta)
+    except KeyboardInterrupt:
+        return Fit(_interrupted(outcome), quadrature, float("nan"), start)
     return Fit(outcome, quadrature, error, start)
 
 
@@ -180,7 +190,10 @@ def fit_adaptive(
         used += outcome.iterations
         path += outcome.path
         theta = outcome.theta
-        errors = ladders.errors(likelihood, theta)
+        try:
+            errors = ladders.errors(likelihood, theta)
+        except KeyboardInterrupt:
+            return Fit(_interrupted(outcome), ladders.quadrature(), float("nan"), start)
         budget = error_budget(tol, outcome.value)
         enough = errors.sum() <= budget
         if not outcome.converged or (enough and not rough):

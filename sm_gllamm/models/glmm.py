@@ -145,7 +145,7 @@ class GLMM(LatentVariableModel):
         self.n_threads = n_threads
         self.weights = level_weights(weights, freq_weights, weight_scaling, self.random)
         self._init_keys = ["family", "offset", "exposure", "weights", "random", "n_threads"]
-        self._data_attr += ["random", "offset", "exposure", "weights", "assembly", "_likelihood"]
+        self._data_attr += ["random", "offset", "exposure", "weights", "kept_rows", "assembly", "_likelihood"]
         self._set_up()
 
     def _set_up(self):

@@ -130,17 +130,15 @@ class FormulaEngine:
     def _evaluate(
         self, formula: Any, frame: pd.DataFrame, columns: pd.Index, text: str
     ) -> Evaluated:
-        manager = FormulaManager(self.name)
-        data = frame
-        if self.name == "patsy" and _ARITHMETIC.fullmatch(text) and _all_numbers(frame):
-            # patsy is several times faster on arrays than on Series
-            data = {column: frame[column].to_numpy() for column in frame.columns}
         with warnings.catch_warnings():
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
             try:
+                if self.name == "patsy" and _ARITHMETIC.fullmatch(text) and _all_numbers(frame):
+                    return self._evaluate_arrays(formula, frame, text)
+                manager = FormulaManager(self.name)
                 result = manager.get_matrices(
                     formula,
-                    data,
+                    frame,
                     eval_env=self.environment,
                     pandas=True,
                     na_action=_DropMissing() if self.name == "patsy" else "drop",
@@ -152,11 +150,24 @@ class FormulaEngine:
         left, right = result if isinstance(result, tuple) else (None, result)
         mask = manager.missing_mask
         missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
-        if data is not frame:
-            for part in (left, right):
-                if part is not None:
-                    part.index = frame.index[~missing] if missing.any() else frame.index
         return Evaluated(left, right, manager.spec, missing)
+
+    def _evaluate_arrays(self, formula: Any, frame: pd.DataFrame, text: str) -> Evaluated:
+        """patsy on arrays instead of Series: several times faster, and the same for plain arithmetic."""
+        data = {column: frame[column].to_numpy() for column in frame.columns}
+        drop = _DropMissing()
+        environment = EvalEnvironment([self.environment])
+        two_sided = isinstance(formula, str) and bool(text.partition("~")[0].strip()) and "~" in text
+        build = patsy.dmatrices if two_sided else patsy.dmatrix
+        result = build(formula, data, environment, NA_action=drop, return_type="dataframe")
+        left, right = result if two_sided else (None, result)
+        mask = getattr(drop, "missing_mask", None)
+        missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
+        spec = right.design_info
+        for part in (left, right):
+            if part is not None:
+                part.index = frame.index[~missing] if missing.any() else frame.index
+        return Evaluated(left, right, spec, missing)
 
     def __getstate__(self) -> dict[str, Any]:
         # modules do not pickle; their names do
