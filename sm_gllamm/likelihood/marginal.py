@@ -81,6 +81,8 @@ class MarginalLikelihood:
         self.mapping = mapping
         self.integrator = Integrator(problem, n_threads)
         self.n_evaluations = 0
+        #: theta, quadrature and log-likelihood of the latest evaluation, often asked for again
+        self._latest: tuple | None = None
         self.quadrature: Quadrature | None = None
 
     def use(self, quadrature: Quadrature):
@@ -98,11 +100,17 @@ class MarginalLikelihood:
 
     def evaluate(self, theta, want: int = 0) -> ThetaEvaluation:
         """Log-likelihood, score (want >= 1) and Hessian (2) at theta."""
+        theta = np.array(theta, dtype=float)
+        if not want and self._latest is not None:
+            at, quadrature, loglike = self._latest
+            if quadrature is self.quadrature and np.array_equal(at, theta):
+                return ThetaEvaluation(loglike)
         self.n_evaluations += 1
         if want and self.quadrature.laplace:
             return self._numerical(theta, want)
         self.place(theta)
         result = self.integrator.evaluate(want)
+        self._latest = theta, self.quadrature, result.loglike
         return ThetaEvaluation(
             result.loglike,
             None if want < 1 else self.mapping.score_in_theta(result.score),

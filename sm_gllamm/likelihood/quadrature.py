@@ -78,16 +78,19 @@ class Ladders:
         return Quadrature(self.placement, rules, assignment.reshape(-1).astype(np.intp))
 
     def errors(self, likelihood: MarginalLikelihood, theta) -> np.ndarray:
-        """Estimated absolute error of each cluster's log-likelihood by level, shape (n_top, n_levels)."""
-        likelihood.use(self.quadrature())
+        """Estimated absolute error of each cluster's log-likelihood by level, shape (n_top, n_levels).
+
+        The rules of the present rungs must be in force in `likelihood`.
+        """
         base = likelihood.evaluate(theta).loglike
+        in_force = likelihood.quadrature
         errors = np.empty(self.rung.shape)
         for level, rules in enumerate(self.rules):
             finer = self.rung.copy()
             finer[:, level] = np.minimum(finer[:, level] + 1, len(rules) - 1)
             likelihood.use(self.quadrature(finer))
             errors[:, level] = np.abs(likelihood.evaluate(theta).loglike - base)
-        likelihood.use(self.quadrature())
+        likelihood.use(in_force)
         return np.where(np.isfinite(errors), errors, np.inf)
 
     def raise_rungs(self, errors: np.ndarray, tol: float) -> bool:

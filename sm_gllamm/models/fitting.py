@@ -182,8 +182,10 @@ def fit_adaptive(
     evaluate = objective(likelihood)
     # a rough optimum first: where the estimate is decides how many nodes it takes
     rough, used, theta, path = True, 0, start, []
+    quadrature = None
     for _ in range(2 * ROUNDS):
-        likelihood.use(ladders.quadrature())
+        quadrature = quadrature or ladders.quadrature()
+        likelihood.use(quadrature)
         left = max(controls.maxiter - used, 0)
         stop = max(LOOSE, controls.tol) if rough else controls.tol
         outcome = maximize(evaluate, theta, replace(controls, maxiter=left, tol=stop))
@@ -193,7 +195,7 @@ def fit_adaptive(
         try:
             errors = ladders.errors(likelihood, theta)
         except KeyboardInterrupt:
-            return Fit(_interrupted(outcome), ladders.quadrature(), float("nan"), start)
+            return Fit(_interrupted(outcome), likelihood.quadrature, float("nan"), start)
         budget = error_budget(tol, outcome.value)
         enough = errors.sum() <= budget
         if not outcome.converged or (enough and not rough):
@@ -202,8 +204,10 @@ def fit_adaptive(
             if not rough:
                 break
             rough = False
+        else:
+            quadrature = None
     outcome.iterations, outcome.path = used, path
-    return Fit(outcome, ladders.quadrature(), float(errors.sum()), start)
+    return Fit(outcome, likelihood.quadrature, float(errors.sum()), start)
 
 
 def diagnose(likelihood: MarginalLikelihood, fit: Fit, settings: FitSettings, separation=()) -> Verdict:
