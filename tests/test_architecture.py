@@ -31,6 +31,7 @@ MAY_IMPORT = {
         "estimation",
         "inference",
         "survey",
+        "prediction",
         "results",
         "responses",
     },

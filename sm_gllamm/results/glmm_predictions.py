@@ -1,0 +1,158 @@
+"""Predictions of results: means of several kinds with standard errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sm_gllamm.prediction.intervals import MixedPrediction, averaged, prediction_table
+from sm_gllamm.prediction.means import kind_of_prediction
+from sm_gllamm.prediction.predict import predicted, predicted_with_gradient, rows_for
+from sm_gllamm.prediction.rows import PredictionRows
+
+__all__ = ["PredictionMethods"]
+
+
+def _labels(exog) -> pd.Index | None:
+    """Row labels of array-like new data."""
+    if isinstance(exog, pd.DataFrame):
+        return exog.index
+    return None
+
+
+class PredictionMethods:
+    """Predictions; mixed into :class:`sm_gllamm.results.glmm.GLMMResults`."""
+
+    def _rows(self, kind, exog, transform, options) -> PredictionRows:
+        if not transform and isinstance(exog, pd.Series) or not hasattr(self.model, "formula"):
+            # one row, or the values of the only column, as statsmodels takes a Series
+            if isinstance(exog, pd.Series):
+                one = self.model.mapping.k_exog == 1
+                exog = exog.to_frame() if one else exog.to_frame().T
+        return rows_for(self.model, kind, exog, transform, _labels(exog), **options)
+
+    def predict(
+        self, exog=None, transform: bool = True, which: str = "marginal", *, groups=None,
+        exog_re=None, offset=None, exposure=None, random_effects=None,
+    ):  # fmt: skip
+        """Predicted means or linear predictors, for the data of the fit or for new data.
+
+        Parameters
+        ----------
+        exog : DataFrame, or array_like of shape (n, k), optional
+            New data: a data frame with the columns of the formula, or rows of the design matrix for
+            a model from arrays (or with ``transform=False``). Default: the data of the fit.
+        transform : bool
+            Whether a formula is applied to `exog`.
+        which : {"marginal", "conditional", "posterior", "linear"}
+            * "marginal" (also "mean"): mean response over the population of clusters, the inverse
+              link integrated over the distribution of the random effects;
+            * "conditional" (also "median"): mean response for given random effects, by default
+              zero. With a random intercept this is the median over clusters;
+            * "posterior": mean response in the cluster of the row, the inverse link integrated over
+              the posterior distribution of its random effects. Unknown clusters have the marginal
+              mean; unknown clusters within known ones the prior at their own level only;
+            * "linear" (also "linpred"): fixed part of the linear predictor, ``x'beta + offset``.
+        groups : array_like, DataFrame or dict, optional
+            For arrays: labels of clusters as in the model; needed for "posterior".
+        exog_re : array_like or dict of level name to array_like, optional
+            For arrays: random-effects columns as in the model; needed for random slopes.
+        offset, exposure : array_like of shape (n,), float, or name of a column of `exog`, optional
+            Default for the data of the fit: the model's; for new data: 0 and 1.
+        random_effects : DataFrame, array_like, or dict of level name to these, optional
+            For "conditional": one line of numbers for all rows or a line for each row, or a frame
+            by cluster label such as :attr:`random_effects`.
+
+        Returns
+        -------
+        ndarray or Series, shape (n,)
+            A Series with the index of `exog` if that is a DataFrame. NaN in rows with missing
+            values.
+
+        Raises
+        ------
+        SpecificationError
+            A column is lacking, a factor has levels that the model's data did not have, a known
+            cluster appears in another cluster than in the model's data.
+
+        References
+        ----------
+        Skrondal, A. & Rabe-Hesketh, S. (2009). Prediction in multilevel generalized linear models.
+        Journal of the Royal Statistical Society A 172, 659-687, section 4.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import bacteria
+        >>> data = bacteria.load_pandas().data
+        >>> result = smgf.glmm("y ~ week + (1 | ID)", data, family="binomial").fit()
+        >>> new = data[["week", "ID"]].head(2)
+        >>> for which in ("marginal", "conditional", "posterior"):
+        ...     print(which, result.predict(new, which=which).round(3).tolist())
+        marginal [0.892, 0.866]
+        conditional [0.939, 0.914]
+        posterior [0.954, 0.937]
+        """
+        kind = kind_of_prediction(which)
+        options = dict(groups=groups, exog_re=exog_re, offset=offset, exposure=exposure)
+        rows = self._rows(kind, exog, transform, {**options, "random_effects": random_effects})
+        values = predicted(self.model, self.params, rows, kind, random_effects, self.quadrature)
+        if exog is None or rows.index is None:
+            return values
+        return pd.Series(values, index=rows.index)
+
+    def get_prediction(
+        self, exog=None, which: str = "marginal", transform: bool = True, row_labels=None,
+        average: bool = False, agg_weights=None, *, groups=None, exog_re=None, offset=None,
+        exposure=None, random_effects=None,
+    ) -> MixedPrediction:  # fmt: skip
+        """Predictions with standard errors and confidence intervals.
+
+        Parameters
+        ----------
+        exog, which, transform, groups, exog_re, offset, exposure, random_effects
+            As in :meth:`predict`.
+        row_labels : sequence, optional
+            Labels for the rows; default the index of `exog` or of the model's data.
+        average : bool
+            Average over the rows (those without missing values).
+        agg_weights : array_like, shape (n,), optional
+            Weights of the average.
+
+        Returns
+        -------
+        MixedPrediction
+            With ``predicted``, ``se``, ``conf_int(alpha=0.05, method="endpoint")`` and
+            ``summary_frame()``.
+
+        Notes
+        -----
+        Standard errors are by the delta method, with the estimated variances and covariances among
+        the parameters whose uncertainty counts. Intervals are symmetric for the linear predictor;
+        for means they are symmetric on the scale of the link and transformed back, so they respect
+        the range of the mean. For "posterior" and given `random_effects` the interval is about the
+        parameters only: the cluster's posterior distribution is taken as it is.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import bacteria
+        >>> data = bacteria.load_pandas().data
+        >>> result = smgf.glmm("y ~ week + (1 | ID)", data, family="binomial").fit()
+        >>> print(result.get_prediction(data.head(2)).summary_frame().round(3))
+           predicted     se  ci_lower  ci_upper
+        0      0.892  0.029     0.821     0.937
+        1      0.866  0.028     0.800     0.913
+        """
+        kind = kind_of_prediction(which)
+        options = dict(groups=groups, exog_re=exog_re, offset=offset, exposure=exposure)
+        rows = self._rows(kind, exog, transform, {**options, "random_effects": random_effects})
+        mean = predicted_with_gradient(
+            self.model, self.params, rows, kind, random_effects, self.quadrature
+        )
+        if average:
+            mean = averaged(mean, agg_weights)
+        labels = rows.index if row_labels is None and not average else row_labels
+        df = self.df_resid if self.use_t else None
+        cov = np.asarray(self.cov_params())
+        return prediction_table(mean, cov, self.model.family.link, kind, labels, df)
