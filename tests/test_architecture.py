@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "specification": {"mapping", "engine", "responses"},
     "prediction": {"specification", "likelihood", "mapping", "engine", "responses"},
     "plotting": set(),
-    "results": {"prediction", "inference", "survey", "likelihood", "plotting"},
+    "results": {"prediction", "inference", "survey", "likelihood", "engine", "plotting"},
     "models": {
         "specification",
         "mapping",
