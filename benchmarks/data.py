@@ -76,11 +76,12 @@ def many_groups(gaussian, n_groups=125_066, seed=9097):
 
 
 def wide(n_rows=1_000_000, n_columns=10, seed=4):
-    """A million rows of ten covariates in clusters of 100, as float64."""
+    """A million rows of ten columns, the first constant, in clusters of 100, as float64."""
     rng = np.random.default_rng(seed)
     n_clusters = n_rows // 100
     cluster = np.repeat(np.arange(n_clusters), 100)
     x = rng.standard_normal((n_rows, n_columns))
+    x[:, 0] = 1.0
     linear = x @ np.full(n_columns, 0.2) + rng.standard_normal(n_clusters)[cluster]
     y = (rng.random(n_rows) < 1 / (1 + np.exp(-linear))).astype(float)
     return y, x, cluster

@@ -33,7 +33,7 @@ def main(kind):
     if kind == "formula":
         names = [f"x{column}" for column in range(x.shape[1])]
         frame = pd.DataFrame(x, columns=names, copy=False).assign(y=y, g=cluster)
-        formula = f"y ~ {' + '.join(names)} + (1 | g)"
+        formula = f"y ~ 0 + {' + '.join(names)} + (1 | g)"
     Path("/proc/self/clear_refs").write_text("5")
     if kind == "formula":
         result = smgf.glmm(formula, frame, family="binomial").fit(n_points=7)
