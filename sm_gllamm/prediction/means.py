@@ -12,6 +12,7 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import averages
 from sm_gllamm.prediction.random_effects import level_position
 from sm_gllamm.prediction.rows import PredictionRows
+from sm_gllamm.specification.grouping import show_label
 
 __all__ = [
     "WHICH",
@@ -176,7 +177,7 @@ def _by_row(values, level) -> np.ndarray:
         if unknown.any():
             row = int(np.argmax(unknown))
             code = level.codes[row]
-            cluster = "an unknown cluster" if code < 0 else repr(level.labels[code])
+            cluster = "an unknown cluster" if code < 0 else show_label(level.labels[code])
             raise SpecificationError(
                 f"random_effects of {level.name} have no value for {cluster} (row {row})"
             )
