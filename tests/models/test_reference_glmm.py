@@ -186,3 +186,19 @@ def test_published_standard_errors(name):
         ours = ours * np.sqrt(n_top / (n_top - 1))
     # Relative: the programs stopped up to a hundredth of a standard error from the maximum.
     np.testing.assert_allclose(ours[names], reference, rtol=SE_RTOL_PUBLISHED.get(name, 1e-4))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [pair for pair in CONVERGED if load_cases(pair[0])[pair[1]]["posterior"]]
+)
+def test_posterior_means_and_sds(source, name):
+    tolerance = tolerances(source, name)[0]
+    for entry in load_cases(source)[name]["posterior"]:
+        frame = fitted(source, name).ranef(level=entry["level"])
+        # The references know clusters by the text of their labels.
+        labels = [tuple(map(str, np.atleast_1d(np.array(label, object)))) for label in frame.index]
+        row = frame.iloc[labels.index(tuple(np.atleast_1d(entry["cluster"])))]
+        size, q = len(entry["mean"]), frame.shape[1] // 2
+        deviation = (row.iloc[:size] - entry["mean"]) / entry["sd"]
+        np.testing.assert_allclose(deviation, 0, atol=tolerance)
+        np.testing.assert_allclose(row.iloc[q : q + size], entry["sd"], rtol=tolerance)
