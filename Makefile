@@ -67,7 +67,7 @@ study: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint $(SOURCES)
+	$(BIN)/cython-lint $(filter-out %.h,$(SOURCES))
 	$(BIN)/mypy
 
 docs: $(DOCS_STAMP)

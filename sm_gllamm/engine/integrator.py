@@ -98,7 +98,9 @@ class Integrator:
         if threads is None and self._work < THREADED_WORK:
             threads = 1
         if threads is None:
-            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            threads = (
+                len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            )
             threads = min(threads or 1, int(os.environ.get("OMP_NUM_THREADS", threads or 1)))
         threads = min(threads, len(self._chunks))
         if threads <= 1:
@@ -124,7 +126,12 @@ class Integrator:
             above -= q
             j = len(offsets) - 1
             placement.append(
-                (np.zeros((j, q)), np.tile(np.eye(q), (j, 1, 1)), np.zeros(j), np.zeros((j, q, above)))
+                (
+                    np.zeros((j, q)),
+                    np.tile(np.eye(q), (j, 1, 1)),
+                    np.zeros(j),
+                    np.zeros((j, q, above)),
+                )
             )
         return placement
 
@@ -177,7 +184,6 @@ class Integrator:
                 return
             previous = value
             moments, _ = self._moments()
-            means = [m[0] for m in moments]
             for level, (mean, _, residual, residual2) in enumerate(moments):
                 centre, scale, log_det, _ = self._placement[level]
                 covariance = residual2 - residual[:, :, None] * residual[:, None, :]
@@ -192,7 +198,7 @@ class Integrator:
                 )
                 scale[:] = np.linalg.cholesky(covariance)
                 log_det[:] = np.log(np.einsum("jqq->jq", scale)).sum(1)
-                centre[:] = means[level]
+                centre[:] = mean
 
     # ------------------------------------------------------------ evaluation
     def evaluate(self, want: int) -> Evaluation:
@@ -238,7 +244,7 @@ class Integrator:
         return Evaluation(value, score, hessian)
 
     def _repair(self, clusters, placement, want, value, score, hessian):
-        """Product rule for clusters whose sparse grid, with its negative weights, gave no positive integral."""
+        """Product rule for clusters whose sparse grid (weights of both signs) gave no positive integral."""
         bad = np.flatnonzero(~np.isfinite(value))
         which = np.ascontiguousarray(clusters[bad])
         product = Rule([nodes_of(LevelRule("hermite", 5), q) for q in self.problem.dimensions])
@@ -270,7 +276,7 @@ class Integrator:
         return Posterior(mean, covariance, nu, np.maximum(nu2 - nu**2, 0.0), response)
 
     def modes(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-        """Joint modes (J, q) and curvature covariances (J, q, q; given the levels above), lowest level first."""
+        """Joint modes (J, q) and covariances from their curvature (J, q, q), given the levels above."""
         result = []
         for mode, factor, *_ in self._modes:
             inverse = np.linalg.inv(factor)

@@ -170,7 +170,9 @@ def _advance(evaluate, outcome: Outcome, step, decrement: float, controls: Contr
         if not np.isfinite(value):
             t *= 0.25
             continue
-        rises = value >= outcome.value + 1e-4 * t * decrement - (controls.slack if decrement < 1.0 else 0.0)
+        rises = value >= outcome.value + 1e-4 * t * decrement - (
+            controls.slack if decrement < 1.0 else 0.0
+        )
         if not rises and gradient is not None and decrement < NEAR and value > outcome.value - NEAR:
             rises = gradient @ newton_step(gradient, hessian)[0] < 0.5 * decrement
         if rises:

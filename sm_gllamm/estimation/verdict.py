@@ -71,7 +71,9 @@ class Verdict:
                 "estimates and standard errors run away."
             )
         if self.boundary:
-            out.append(f"On the boundary: {', '.join(self.boundary)} estimated as zero; no standard error.")
+            out.append(
+                f"On the boundary: {', '.join(self.boundary)} estimated as zero; no standard error."
+            )
         if self.singular:
             out.append(
                 f"Singular covariance matrix of the random effects of {', '.join(self.singular)} "
@@ -89,8 +91,12 @@ class Verdict:
     def __str__(self) -> str:
         head = "converged" if self.converged else "NOT converged"
         lines = [f"{head} after {self.iterations} iterations: {self.reason}"]
-        lines.append(f"Newton decrement {self.decrement:.1e}, condition number {self.condition_number:.3g}")
-        lines.append(f"estimated quadrature error of the log-likelihood {self.quadrature_error:.1e}")
+        lines.append(
+            f"Newton decrement {self.decrement:.1e}, condition number {self.condition_number:.3g}"
+        )
+        lines.append(
+            f"estimated quadrature error of the log-likelihood {self.quadrature_error:.1e}"
+        )
         lines += self.messages()
         lines += [f"Try: {text}" for text in self.advice]
         return "\n".join(lines)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["condition_number", "gaussian_inverse_information", "inverse_information", "null_space", "sandwich"]
+__all__ = [
+    "condition_number",
+    "gaussian_inverse_information",
+    "inverse_information",
+    "null_space",
+    "sandwich",
+]
 
 #: Eigenvalues of the scaled information below this share of the largest count as zero.
 RANK_TOL = 1e-10
@@ -73,7 +79,9 @@ def null_space(information: np.ndarray) -> list[np.ndarray]:
     return [np.flatnonzero(np.abs(v) > 0.1) for v in vectors[:, flat].T]
 
 
-def sandwich(bread: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None, factor: bool = False):
+def sandwich(
+    bread: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None, factor: bool = False
+):
     """H^-1 (sum_g s_g s_g') H^-1 (Huber 1967; White 1982; for weighted models Rabe-Hesketh & Skrondal 2006).
 
     Parameters

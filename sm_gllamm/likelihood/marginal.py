@@ -131,7 +131,9 @@ class MarginalLikelihood:
         unit = np.diag(h)
         up = [value(unit[t]) for t in range(p)]
         down = [value(-unit[t]) for t in range(p)]
-        score = np.column_stack([(u - d) / (2 * h[t]) for t, (u, d) in enumerate(zip(up, down, strict=True))])
+        score = np.column_stack(
+            [(u - d) / (2 * h[t]) for t, (u, d) in enumerate(zip(up, down, strict=True))]
+        )
         hessian = None
         if want >= 2:
             hessian = np.empty((p, p))

@@ -73,7 +73,8 @@ class Ladders:
         else:
             unique, assignment = np.unique(rung, axis=0, return_inverse=True)
         rules = tuple(
-            tuple(self.rules[level][r] for level, r in enumerate(combination)) for combination in unique
+            tuple(self.rules[level][r] for level, r in enumerate(combination))
+            for combination in unique
         )
         return Quadrature(self.placement, rules, assignment.reshape(-1).astype(np.intp))
 
@@ -132,7 +133,9 @@ def fixed_quadrature(problem: Problem, level_names, n_points, integration) -> Qu
     if isinstance(n_points, dict):
         unknown = set(n_points) - set(names)
         if unknown or len(n_points) < len(names):
-            raise SpecificationError(f"n_points needs one entry for each of {names[::-1]}, got {n_points}")
+            raise SpecificationError(
+                f"n_points needs one entry for each of {names[::-1]}, got {n_points}"
+            )
         counts = [n_points[name] for name in names]
     elif np.ndim(n_points) == 0:
         counts = [n_points] * len(names)
@@ -145,7 +148,9 @@ def fixed_quadrature(problem: Problem, level_names, n_points, integration) -> Qu
     rules = []
     for level, (points, q) in enumerate(zip(counts, problem.dimensions, strict=True)):
         if not (isinstance(points, (int, np.integer)) and 1 <= points <= 1000):
-            raise SpecificationError(f"n_points must be whole numbers from 1 to 1000, not {points!r}")
+            raise SpecificationError(
+                f"n_points must be whole numbers from 1 to 1000, not {points!r}"
+            )
         kind = "hermite"
         if integration == "trapezoid" and level == 0:
             if q != 1:
@@ -157,7 +162,9 @@ def fixed_quadrature(problem: Problem, level_names, n_points, integration) -> Qu
             kind = "trapezoid"
         if integration == "sparse" and q > 1:
             if points % 2 == 0:
-                raise SpecificationError("integration='sparse' needs an odd n_points (3, 5, 7, ...)")
+                raise SpecificationError(
+                    "integration='sparse' needs an odd n_points (3, 5, 7, ...)"
+                )
             kind = "sparse"
         if kind == "hermite" and points**q > 500_000:
             raise SpecificationError(

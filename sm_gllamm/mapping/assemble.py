@@ -113,7 +113,11 @@ def assemble(endog, trials, exog, exog_names, levels, response, offset, weights)
         order = None
 
     def take(values):
-        return None if values is None else np.ascontiguousarray(values if order is None else values[order])
+        return (
+            None
+            if values is None
+            else np.ascontiguousarray(values if order is None else values[order])
+        )
 
     codes = [take(code) for code in codes]
     offsets, first_rows = _offsets(codes)
@@ -130,7 +134,13 @@ def assemble(endog, trials, exog, exog_names, levels, response, offset, weights)
         exog_names,
         list(range(exog.shape[1])),
         [
-            (level.name, [(t.structure, t.names, t.label, columns) for t, columns in zip(level.terms, place, strict=True)])
+            (
+                level.name,
+                [
+                    (t.structure, t.names, t.label, columns)
+                    for t, columns in zip(level.terms, place, strict=True)
+                ],
+            )
             for level, place in zip(levels, places, strict=True)
         ],
         response.dispersion,

@@ -98,7 +98,9 @@ class TermCovariance:
         if self.structure != "unstructured":
             if np.any(published < 0):
                 name = self.param_names[int(np.argmin(published))]
-                raise SpecificationError(f"{name} is {published.min():g}; a variance cannot be negative")
+                raise SpecificationError(
+                    f"{name} is {published.min():g}; a variance cannot be negative"
+                )
             return np.sqrt(published)
         q = len(self.names)
         psi = self.matrix(published)
@@ -113,7 +115,10 @@ class TermCovariance:
                 )
             if rest[0] <= scale[k]:
                 limit = 1e-5 * np.sqrt(np.maximum(np.diag(psi)[k:] * psi[k, k], 0.0)) + 1e-12
-                if np.any(np.abs(rest[1:]) > np.maximum(limit[1:], np.sqrt(scale[k] * np.diag(psi)[k + 1 :]) * 2)):
+                if np.any(
+                    np.abs(rest[1:])
+                    > np.maximum(limit[1:], np.sqrt(scale[k] * np.diag(psi)[k + 1 :]) * 2)
+                ):
                     raise SpecificationError(
                         f"the covariance matrix of the random effects of {self.group} is not positive "
                         f"semidefinite: {self.names[k]} has no variance left for its covariances"

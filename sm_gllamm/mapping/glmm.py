@@ -73,7 +73,9 @@ class GLMMMapping:
         self._one_to_one = len(set(theta_index)) == len(theta_index)
         random = names[self.k_exog :]
         if twice := sorted({n for n in random if names.count(n) > 1}):
-            raise SpecificationError(f"parameter names occur twice: {twice}; rename the columns or terms")
+            raise SpecificationError(
+                f"parameter names occur twice: {twice}; rename the columns or terms"
+            )
 
     @property
     def k_params(self) -> int:

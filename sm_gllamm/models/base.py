@@ -15,7 +15,11 @@ from sm_gllamm.exceptions import (
     SeparationWarning,
     SpecificationError,
 )
-from sm_gllamm.inference.covariance import gaussian_inverse_information, inverse_information, sandwich
+from sm_gllamm.inference.covariance import (
+    gaussian_inverse_information,
+    inverse_information,
+    sandwich,
+)
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature, ThetaEvaluation
 from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_quadrature
 
@@ -56,7 +60,9 @@ class LatentVariableModel(GenericLikelihoodModel):
     def likelihood(self) -> MarginalLikelihood:
         """The marginal likelihood in theta, built at first use."""
         if self._likelihood is None:
-            self._likelihood = MarginalLikelihood(self.assembly.problem, self.mapping, self.n_threads)
+            self._likelihood = MarginalLikelihood(
+                self.assembly.problem, self.mapping, self.n_threads
+            )
         return self._likelihood
 
     def __getstate__(self):
@@ -184,7 +190,10 @@ class LatentVariableModel(GenericLikelihoodModel):
             inner = sandwich(bread, evaluation.score)
         elif cov_type == "cluster":
             inner = sandwich(
-                bread, evaluation.score, self._group_of_cluster(kwds), kwds.get("use_correction", True)
+                bread,
+                evaluation.score,
+                self._group_of_cluster(kwds),
+                kwds.get("use_correction", True),
             )
         else:
             raise SpecificationError(
@@ -196,7 +205,9 @@ class LatentVariableModel(GenericLikelihoodModel):
     def _group_of_cluster(self, kwds: dict) -> np.ndarray:
         """Code of the group each top-level cluster belongs to, from ``cov_kwds["groups"]``."""
         if "groups" not in kwds:
-            raise SpecificationError("cov_type='cluster' needs cov_kwds={'groups': labels, one a row}")
+            raise SpecificationError(
+                "cov_type='cluster' needs cov_kwds={'groups': labels, one a row}"
+            )
         labels = np.asarray(kwds["groups"])
         codes = self._row_labels(labels, "cov_kwds['groups']")
         of_cluster = codes[self.assembly.first_row]
@@ -228,7 +239,9 @@ class LatentVariableModel(GenericLikelihoodModel):
             raise SpecificationError(f"{what} is missing in row {int(np.argmin(codes))}")
         return codes
 
-    def _results(self, theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, start, extra):
+    def _results(
+        self, theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, start, extra
+    ):
         """A results instance of the subclass's ``results_class``, unwrapped."""
         params = self.mapping.params(theta)
         covariance, cov_kwds = self._covariance(theta, evaluation, cov_type, cov_kwds)
@@ -259,17 +272,31 @@ class LatentVariableModel(GenericLikelihoodModel):
     def _warn(verdict, converged: bool = True):
         """statsmodels-style warnings for everything the verdict has against a fit."""
         if not verdict.converged and converged:
-            warnings.warn(f"Maximum likelihood did not converge: {verdict.reason}.", ConvergenceWarning, stacklevel=3)
+            warnings.warn(
+                f"Maximum likelihood did not converge: {verdict.reason}.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         if verdict.separation:
             warnings.warn(
-                f"perfect separation by {', '.join(verdict.separation)}: estimates run away", SeparationWarning, stacklevel=3
+                f"perfect separation by {', '.join(verdict.separation)}: estimates run away",
+                SeparationWarning,
+                stacklevel=3,
             )
         if verdict.boundary or verdict.singular:
-            what = ", ".join(verdict.boundary) or "covariance matrix of " + ", ".join(verdict.singular)
-            warnings.warn(f"estimate on the boundary of the parameter space: {what}", BoundaryWarning, stacklevel=3)
+            what = ", ".join(verdict.boundary) or "covariance matrix of " + ", ".join(
+                verdict.singular
+            )
+            warnings.warn(
+                f"estimate on the boundary of the parameter space: {what}",
+                BoundaryWarning,
+                stacklevel=3,
+            )
         if verdict.unidentified:
             warnings.warn(
-                f"not identified by the data: {', '.join(verdict.unidentified)}", IdentificationWarning, stacklevel=3
+                f"not identified by the data: {', '.join(verdict.unidentified)}",
+                IdentificationWarning,
+                stacklevel=3,
             )
         if verdict.quadrature_error > verdict.quadrature_tol:
             warnings.warn(

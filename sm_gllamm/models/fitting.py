@@ -165,7 +165,11 @@ def fit_fixed(
 
 
 def fit_adaptive(
-    likelihood: MarginalLikelihood, start: np.ndarray, placement: str, controls: Controls, tol: float
+    likelihood: MarginalLikelihood,
+    start: np.ndarray,
+    placement: str,
+    controls: Controls,
+    tol: float,
 ) -> Fit:
     """Maximise, raising node counts until the estimated error of the log-likelihood is below `tol`.
 
@@ -210,7 +214,9 @@ def fit_adaptive(
     return Fit(outcome, likelihood.quadrature, float(errors.sum()), start)
 
 
-def diagnose(likelihood: MarginalLikelihood, fit: Fit, settings: FitSettings, separation=()) -> Verdict:
+def diagnose(
+    likelihood: MarginalLikelihood, fit: Fit, settings: FitSettings, separation=()
+) -> Verdict:
     """The verdict on a fit: boundary, singular or unidentified directions, accuracy of the integral."""
     mapping, theta = likelihood.mapping, fit.outcome.theta
     information = -fit.outcome.hessian

@@ -14,9 +14,6 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import ThetaEvaluation
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.mapping.assemble import assemble
-from sm_gllamm.prediction.means import kind_of_prediction
-from sm_gllamm.prediction.predict import predicted, rows_for
-from sm_gllamm.prediction.simulate import response_draws
 from sm_gllamm.models.base import LatentVariableModel
 from sm_gllamm.models.fitting import (
     Fit,
@@ -27,9 +24,12 @@ from sm_gllamm.models.fitting import (
     fit_fixed,
     start_theta,
 )
+from sm_gllamm.models.inputs import level_weights, prepare_arrays, successes_and_trials
+from sm_gllamm.prediction.means import kind_of_prediction
+from sm_gllamm.prediction.predict import predicted, rows_for
+from sm_gllamm.prediction.simulate import response_draws
 from sm_gllamm.responses.registry import response_for
 from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
-from sm_gllamm.models.inputs import level_weights, prepare_arrays, successes_and_trials
 from sm_gllamm.specification.checks import check_covariates, check_keywords
 from sm_gllamm.specification.collinearity import collinear_columns
 from sm_gllamm.specification.design import build_design
@@ -132,7 +132,12 @@ class GLMM(LatentVariableModel):
                 endog, exog, groups, exog_re, covariance, missing,
                 offset=offset, exposure=exposure, weights=weights, freq_weights=freq_weights,
             )  # fmt: skip
-            endog, exog, random, self.kept_rows = arrays.endog, arrays.exog, arrays.levels, arrays.kept
+            endog, exog, random, self.kept_rows = (
+                arrays.endog,
+                arrays.exog,
+                arrays.levels,
+                arrays.kept,
+            )
             offset, exposure = arrays.offset, arrays.exposure
             weights, freq_weights = arrays.weights, arrays.freq_weights
         check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "GLMM")
@@ -145,7 +150,15 @@ class GLMM(LatentVariableModel):
         self.n_threads = n_threads
         self.weights = level_weights(weights, freq_weights, weight_scaling, self.random)
         self._init_keys = ["family", "offset", "exposure", "weights", "random", "n_threads"]
-        self._data_attr += ["random", "offset", "exposure", "weights", "kept_rows", "assembly", "_likelihood"]
+        self._data_attr += [
+            "random",
+            "offset",
+            "exposure",
+            "weights",
+            "kept_rows",
+            "assembly",
+            "_likelihood",
+        ]
         self._set_up()
 
     def _set_up(self):
@@ -225,7 +238,8 @@ class GLMM(LatentVariableModel):
         >>> from sm_gllamm.datasets import cbpp
         >>> data = cbpp.load_pandas().data
         >>> data["rest"] = data["size"] - data["incidence"]
-        >>> model = smg.GLMM.from_formula("incidence + rest ~ C(period) + (1 | herd)", data, family="binomial")
+        >>> formula = "incidence + rest ~ C(period) + (1 | herd)"
+        >>> model = smg.GLMM.from_formula(formula, data, family="binomial")
         >>> round(model.fit().llf, 2)
         -91.98
         """
@@ -301,7 +315,9 @@ class GLMM(LatentVariableModel):
             start_params = start_params.to_dict()
         if isinstance(start_params, Mapping):
             if unknown := [name for name in start_params if name not in names]:
-                raise SpecificationError(f"start_params names {unknown}; the parameters are {names}")
+                raise SpecificationError(
+                    f"start_params names {unknown}; the parameters are {names}"
+                )
             if absent := [name for name in names if name not in start_params]:
                 raise SpecificationError(f"start_params lacks {absent}")
             start_params = [start_params[name] for name in names]
@@ -399,7 +415,9 @@ class GLMM(LatentVariableModel):
         if cov_type is None:
             cov_type = "robust" if self.weights.sampling else "nonrobust"
         if maxiter == 0:
-            return self._at(start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence)
+            return self._at(
+                start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence
+            )
         self._check_before_fit()
         if start_params is None:
             start, _ = start_theta(likelihood, self.family)
@@ -413,7 +431,9 @@ class GLMM(LatentVariableModel):
             fit = fit_adaptive(likelihood, start, placement, settings.controls, quadrature_tol)
         else:
             fit = fit_fixed(likelihood, start, quadrature, settings.controls)
-        return self._finish(fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence)
+        return self._finish(
+            fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
+        )
 
     def _check_before_fit(self):
         """Refuse designs whose coefficients are not determined."""
@@ -441,7 +461,9 @@ class GLMM(LatentVariableModel):
                 theta[position] = 0.1 * unit
         return theta
 
-    def _finish(self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence):
+    def _finish(
+        self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
+    ):
         """Verdict, covariance matrix and results of a maximum likelihood fit."""
         theta = self.mapping.normalised(fit.outcome.theta)
         likelihood = self._ready(fit.quadrature)

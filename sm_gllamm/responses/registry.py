@@ -28,9 +28,13 @@ def _poisson_constant(y, trials):
 
 #: (family class, link class) -> Response. Tests and the documentation walk this table.
 RESPONSES: dict[tuple[str, str], Response] = {
-    ("Binomial", "Logit"): Response("Binomial", "Logit", 0, False, np.pi**2 / 3, _binomial_constant),
+    ("Binomial", "Logit"): Response(
+        "Binomial", "Logit", 0, False, np.pi**2 / 3, _binomial_constant
+    ),
     ("Binomial", "Probit"): Response("Binomial", "Probit", 1, False, 1.0, _binomial_constant),
-    ("Binomial", "CLogLog"): Response("Binomial", "CLogLog", 2, False, np.pi**2 / 6, _binomial_constant),
+    ("Binomial", "CLogLog"): Response(
+        "Binomial", "CLogLog", 2, False, np.pi**2 / 6, _binomial_constant
+    ),
     ("Poisson", "Log"): Response("Poisson", "Log", 3, False, None, _poisson_constant),
     ("Gaussian", "Identity"): Response("Gaussian", "Identity", 4, True, None, _no_constant),
     ("Gaussian", "Log"): Response("Gaussian", "Log", 5, True, None, _no_constant),

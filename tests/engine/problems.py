@@ -30,7 +30,9 @@ def make(rng, family, dimensions, weighted=False, d=3, n_top=3, max_units=3):
         codes <= 2, rng.binomial(trials.astype(int), 0.5),
         np.where(codes == 3, rng.poisson(1.5, n), rng.normal(1, 1, n)),
     ).astype(float)  # fmt: skip
-    constant = np.where(codes <= 2, gammaln(trials + 1) - gammaln(y + 1) - gammaln(trials - y + 1), 0.0)
+    constant = np.where(
+        codes <= 2, gammaln(trials + 1) - gammaln(y + 1) - gammaln(trials - y + 1), 0.0
+    )
     constant = np.where(codes == 3, -gammaln(np.abs(y) + 1), constant)
     dispersion = bool((codes >= 4).any())
     column, channel = list(range(d)), [0] * d
@@ -100,7 +102,12 @@ def brute_force(problem, phi, points=61, width=8.0):
                 w = 1.0 if problem.row_weight is None else problem.row_weight[i]
                 nu = a[i] + u @ b[i]
                 total += w * log_density(
-                    problem.family[i], problem.y[i], problem.trials[i], problem.constant[i], nu, tau[i]
+                    problem.family[i],
+                    problem.y[i],
+                    problem.trials[i],
+                    problem.constant[i],
+                    nu,
+                    tau[i],
                 )
             else:
                 weights = problem.cluster_weights[level - 1]

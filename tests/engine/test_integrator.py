@@ -11,13 +11,20 @@ from tests.engine.problems import FAMILIES, brute_force, make
 MIXED = ["logit", "poisson", "gaussian"]
 CASES = [(f, (1,), w) for f in FAMILIES for w in (False, True)]
 CASES += [(f, (1, 1), True) for f in ("logit", "probit", "poisson", "gaussian")]
-CASES += [("logit", (2,), True), ("poisson", (2, 1), False), (MIXED, (1,), True), (MIXED, (1, 1), True)]
+CASES += [
+    ("logit", (2,), True),
+    ("poisson", (2, 1), False),
+    (MIXED, (1,), True),
+    (MIXED, (1, 1), True),
+]
 
 
 def ready(problem, phi, points, kind="hermite", placement="mode"):
     integrator = Integrator(problem, n_threads=1)
     integrator.placement_rule = placement
-    rule = tuple(LevelRule(kind if i == 0 else "hermite", points) for i in range(len(problem.dimensions)))
+    rule = tuple(
+        LevelRule(kind if i == 0 else "hermite", points) for i in range(len(problem.dimensions))
+    )
     integrator.set_rules([rule])
     integrator.set_phi(phi)
     assert integrator.adapt() == 0
@@ -35,14 +42,18 @@ def test_brute_force(family, dimensions, weighted):
     assert_allclose(value, expected, rtol=2e-6 if family == "gaussian_log" else tolerance)
     if dimensions[0] == 1:
         rule = "trapezoid"
-        value = ready(problem, phi, 81, rule) if sum(dimensions) == 1 else ready(problem, phi, 31, rule)
+        value = (
+            ready(problem, phi, 81, rule) if sum(dimensions) == 1 else ready(problem, phi, 31, rule)
+        )
         assert_allclose(value.evaluate(0).loglike, expected, rtol=1e-6)
     if sum(dimensions) < 3:
         value = ready(problem, phi, 31, placement="meansd").evaluate(0).loglike
         assert_allclose(value, expected, rtol=1e-5 if family == "gaussian_log" else 1e-6)
 
 
-@pytest.mark.parametrize("family,dimensions,weighted", [*CASES, ("poisson", (1, 1, 1), True), ("logit", (3,), False)])
+@pytest.mark.parametrize(
+    "family,dimensions,weighted", [*CASES, ("poisson", (1, 1, 1), True), ("logit", (3,), False)]
+)
 @pytest.mark.parametrize("kind", ["hermite", "sparse"])
 def test_derivatives(family, dimensions, weighted, kind):
     problem, phi = make(np.random.default_rng(4), family, dimensions, weighted, max_units=4)

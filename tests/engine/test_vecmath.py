@@ -8,7 +8,9 @@ from sm_gllamm.engine.dispatch import exp_log_erfc
 
 
 def test_accuracy():
-    x = np.concatenate([np.linspace(-700, 700, 20001), np.linspace(-1, 1, 20001), np.linspace(-40, 40, 20001)])
+    x = np.concatenate(
+        [np.linspace(-700, 700, 20001), np.linspace(-1, 1, 20001), np.linspace(-40, 40, 20001)]
+    )
     exp, log, log_erfc = exp_log_erfc(x)
     assert_allclose(exp, np.exp(x), rtol=4.5e-16)
     assert_allclose(log, np.log(exp), rtol=4.5e-16, atol=1e-300)

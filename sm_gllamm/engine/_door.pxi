@@ -1,0 +1,325 @@
+# The classes Python sees. Every array is checked here; nothing below checks anything.
+
+cdef const double *doubles(const double[::1] x):
+    return &x[0] if x.shape[0] > 0 else NULL
+
+
+cdef const double *flat(array):
+    """Pointer to a C-contiguous float64 array of any shape, NULL for None."""
+    if array is None:
+        return NULL
+    if array.dtype != np.float64 or not array.flags.c_contiguous:
+        raise ValueError("the kernel needs C-contiguous float64 arrays")
+    return doubles(array.reshape(-1))
+
+
+cdef double *writable(array) except? NULL:
+    """Pointer to a writable array of any shape."""
+    cdef double[::1] x
+    if array.dtype != np.float64 or not array.flags.c_contiguous:
+        raise ValueError("the kernel needs C-contiguous float64 arrays")
+    x = array.reshape(-1)
+    return &x[0] if x.shape[0] > 0 else NULL
+
+
+cdef const idx *indices(array) except? NULL:
+    cdef const idx[::1] x
+    if array.dtype != np.intp or not array.flags.c_contiguous:
+        raise ValueError("the kernel needs C-contiguous intp arrays")
+    x = array.reshape(-1)
+    return &x[0] if x.shape[0] > 0 else NULL
+
+
+cdef class Rule:
+    """Nodes of every level: arrays z (q_l, padded), log weights and signs. See engine.rules."""
+
+    cdef NodeSet nodes
+    cdef object kept
+    cdef readonly tuple counts
+
+    def __init__(self, levels):
+        if not 1 <= len(levels) <= MAX_LEVELS:
+            raise ValueError(f"between 1 and {MAX_LEVELS} levels, not {len(levels)}")
+        cdef int level
+        cdef idx k, padded
+        self.kept = []
+        counts = []
+        for level, (z, log_weight, sign) in enumerate(levels):
+            z = np.atleast_2d(np.asarray(z, dtype=np.float64))
+            k = z.shape[1]
+            if k < 1 or log_weight.shape != (k,) or (sign is not None and sign.shape != (k,)):
+                raise ValueError("a rule needs at least one node, and one log weight and sign a node")
+            padded = (k + PAD - 1) // PAD * PAD if k > 1 else 1
+            z_padded = np.zeros((z.shape[0], padded))
+            z_padded[:, :k] = z
+            weight_padded = np.full(padded, PADDED_LOG_WEIGHT)
+            weight_padded[:k] = log_weight
+            sign_padded = None
+            if sign is not None:
+                sign_padded = np.zeros(padded)
+                sign_padded[:k] = sign
+            self.kept.append((z_padded, weight_padded, sign_padded))
+            self.nodes.k[level] = k
+            self.nodes.padded[level] = padded
+            self.nodes.z[level] = flat(z_padded)
+            self.nodes.log_weight[level] = flat(weight_padded)
+            self.nodes.sign[level] = flat(sign_padded)
+            counts.append(k)
+        self.counts = tuple(counts)
+
+    def dimensions(self):
+        """Latent variables of each level."""
+        return tuple(z.shape[0] for z, _, _ in self.kept)
+
+
+cdef class Kernel:
+    """Rows, tree of clusters and predictors; see ``sm_gllamm.engine.integrator`` for the checked door.
+
+    All arrays are sorted so that every cluster's rows are consecutive; levels run from the lowest up.
+    """
+
+    cdef Data data
+    cdef object kept
+    cdef object predictors
+    cdef idx largest_leaf
+    cdef readonly tuple n_clusters
+    cdef readonly tuple dimensions
+
+    def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
+                 active_channel, offsets, weights, dimensions, dispersion):
+        cdef int level
+        cdef idx n = y.shape[0], first = 0
+        self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
+                     active_channel, list(offsets), list(weights)]
+        if not 1 <= len(offsets) <= MAX_LEVELS or len(weights) != len(offsets) or len(dimensions) != len(offsets):
+            raise ValueError(f"between 1 and {MAX_LEVELS} levels, each with offsets, weights and dimension")
+        if family.dtype != np.intc or family.shape != (n,) or not family.flags.c_contiguous:
+            raise ValueError("family must be a C-contiguous intc array, one code a row")
+        if n and (family.min() < 0 or family.max() > GAUSSIAN_LOG):
+            raise ValueError("unknown family code")
+        for array in (y, trials, constant, row_weight, base):
+            if array is not None and array.shape != (n,):
+                raise ValueError("row arrays must have one value a row")
+        if design.dtype != np.float64 or design.ndim != 2 or design.shape[0] != n:
+            raise ValueError("design must be float64 with one row a row of data")
+        if any(k < 1 for k in dimensions):
+            raise ValueError("every level needs at least one latent variable")
+        cdef const int[::1] codes = family
+        cdef const double[:, :] matrix
+        self.data.n = n
+        self.data.d = design.shape[1]
+        self.data.q = sum(dimensions)
+        self.data.n_levels = len(offsets)
+        self.data.dispersion = 1 if dispersion else 0
+        self.data.n_active = active_column.shape[0]
+        self.data.n_channels = 1 + self.data.q + self.data.dispersion
+        if active_channel.shape != active_column.shape:
+            raise ValueError("one column and one channel an active entry")
+        if self.data.n_active and (
+            active_column.min() < -1 or active_column.max() >= design.shape[1]
+            or active_channel.min() < 0 or active_channel.max() >= self.data.n_channels
+        ):
+            raise ValueError("active entries point outside the design or the channels")
+        self.data.family = &codes[0] if n else NULL
+        self.data.y = flat(y)
+        self.data.trials = flat(trials)
+        self.data.constant = flat(constant)
+        self.data.row_weight = flat(row_weight)
+        self.data.base = flat(base)
+        # any memory layout: a data frame's block is not copied
+        if design.size:
+            matrix = design
+            self.data.design = &matrix[0, 0]
+            self.data.row_stride = matrix.strides[0] // <idx> sizeof(double)
+            self.data.column_stride = matrix.strides[1] // <idx> sizeof(double)
+        self.data.active_column = indices(active_column)
+        self.data.active_channel = indices(active_channel)
+        below = n
+        for level, offset in enumerate(offsets):
+            if (offset.ndim != 1 or offset.shape[0] < 2 or offset[0] != 0
+                    or offset[offset.shape[0] - 1] != below or np.any(np.diff(offset) < 1)):
+                raise ValueError("offsets of a level must rise from 0 to the number of units below")
+            below = offset.shape[0] - 1
+            if weights[level] is not None and weights[level].shape != (below,):
+                raise ValueError("level weights: one a cluster")
+            self.data.offset[level] = indices(offset)
+            self.data.weight[level] = flat(weights[level])
+            self.data.ql[level] = dimensions[level]
+            self.data.first[level] = first
+            first += dimensions[level]
+        self.n_clusters = tuple(offset.shape[0] - 1 for offset in offsets)
+        self.dimensions = tuple(dimensions)
+        a, b, tau = np.zeros(n), np.zeros((n, self.data.q)), np.zeros(n if dispersion else 0)
+        self.predictors = (a, b, tau)
+        self.data.a = writable(a)
+        self.data.b = writable(b)
+        self.data.tau = writable(tau) if dispersion else NULL
+        self.largest_leaf = int(np.max(np.diff(offsets[0])))
+
+    def set_predictors(self, const double[::1] phi, idx start, idx stop):
+        """Compute a, b and tau of rows start:stop from values of the active entries. Not while another
+        thread evaluates these rows."""
+        if phi.shape[0] != self.data.n_active or not 0 <= start <= stop <= self.data.n:
+            raise ValueError("phi needs one value an active entry, rows must exist")
+        cdef idx i, t, channel, column, q = self.data.q
+        cdef double x
+        with nogil:
+            for i in range(start, stop):
+                self.data.a[i] = self.data.base[i] if self.data.base != NULL else 0.0
+                if self.data.dispersion:
+                    self.data.tau[i] = 0.0
+                for t in range(q):
+                    self.data.b[i * q + t] = 0.0
+                for t in range(self.data.n_active):
+                    column = self.data.active_column[t]
+                    channel = self.data.active_channel[t]
+                    x = phi[t] * design_entry(&self.data, i, column)
+                    if channel == 0:
+                        self.data.a[i] += x
+                    elif channel <= q:
+                        self.data.b[i * q + channel - 1] += x
+                    else:
+                        self.data.tau[i] += x
+
+    cdef Place place_of(self, placement) except *:
+        cdef Place place
+        cdef int level
+        memset(&place, 0, sizeof(Place))
+        for level in range(self.data.n_levels):
+            centre, scale, log_det, shift = placement[level]
+            q, above = self.data.ql[level], self.data.q - self.data.first[level] - self.data.ql[level]
+            j = self.n_clusters[level]
+            if (centre.shape != (j, q) or scale.shape != (j, q, q) or log_det.shape != (j,)
+                    or shift.shape != (j, q, above)):
+                raise ValueError("placement arrays do not fit the clusters")
+            place.centre[level] = writable(centre)
+            place.scale[level] = writable(scale)
+            place.log_det[level] = writable(log_det)
+            place.shift[level] = writable(shift)
+        return place
+
+    cdef const idx *check_clusters(self, clusters) except? NULL:
+        top = self.n_clusters[self.data.n_levels - 1]
+        if clusters.ndim != 1 or (clusters.shape[0] and (clusters.min() < 0 or clusters.max() >= top)):
+            raise ValueError("clusters must be indices of top-level clusters")
+        return indices(clusters)
+
+    def find_modes(self, clusters, modes, placement, int maxiter, double tol):
+        """Joint modes of top clusters, warm-started; fills `placement`. Returns how many did not converge."""
+        cdef const idx *which = self.check_clusters(clusters)
+        cdef idx count = clusters.shape[0], c
+        cdef Place place = self.place_of(placement)
+        cdef ModeState state
+        cdef double *kept[MAX_LEVELS]
+        cdef int level, top = self.data.n_levels - 1, failed = 0
+        for level in range(self.data.n_levels):
+            mode, factor, shift, step, spare = modes[level]
+            j, q = self.n_clusters[level], self.data.ql[level]
+            above = self.data.q - self.data.first[level] - q
+            if (mode.shape != (j, q) or factor.shape != (j, q, q) or shift.shape != (j, q, above)
+                    or step.shape != (j, q) or spare.shape != (j, q)):
+                raise ValueError("mode arrays do not fit the clusters")
+            state.mode[level] = writable(mode)
+            state.factor[level] = writable(factor)
+            state.shift[level] = writable(shift)
+            state.step[level] = writable(step)
+            kept[level] = writable(spare)
+        cdef Scratch *s
+        with nogil:
+            s = new_scratch(&self.data, NULL, self.largest_leaf, 0)
+            for c in range(count):
+                if not find_mode(&self.data, &state, kept, s, which[c], maxiter, tol):
+                    failed += 1
+                place_at_mode(&self.data, &state, &place, top, which[c])
+            free_scratch(&self.data, s)
+        return failed
+
+    def bracket(self, clusters, placement, double depth):
+        """Turn a placement at the mode into intervals for the trapezoidal rule of one-dimensional leaves."""
+        cdef const idx *which = self.check_clusters(clusters)
+        cdef idx count = clusters.shape[0], c
+        cdef Place place = self.place_of(placement)
+        cdef Scratch *s
+        if self.data.ql[0] != 1:
+            raise ValueError("the trapezoidal rule is for one latent variable at the lowest level")
+        with nogil:
+            s = new_scratch(&self.data, NULL, self.largest_leaf, 0)
+            for c in range(count):
+                bracket_tree(&self.data, &place, s, self.data.n_levels - 1, which[c], depth)
+            free_scratch(&self.data, s)
+
+    def evaluate(self, clusters, Rule rule, placement, int want, log_likelihood, score, hessian):
+        """Log-likelihood of each top cluster, unweighted; score (clusters, active) and the weighted sum of
+        Hessians (active, active; lower triangle is added to) as wanted (0, 1, 2)."""
+        cdef const idx *which = self.check_clusters(clusters)
+        cdef idx count = clusters.shape[0], c, t, na = self.data.n_active
+        cdef Place place = self.place_of(placement)
+        cdef int top = self.data.n_levels - 1
+        cdef double w
+        if rule.dimensions() != self.dimensions:
+            raise ValueError("the rule's dimensions are not the model's")
+        if log_likelihood.shape != (count,) or (want >= 1 and score.shape != (count, na)) or (
+                want >= 2 and hessian.shape != (na, na)):
+            raise ValueError("output arrays do not fit")
+        cdef double *value = writable(log_likelihood)
+        cdef double *s_out = writable(score) if want >= 1 else NULL
+        cdef double *h_out = writable(hessian) if want >= 2 else NULL
+        cdef double *h
+        cdef Scratch *s
+        with nogil:
+            s = new_scratch(&self.data, &rule.nodes, self.largest_leaf, want)
+            h = <double *> malloc((na * na + 1) * sizeof(double))
+            for c in range(count):
+                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want,
+                                     s_out + c * na, h)
+                if want >= 2:
+                    w = self.data.weight[top][which[c]] if self.data.weight[top] != NULL else 1.0
+                    for t in range(na * na):
+                        h_out[t] += w * h[t]
+            free(h)
+            free_scratch(&self.data, s)
+
+    def posterior(self, clusters, Rule rule, placement, moments, rows):
+        """Add posterior moments to `moments` (a tuple a level: mean, second, residual, residual2) and to
+        `rows` (E[nu], E[nu^2], E[mean response]) of the given top clusters."""
+        cdef const idx *which = self.check_clusters(clusters)
+        cdef idx count = clusters.shape[0], c
+        cdef Place place = self.place_of(placement)
+        cdef Moments m
+        cdef int level
+        if rule.dimensions() != self.dimensions:
+            raise ValueError("the rule's dimensions are not the model's")
+        for level in range(self.data.n_levels):
+            mean, second, residual, residual2 = moments[level]
+            j, q = self.n_clusters[level], self.data.ql[level]
+            if (mean.shape != (j, q) or second.shape != (j, q, q) or residual.shape != (j, q)
+                    or residual2.shape != (j, q, q)):
+                raise ValueError("moment arrays do not fit the clusters")
+            m.mean[level] = writable(mean)
+            m.second[level] = writable(second)
+            m.residual[level] = writable(residual)
+            m.residual2[level] = writable(residual2)
+        if any(r.shape != (self.data.n,) for r in rows):
+            raise ValueError("row outputs need one value a row")
+        m.row_nu = writable(rows[0])
+        m.row_nu2 = writable(rows[1])
+        m.row_mean = writable(rows[2])
+        cdef Scratch *s
+        with nogil:
+            s = new_scratch(&self.data, &rule.nodes, self.largest_leaf, 0)
+            for c in range(count):
+                posterior(&self.data, &rule.nodes, &place, s, &m, self.data.n_levels - 1, which[c], 1.0)
+            free_scratch(&self.data, s)
+
+
+def exp_log_erfc(x):
+    """The kernel's own exp(x), log(exp(x)) and log erfc(|x|), for tests of the built library."""
+    cdef const double[::1] source = np.ascontiguousarray(x, dtype=np.float64)
+    out = np.empty((3, source.shape[0]))
+    cdef double[:, ::1] target = out
+    cdef idx i
+    for i in range(source.shape[0]):
+        target[0, i] = sm_exp(source[i])
+        target[1, i] = sm_log(target[0, i])
+        target[2, i] = sm_log_erfc(fabs(source[i]))
+    return out

@@ -1,0 +1,159 @@
+# What the kernel works on: data, nodes, their placement, and one thread's scratch memory.
+
+cdef struct Data:
+    idx n
+    idx d
+    idx q
+    idx n_active
+    idx n_channels
+    int n_levels
+    int dispersion          # 1 if any row has a dispersion
+    idx ql[MAX_LEVELS]
+    idx first[MAX_LEVELS]   # position of a level's first latent variable in u
+    const int *family
+    const double *y
+    const double *trials
+    const double *constant
+    const double *row_weight        # NULL: all one
+    const double *design
+    idx row_stride
+    idx column_stride
+    const idx *active_column        # -1: the constant 1
+    const idx *active_channel
+    const idx *offset[MAX_LEVELS]
+    const double *weight[MAX_LEVELS]  # NULL: all one
+    const double *base      # offset, NULL: none
+    double *a
+    double *b
+    double *tau
+
+
+cdef inline double design_entry(const Data *data, idx i, idx column) noexcept nogil:
+    """Entry of the design; column -1 is the constant 1."""
+    return data.design[i * data.row_stride + column * data.column_stride] if column >= 0 else 1.0
+
+
+cdef struct NodeSet:
+    idx k[MAX_LEVELS]
+    idx padded[MAX_LEVELS]
+    const double *z[MAX_LEVELS]         # (q_l, padded)
+    const double *log_weight[MAX_LEVELS]
+    const double *sign[MAX_LEVELS]      # NULL: all positive
+
+
+cdef struct Place:
+    double *centre[MAX_LEVELS]      # (J, q_l)
+    double *scale[MAX_LEVELS]       # (J, q_l, q_l): u = centre + shift (u_above - centre_above) + scale z
+    double *log_det[MAX_LEVELS]     # (J,)
+    double *shift[MAX_LEVELS]       # (J, q_l, q_above)
+
+
+cdef struct Scratch:
+    double *u               # (q,) latent variables in force
+    double *centre          # (q,) centres of the clusters in force
+    # leaf
+    double *nodes           # (q_0, Kp)
+    double *log_post        # (Kp,)
+    double *post            # (Kp,)
+    double *nu              # (Kp,)
+    double *product         # (Kp,) product of 1 + exp(-|nu|) over Bernoulli-logit rows
+    int factors
+    double *store           # derivatives
+    idx store_rows
+    int n_der
+    double *column_score    # (2, d + 1, Kp)
+    double *node_score      # (n_active, Kp)
+    double *weighted        # (Kp,)
+    double *row_value       # (n_active,)
+    idx *row_index          # (n_active,)
+    double *e1              # (n_channels,)
+    double *e2              # (n_channels, n_channels)
+    # higher levels
+    double *level_log[MAX_LEVELS]
+    double *level_post[MAX_LEVELS]
+    double *level_score[MAX_LEVELS]
+    double *level_hess[MAX_LEVELS]
+    double *child_score[MAX_LEVELS]
+    double *child_hess[MAX_LEVELS]
+    # modes
+    double *grad[MAX_LEVELS]
+    double *curv[MAX_LEVELS]
+    double *delta           # (q,)
+
+
+cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_leaf, int want) noexcept nogil:
+    cdef Scratch *s = <Scratch *> calloc(1, sizeof(Scratch))
+    cdef idx kp = rule.padded[0] if rule != NULL else PAD
+    cdef idx na = data.n_active, q = data.q, k
+    cdef int level
+    if s == NULL:
+        return NULL
+    s.u = <double *> calloc(q + 1, sizeof(double))
+    s.centre = <double *> calloc(q + 1, sizeof(double))
+    s.delta = <double *> calloc(q + 1, sizeof(double))
+    s.nodes = <double *> calloc((data.ql[0] + 1) * kp, sizeof(double))
+    s.log_post = <double *> calloc(kp, sizeof(double))
+    s.post = <double *> calloc(kp, sizeof(double))
+    s.nu = <double *> calloc(kp, sizeof(double))
+    s.product = <double *> calloc(kp, sizeof(double))
+    s.weighted = <double *> calloc(kp, sizeof(double))
+    s.n_der = 5 if data.dispersion else 2
+    s.store_rows = STORE // (kp * s.n_der)
+    if s.store_rows > largest_leaf:
+        s.store_rows = largest_leaf
+    if s.store_rows < 1:
+        s.store_rows = 1
+    # one slot more, for rows beyond the budget
+    s.store = <double *> calloc((s.store_rows + 1) * kp * s.n_der, sizeof(double))
+    s.column_score = <double *> calloc(2 * (data.d + 1) * kp, sizeof(double))
+    s.node_score = <double *> calloc((na + 1) * kp, sizeof(double))
+    s.row_value = <double *> calloc(na + 1, sizeof(double))
+    s.row_index = <idx *> calloc(na + 1, sizeof(idx))
+    s.e1 = <double *> calloc(data.n_channels, sizeof(double))
+    s.e2 = <double *> calloc(data.n_channels * data.n_channels, sizeof(double))
+    for level in range(data.n_levels):
+        s.grad[level] = <double *> calloc(q + 1, sizeof(double))
+        s.curv[level] = <double *> calloc(q * q + 1, sizeof(double))
+        if level > 0 and rule != NULL:
+            k = rule.k[level]
+            s.level_log[level] = <double *> calloc(k, sizeof(double))
+            s.level_post[level] = <double *> calloc(k, sizeof(double))
+            if want >= 1:
+                s.level_score[level] = <double *> calloc(k * na + 1, sizeof(double))
+                s.child_score[level] = <double *> calloc(na + 1, sizeof(double))
+            if want >= 2:
+                s.level_hess[level] = <double *> calloc(k * na * na + 1, sizeof(double))
+                s.child_hess[level] = <double *> calloc(na * na + 1, sizeof(double))
+    return s
+
+
+cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
+    cdef int level
+    if s == NULL:
+        return
+    free(s.u)
+    free(s.centre)
+    free(s.delta)
+    free(s.nodes)
+    free(s.log_post)
+    free(s.post)
+    free(s.nu)
+    free(s.product)
+    free(s.weighted)
+    free(s.store)
+    free(s.column_score)
+    free(s.node_score)
+    free(s.row_value)
+    free(s.row_index)
+    free(s.e1)
+    free(s.e2)
+    for level in range(data.n_levels):
+        free(s.grad[level])
+        free(s.curv[level])
+        free(s.level_log[level])
+        free(s.level_post[level])
+        free(s.level_score[level])
+        free(s.level_hess[level])
+        free(s.child_score[level])
+        free(s.child_hess[level])
+    free(s)
