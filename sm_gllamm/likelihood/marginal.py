@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,8 +49,8 @@ class ThetaEvaluation:
     """
 
     loglike: np.ndarray
-    score: np.ndarray | None = None
-    hessian: np.ndarray | None = None
+    score: Any = None
+    hessian: Any = None
 
     @property
     def total(self) -> float:
@@ -83,7 +84,7 @@ class MarginalLikelihood:
         self.n_evaluations = 0
         #: theta, quadrature and log-likelihood of the latest evaluation, often asked for again
         self._latest: tuple | None = None
-        self.quadrature: Quadrature | None = None
+        self.quadrature: Any = None
 
     def use(self, quadrature: Quadrature):
         """Put rules in force."""

@@ -51,6 +51,11 @@ class LatentVariableModel(GenericLikelihoodModel):
         """Names of all parameters, in the order of ``params``."""
         return list(self.mapping.param_names)
 
+    #: set at construction and by fits
+    _likelihood: MarginalLikelihood | None = None
+    _quadrature: Quadrature | None = None
+    n_threads: int | None = None
+
     @property
     def mapping(self):
         """Published parameters, internal theta and what lies between."""

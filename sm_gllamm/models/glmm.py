@@ -126,7 +126,6 @@ class GLMM(LatentVariableModel):
         missing="none", random=None, n_threads=None, **kwargs,
     ):  # fmt: skip
         self.family, self.response = response_for(family)
-        self._likelihood = self._quadrature = None
         if random is None:
             arrays = prepare_arrays(
                 endog, exog, groups, exog_re, covariance, missing,

@@ -75,7 +75,7 @@ def prepare_arrays(endog, exog, groups, exog_re, covariance, missing, **rows) ->
     frame = pd.DataFrame(index=pd.RangeIndex(nobs) if index is None else index)
     levels = levels_from_arrays(given["groups"], given["exog_re"], nobs, covariance, index)
     names = [level.name for level in levels]
-    by_level = {}
+    by_level: dict[str, dict[str, np.ndarray]] = {}
     for role in ("weights", "freq_weights"):
         by_level[role] = {}
         if given[role] is not None and not isinstance(given[role], LevelWeights):
