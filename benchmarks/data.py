@@ -25,8 +25,7 @@ def contraception():
 
 def guimmun():
     """2,159 children of 1,595 mothers in 161 communities."""
-    frame = pd.read_csv(REFERENCE_DATA / "guimmun.csv")
-    return frame.drop(columns=["immun"]).assign(immun=frame["immun"].astype(float))
+    return pd.read_csv(REFERENCE_DATA / "guimmun.csv")
 
 
 def logit_clusters(n_rows, n_clusters, seed):
