@@ -8,13 +8,16 @@ from statsmodels.tools._decorators import cached_data
 
 from sm_gllamm.results.base import LatentVariableResults, LatentVariableResultsWrapper
 from sm_gllamm.results.glmm_clusters import ClusterMethods
+from sm_gllamm.results.glmm_effects import EffectMethods
 from sm_gllamm.results.glmm_predictions import PredictionMethods
 from sm_gllamm.results.glmm_residuals import ResidualMethods
 
 __all__ = ["GLMMResults", "GLMMResultsWrapper"]
 
 
-class GLMMResults(ClusterMethods, PredictionMethods, ResidualMethods, LatentVariableResults):
+class GLMMResults(
+    ClusterMethods, PredictionMethods, EffectMethods, ResidualMethods, LatentVariableResults
+):
     """Results of :meth:`sm_gllamm.models.glmm.GLMM.fit`."""
 
     @cached_data

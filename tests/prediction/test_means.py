@@ -183,7 +183,7 @@ def arrays():
 
 def test_array_models():
     y, exog, g = arrays()
-    result = smg.GLMM(y, exog, groups=g, exog_re=exog, family="binomial").fit(n_points=7)
+    result = smg.GLMM(y, exog, groups=g, exog_re=exog, family="binomial").fit(n_points=13)
     fitted = {which: result.predict(which=which) for which in ALL}
     new = exog[:5]
     got = result.predict(new, which="posterior", groups=g[:5], exog_re=new)
