@@ -113,7 +113,7 @@ def averages(link: str, eta: np.ndarray, variance: np.ndarray, order: int = 0) -
     >>> from sm_gllamm.prediction.averaging import averages
     >>> mean, = averages("Logit", np.array([1.0]), np.array([4.0]))
     >>> round(float(mean[0]), 4)
-    0.6505
+    0.6477
     """
     eta = np.asarray(eta, dtype=float)
     variance = np.broadcast_to(np.asarray(variance, dtype=float), eta.shape)

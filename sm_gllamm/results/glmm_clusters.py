@@ -160,8 +160,8 @@ class ClusterMethods:
         >>> print(result.ranef(se="diagnostic").head(2).round(2))
                  Intercept  sd(Intercept)
         Subject
-        308          40.64          34.77
-        309         -77.57          34.77
+        308          40.64          34.76
+        309         -77.57          34.76
         """
         if se not in ("posterior", "comparative", "diagnostic", None):
             raise SpecificationError(

@@ -89,9 +89,9 @@ class PredictionMethods:
         >>> new = data[["week", "ID"]].head(2)
         >>> for which in ("marginal", "conditional", "posterior"):
         ...     print(which, result.predict(new, which=which).round(3).tolist())
-        marginal [0.892, 0.866]
-        conditional [0.939, 0.914]
-        posterior [0.954, 0.937]
+        marginal [0.879, 0.851]
+        conditional [0.929, 0.908]
+        posterior [0.946, 0.93]
         """
         kind = kind_of_prediction(which)
         options = dict(groups=groups, exog_re=exog_re, offset=offset, exposure=exposure)
@@ -141,8 +141,8 @@ class PredictionMethods:
         >>> result = smgf.glmm("y ~ week + (1 | ID)", data, family="binomial").fit()
         >>> print(result.get_prediction(data.head(2)).summary_frame().round(3))
            predicted     se  ci_lower  ci_upper
-        0      0.892  0.029     0.821     0.937
-        1      0.866  0.028     0.800     0.913
+        0      0.879  0.034     0.795     0.932
+        1      0.851  0.034     0.772     0.907
         """
         kind = kind_of_prediction(which)
         options = dict(groups=groups, exog_re=exog_re, offset=offset, exposure=exposure)
