@@ -9,6 +9,7 @@ from statsmodels.tools._decorators import cached_data
 from sm_gllamm.results.base import LatentVariableResults, LatentVariableResultsWrapper
 from sm_gllamm.results.glmm_clusters import ClusterMethods
 from sm_gllamm.results.glmm_effects import EffectMethods
+from sm_gllamm.results.glmm_plots import PlotMethods
 from sm_gllamm.results.glmm_predictions import PredictionMethods
 from sm_gllamm.results.glmm_residuals import ResidualMethods
 
@@ -16,7 +17,12 @@ __all__ = ["GLMMResults", "GLMMResultsWrapper"]
 
 
 class GLMMResults(
-    ClusterMethods, PredictionMethods, EffectMethods, ResidualMethods, LatentVariableResults
+    ClusterMethods,
+    PredictionMethods,
+    EffectMethods,
+    ResidualMethods,
+    PlotMethods,
+    LatentVariableResults,
 ):
     """Results of :meth:`sm_gllamm.models.glmm.GLMM.fit`."""
 
