@@ -199,8 +199,10 @@ def missing_rows(nobs: int, **inputs: Any) -> np.ndarray:
     mask = np.zeros(nobs, dtype=bool)
     for role, value in inputs.items():
         for key, part in _parts(value, role):
-            missing = pd.isna(_of_length(part, nobs, key))
-            missing = np.asarray(missing)
+            part = _of_length(part, nobs, key)
+            missing = np.asarray(pd.isna(part))
+            if isinstance(part, np.ma.MaskedArray):
+                missing = missing | np.ma.getmaskarray(part)
             mask |= missing.reshape(nobs, -1).any(axis=1) if missing.size else False
     return mask
 

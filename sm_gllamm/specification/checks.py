@@ -34,16 +34,22 @@ def check_covariates(
     Raises
     ------
     SpecificationError
+        Also for as many columns of `exog` as rows.
     """
     if isinstance(exog, pd.DataFrame):
-        columns = {str(name): exog[name] for name in exog.columns}
+        columns = [(str(name), exog.iloc[:, j]) for j, name in enumerate(exog.columns)]
         rows = exog.index
     else:
         array = np.asarray(exog)
+        if not 1 <= array.ndim <= 2:
+            raise SpecificationError(
+                f"{role} must be an array with one row for each observation and one column for "
+                f"each covariate; it has {array.ndim} dimensions."
+            )
         array = array.reshape(len(array), -1)
         labels = names or [f"column {position}" for position in range(array.shape[1])]
-        columns = {label: array[:, j] for j, label in enumerate(labels)}
-    for label, values in columns.items():
+        columns = [(label, array[:, j]) for j, label in enumerate(labels)]
+    for label, values in columns:
         numbers = _numbers(values, f"{role} '{label}'")
         bad = ~np.isfinite(numbers)
         if bad.any():
@@ -52,6 +58,12 @@ def check_covariates(
             what = "missing" if np.isnan(numbers[row]) else "infinite"
             remedy = "use missing='drop'" if what == "missing" else "correct or leave out the row"
             raise SpecificationError(f"{role} '{label}' is {what} in row {shown!r}; {remedy}.")
+    n_rows, n_columns = len(exog), len(columns)
+    if role == "exog" and 0 < n_rows <= n_columns:
+        raise SpecificationError(
+            f"exog has {n_columns} columns for {n_rows} rows: that many coefficients fit the rows "
+            "perfectly and leave nothing for the random effects. Leave out columns."
+        )
 
 
 def check_keywords(given: Iterable[str], allowed: Iterable[str], where: str) -> None:
@@ -157,12 +169,15 @@ def _check_constant_in_clusters(values: np.ndarray, level: Level, what: str) -> 
 
 def _numbers(values: Any, what: str) -> np.ndarray:
     try:
+        if np.asarray(values).dtype.kind in "cmM":
+            raise TypeError("complex numbers and dates")
         if isinstance(values, pd.Series):
             return values.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        example = next((item for item in values if not isinstance(item, (int, float))), values[0])
+        items = list(values)
+        example = next((item for item in items if not isinstance(item, (int, float))), items[0])
         raise SpecificationError(
-            f"{what} is not numeric, for instance {example!r}; convert it by pd.to_numeric, or "
+            f"{what} is not numeric, for instance {show_label(example)}; convert it by pd.to_numeric, or "
             "use a formula, which makes dummy variables of it."
         ) from None

@@ -64,7 +64,14 @@ def collinear_columns(exog: np.ndarray, names: Sequence[str]) -> tuple[Dependenc
     >>> print(*collinear_columns(x, ["const", "male", "female"]))
     'female' is a linear combination of 'const', 'male'
     """
-    scale = np.sqrt(np.einsum("ij,ij->j", exog, exog))
+    if exog.shape[1] == 0:
+        return ()
+    with np.errstate(over="ignore", under="ignore"):
+        scale = np.sqrt(np.einsum("ij,ij->j", exog, exog))
+    if not np.all((scale > 1e-140) & (scale < 1e140)):
+        # squares beyond the range of floating point numbers
+        exog = exog / np.maximum(np.abs(exog).max(axis=0, initial=0.0), np.finfo(float).tiny)
+        scale = np.sqrt(np.einsum("ij,ij->j", exog, exog))
     scale[scale == 0] = 1.0
     # far from singular in the cross products: no need of the more accurate, slower decomposition
     cross = np.einsum("ni,nj->ij", exog, exog) / np.outer(scale, scale)

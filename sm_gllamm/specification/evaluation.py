@@ -150,14 +150,16 @@ class FormulaEngine:
         left, right = result if isinstance(result, tuple) else (None, result)
         mask = manager.missing_mask
         missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
-        return Evaluated(left, right, manager.spec, missing)
+        return Evaluated(_response(left), right, manager.spec, missing)
 
     def _evaluate_arrays(self, formula: Any, frame: pd.DataFrame, text: str) -> Evaluated:
         """patsy on arrays instead of Series: several times faster, and the same for plain arithmetic."""
         data = {column: frame[column].to_numpy() for column in frame.columns}
         drop = _DropMissing()
         environment = EvalEnvironment([self.environment])
-        two_sided = isinstance(formula, str) and bool(text.partition("~")[0].strip()) and "~" in text
+        two_sided = (
+            isinstance(formula, str) and bool(text.partition("~")[0].strip()) and "~" in text
+        )
         build = patsy.dmatrices if two_sided else patsy.dmatrix
         result = build(formula, data, environment, NA_action=drop, return_type="dataframe")
         left, right = result if two_sided else (None, result)
@@ -298,6 +300,36 @@ def _refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
             f"factor. Convert it: data[{column!r}] = pd.to_numeric(data[{column!r}]), or to "
             "'category' if it is one."
         )
+
+
+def _response(left: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The response as numbers: booleans are 0 and 1, which patsy turns into two columns."""
+    name, levels = _categories(left)
+    if not levels:
+        return left
+    if set(levels) <= {False, True}:
+        true = f"{name}[True]"
+        values = left[true] if true in left.columns else 0.0 * left.iloc[:, 0]
+        return pd.DataFrame({name: np.asarray(values, dtype=np.float64)}, index=left.index)
+    shown = ", ".join(repr(level) for level in levels[:3]) + (", ..." if len(levels) > 3 else "")
+    remedy = (
+        f"write I({name} == {levels[-1]!r}) for the probability of {levels[-1]!r}"
+        if len(levels) == 2
+        else "code it as numbers"
+    )
+    raise SpecificationError(f"The response '{name}' is not numeric, it is {shown}; {remedy}.")
+
+
+def _categories(left: pd.DataFrame | None) -> tuple[str, list[Any]]:
+    """Name and levels of a response that the formula library took for a factor, or none."""
+    if hasattr(left, "design_info"):
+        for factor, info in left.design_info.factor_infos.items():
+            if info.type == "categorical":
+                return factor.name(), list(info.categories)
+    elif hasattr(left, "model_spec"):
+        for factor, state in left.model_spec.factor_contrasts.items():
+            return str(factor), list(state.levels)
+    return "", []
 
 
 def _explain(error: Exception, columns: pd.Index, text: str) -> SpecificationError:

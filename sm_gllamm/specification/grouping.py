@@ -114,7 +114,7 @@ def _check_nested(
         raise SpecificationError(
             f"Grouping factors '{outer_name}' and '{inner_name}' define the same "
             f"{len(inner_labels)} clusters, so that their random effects cannot be told apart; "
-            "leave one of them out."
+            "leave one of them out. (Several groups run from the largest to the smallest clusters.)"
         )
 
 
@@ -145,7 +145,12 @@ def _encode_one(key: Any) -> tuple[np.ndarray, pd.Index]:
         categorical = pd.Categorical(key)
         present, codes = np.unique(categorical.codes, return_inverse=True)
         return codes.astype(np.intp), pd.Index(categorical.categories[present])
-    codes, labels = pd.factorize(_plain(key), sort=True)
+    try:
+        codes, labels = pd.factorize(_plain(key), sort=True)
+    except TypeError as error:
+        raise SpecificationError(
+            f"Labels of clusters must be numbers, strings or the like: {error}."
+        ) from None
     return codes.astype(np.intp, copy=False), pd.Index(labels)
 
 

@@ -57,10 +57,16 @@ def _check_clusters(level: Level, kind: str, row_counts: np.ndarray | None) -> N
     n_rows, n_effects = int(sizes.sum()), level.n_clusters * len(level.names)
     if (sizes <= 1).all():
         what = "the residual" if kind == "gaussian" else "the variation of a single 0/1 response"
+        crossed = ""
+        if ":" in level.name:
+            crossed = (
+                " If its factors are crossed, not nested: crossed random effects cannot be fitted "
+                "so far."
+            )
         raise SpecificationError(
             f"Every row is a cluster of its own in grouping factor '{level.name}', so that its "
             f"random effects cannot be told from {what}. Group by a factor with several rows per "
-            "cluster."
+            f"cluster.{crossed}"
         )
     if kind == "gaussian" and n_effects >= n_rows:
         raise SpecificationError(

@@ -10,6 +10,7 @@ import pandas as pd
 from statsmodels.tools.sm_exceptions import ModelWarning
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.specification.grouping import show_label
 
 __all__ = ["check_response"]
 
@@ -54,8 +55,8 @@ def check_response(
         raise SpecificationError(f"The response '{name}' has no rows.")
     if values.dtype.kind not in "fiub":
         raise SpecificationError(
-            f"The response '{name}' is not numeric, for instance {values.reshape(-1)[0]!r}; code "
-            "it as numbers."
+            f"The response '{name}' is not numeric, for instance "
+            f"{show_label(values.reshape(-1)[0])}; code it as numbers."
         )
     values = values.astype(np.float64)
     columns = (2,) if kind == "binomial" else (1,)
@@ -130,11 +131,12 @@ def _check_poisson(values: np.ndarray, name: str, rows: pd.Index | None) -> None
 
 
 def _check_counts(values: np.ndarray, what: str, rows: pd.Index | None) -> None:
-    for bad, adjective in ((values < 0, "negative"), (values != np.rint(values), "not an integer")):
+    for bad, need in ((values < 0, "not be negative"), (values != np.rint(values), "be integers")):
         if bad.any():
             row = int(np.argmax(bad))
             raise SpecificationError(
-                f"Counts cannot be {adjective}: {what} is {values[row]:g} in row {_row(bad, rows)}."
+                f"Counts must {need}: {what} is {values[row]:g} in row {_row(bad, rows)}. Correct "
+                "the row, or use another family."
             )
 
 

@@ -49,6 +49,10 @@ def align(values: Any, index: pd.Index | None, nobs: int, role: str) -> Any:
     SpecificationError
         Wrong length, or row labels other than the data's.
     """
+    if isinstance(values, str) or not hasattr(values, "__len__") or np.ndim(values) == 0:
+        raise SpecificationError(
+            f"{role} is {values!r}; give one value for each of the {nobs} rows of the data."
+        )
     length = len(values)
     if length != nobs:
         raise SpecificationError(

@@ -11,6 +11,8 @@ __all__ = ["separated_columns"]
 
 # of covariates scaled to a largest absolute value of one; the solver keeps constraints to 1e-7
 _MARGIN = 1e-5
+# Distinct rows times squared columns up to which columns are left out one at a time: a second's work.
+_BUDGET = 200_000
 
 
 def separated_columns(endog: np.ndarray, exog: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def separated_columns(endog: np.ndarray, exog: np.ndarray, names: Sequence[str])
     found by maximising the sum of s_i x_i'b over -1 <= b <= 1 (Konis, 2007, Linear programming
     algorithms for detecting separated data in binary logistic regression models, DPhil thesis,
     University of Oxford). Then columns are left out as long as a separating combination remains,
-    so that only those needed are named.
+    so that only those needed are named; in large problems, all columns of the combination are.
 
     Call this when coefficients run away in a fit: it solves up to k + 1 linear programs for each
     separating combination.
@@ -56,6 +58,10 @@ def separated_columns(endog: np.ndarray, exog: np.ndarray, names: Sequence[str])
     constant = {j for j in range(k) if np.ptp(exog[:, j]) == 0} if len(exog) else set()
     available = list(range(k))
     involved: set[int] = set()
+    if (len(signed) + len(mixed)) * k**2 > _BUDGET:
+        combination = _separating(signed, mixed, available)
+        involved = set() if combination is None else set(np.flatnonzero(combination).tolist())
+        available = []
     while _separates(signed, mixed, available):
         needed = _minimal(signed, mixed, available, constant)
         involved.update(needed)
@@ -81,8 +87,13 @@ def _minimal(
 
 def _separates(signed: np.ndarray, mixed: np.ndarray, columns: Sequence[int]) -> bool:
     """Whether a combination of the columns separates; rows are s_i x_i, and x_i of mixed rows."""
+    return _separating(signed, mixed, columns) is not None
+
+
+def _separating(signed: np.ndarray, mixed: np.ndarray, columns: Sequence[int]) -> np.ndarray | None:
+    """Coefficients of a separating combination of the columns, None if there is none."""
     if not columns or not len(signed):
-        return False
+        return None
     margins = signed[:, columns]
     solution = linprog(
         -margins.sum(axis=0),
@@ -93,7 +104,9 @@ def _separates(signed: np.ndarray, mixed: np.ndarray, columns: Sequence[int]) ->
         bounds=(-1.0, 1.0),
         method="highs",
     )
-    return bool(solution.success and (margins @ solution.x).max() > _MARGIN)
+    if not solution.success or (margins @ solution.x).max() <= _MARGIN:
+        return None
+    return np.where(np.abs(solution.x) > _MARGIN, solution.x, 0.0)
 
 
 def _distinct_rows(endog: np.ndarray, exog: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

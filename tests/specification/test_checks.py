@@ -49,10 +49,10 @@ def test_good_responses(kind, endog):
         ("binomial", [1, 0, 1, 0], r"needs 2 \(successes, failures\)"),
         ("binomial", [[1, 2], [2, -1], [1, 1], [0, 1]], "'r1': more successes than trials"),
         ("binomial", [[1, 2], [-2, 1], [1, 1], [0, 1]], "negative: successes .* in row 'r1'"),
-        ("binomial", [[1, 2], [2, 1.5], [1, 1], [0, 1]], "not an integer: failures"),
+        ("binomial", [[1, 2], [2, 1.5], [1, 1], [0, 1]], "be integers: failures"),
         ("binomial", [[0, 2], [0, 1], [0, 1], [0, 1]], "no successes in any row"),
         ("poisson", [1, 2, -1, 3], "negative: the response 'score' is -1 in row 'r2'"),
-        ("poisson", [1, 2, 0.5, 3], "not an integer: the response 'score' is 0.5 in row 'r2'"),
+        ("poisson", [1, 2, 0.5, 3], "be integers: the response 'score' is 0.5 in row 'r2'"),
         ("poisson", [0, 0, 0, 0], "0 in every row"),
         ("ordinal", [1, 2, 3, 1], "not known"),
     ],
@@ -69,7 +69,7 @@ def test_constant_counts():
 
 def test_covariates():
     check_covariates(np.ones((4, 2)))
-    check_covariates(pd.DataFrame({"a": [1, 2], "b": [True, False]}))
+    check_covariates(pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True]}))
     with pytest.raises(SpecificationError, match="exog 'b' is infinite in row 'r1'"):
         check_covariates(pd.DataFrame({"a": [1.0, 2], "b": [1.0, np.inf]}, index=["r0", "r1"]))
     with pytest.raises(SpecificationError, match="exog_re 'b' is missing in row 1; use missing="):
@@ -80,6 +80,14 @@ def test_covariates():
         check_covariates(pd.DataFrame({"a": pd.Series([1, "x"], dtype=object)}))
     with pytest.raises(SpecificationError, match="not numeric, for instance 'x'"):
         check_covariates(np.array([[1, "x"]], dtype=object))
+    with pytest.raises(SpecificationError, match="'column 0' is not numeric, for instance 1j"):
+        check_covariates(np.array([1j, 2j]))
+    with pytest.raises(SpecificationError, match="'a' is not numeric, for instance Timestamp"):
+        check_covariates(pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}))
+    with pytest.raises(SpecificationError, match="exog has 2 columns for 2 rows"):
+        check_covariates(np.ones((2, 2)))
+    with pytest.raises(SpecificationError, match="it has 0 dimensions"):
+        check_covariates(None)
 
 
 def test_keywords():

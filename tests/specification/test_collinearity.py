@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from sm_gllamm.specification import collinearity
 from sm_gllamm.specification.collinearity import Dependence, collinear_columns
@@ -39,3 +40,14 @@ def test_blocks_of_rows_make_no_difference(monkeypatch):
 def test_more_columns_than_rows():
     exog = np.array([[1.0, 2.0, 0.5], [1.0, 3.0, 0.1]])
     assert [item.column for item in collinear_columns(exog, list("abc"))] == ["c"]
+
+
+def test_no_columns():
+    assert collinear_columns(np.ones((4, 0)), []) == ()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_squares_out_of_range(scale):
+    exog = np.column_stack([np.ones(5), scale * np.arange(5), scale * np.arange(1, 6)])
+    assert collinear_columns(exog, list("abc")) == (Dependence("c", ("a", "b")),)
+    assert collinear_columns(exog[:, :2], list("ab")) == ()

@@ -89,6 +89,26 @@ class TestBars:
         with pytest.raises(SpecificationError, match="drop_cols.*'hour'.*'hours'"):
             build_design("y ~ x + hours + (1 | school)", schools, drop_cols=["hour"])
 
+    def test_boolean_response(self, engine, schools):
+        design = build_design("I(y > 0) ~ x + (1 | school)", schools)
+        assert list(design.endog.columns) == ["I(y > 0)"]
+        assert_array_equal(design.endog.iloc[:, 0], schools.y > 0)
+        schools["yes"] = (schools.y > 0).astype("boolean")
+        schools.iloc[3, schools.columns.get_loc("yes")] = pd.NA
+        design = build_design("yes ~ x + (1 | school)", schools)
+        assert_array_equal(design.endog.iloc[:, 0], np.delete(np.asarray(schools.y > 0), 3))
+
+    @pytest.mark.parametrize("dtype", [str, "category"])
+    def test_response_of_words(self, engine, schools, dtype):
+        schools["answer"] = np.where(schools.y > 0, "yes", "no")
+        schools["answer"] = schools.answer.astype(dtype)
+        with pytest.raises(SpecificationError, match=r"'answer' .*write I\(answer == 'yes'\)"):
+            build_design("answer ~ x + (1 | school)", schools)
+        design = build_design("I(answer == 'yes') ~ x + (1 | school)", schools)
+        assert_array_equal(design.endog.iloc[:, 0], schools.y > 0)
+        with pytest.raises(SpecificationError, match="is 'a', 'b', 'c'; code it as numbers"):
+            build_design("track ~ x + (1 | school)", schools)
+
     def test_two_column_response(self, engine, schools):
         design = build_design("klass + hours ~ x + (1 | school)", schools)
         assert list(design.endog.columns) == ["klass", "hours"]

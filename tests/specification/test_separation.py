@@ -54,3 +54,13 @@ def test_successes_and_failures():
 
 def test_response_without_variation():
     assert separated_columns(np.ones(5), np.ones((5, 1)), ["const"]) == ("const",)
+
+
+def test_many_columns_in_one_linear_program():
+    cluster = np.arange(600) % 100
+    exog = (cluster[:, None] == np.arange(100)).astype(float)
+    y = np.arange(600) // 100 % 2
+    y[cluster == 7] = 1
+    assert separated_columns(y, exog, [f"x{j}" for j in range(100)]) == ("x7",)
+    y[cluster == 7] = [0, 1, 0, 1, 0, 1]
+    assert separated_columns(y, exog, [f"x{j}" for j in range(100)]) == ()
