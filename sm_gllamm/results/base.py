@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from scipy import stats
 from statsmodels.base.model import GenericLikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper
+from statsmodels.iolib.summary import Summary
+from statsmodels.iolib.summary2 import Summary as Summary2
+from statsmodels.tools import eval_measures
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest
+from sm_gllamm.results.comparison import compare_likelihoods
+from sm_gllamm.results.random_part import (
+    covariance_frames,
+    random_effects_frame,
+    transformed_limits,
+)
+from sm_gllamm.results.summary import summary_text, wide_summary
 
 __all__ = ["LatentVariableResults", "LatentVariableResultsWrapper"]
 
@@ -23,16 +38,45 @@ class LatentVariableResults(GenericLikelihoodModelResults):
     llf : float
     path : list
         Iterations of the optimiser.
+    constraints : LinearConstraints, optional
+        What the parameters were held to, and `tangent` the number of directions left free.
+
+    Attributes
+    ----------
+    nobs : int or float
+        Number of observations, the sum of the frequency weights where there are any.
+    n_clusters : dict of str to int
+        Number of clusters of each level, from the top level down.
+    sampling_weights : bool
+        Whether this is a pseudo maximum likelihood fit.
     """
 
-    def __init__(self, model, mlefit, verdict, settings, quadrature, llf, path):
+    def __init__(
+        self, model, mlefit, verdict, settings, quadrature, llf, path, constraints=None, k_free=None
+    ):
         super().__init__(model, mlefit)
         self._data_attr = ["endog", "exog"]
+        self._data_in_cache = [*self._data_in_cache, "score_obsv"]
         self.verdict = verdict
         self.settings = settings
         self.quadrature = quadrature
+        self.quadrature_exact = bool(model.assembly.problem.exact)
         self.path = path
         self._llf = llf
+        self.constraints = constraints
+        self.k_constr = 0 if k_free is None else len(self.params) - k_free
+        self.sampling_weights = model.weights.sampling
+        self.n_clusters = {level.name: level.n_clusters for level in reversed(model.random)}
+        if model.weights.frequency is not None:
+            total = float(np.sum(model.weights.frequency))
+            self.nobs = int(total) if total.is_integer() else total
+        self.df_resid = self.nobs - self.df_modelwc
+
+    # ------------------------------------------------------------ fit
+    @property
+    def title(self) -> str:
+        """Heading of `summary`."""
+        return f"{type(self.model).__name__} Results"
 
     @property
     def llf(self) -> float:
@@ -50,15 +94,299 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         return self.model.mapping.theta(np.asarray(self.params))
 
     def _at_boundary(self) -> np.ndarray:
-        """Which parameters have no standard error."""
-        names = self.model.mapping.param_names
-        return np.isin(names, self.verdict.boundary)
+        """Which parameters have no standard error: variances of zero and their covariances."""
+        mapping = self.model.mapping
+        edge = np.isin(mapping.param_names, self.verdict.boundary)
+        for _, _, block, covariance in mapping.terms:
+            for k, (r, c) in enumerate(covariance.params):
+                if r != c and {covariance.variance_name(r), covariance.variance_name(c)} & set(
+                    self.verdict.boundary
+                ):
+                    edge[block.start + k] = True
+        return edge
 
     @property
     def bse(self) -> np.ndarray:
-        """Standard errors; NaN for variances estimated as zero."""
+        """Standard errors; NaN for variances estimated as zero, 0 for what a constraint fixes."""
         se = np.sqrt(np.maximum(np.diag(self.cov_params()), 0.0))
         return np.where(self._at_boundary(), np.nan, se)
+
+    @property
+    def tvalues(self) -> np.ndarray:
+        """Estimates divided by their standard errors; NaN where there is none."""
+        se = self.bse
+        return np.divide(self.params, se, out=np.full(len(se), np.nan), where=se > 0)
+
+    # ------------------------------------------------------------ criteria
+    @property
+    def df_modelwc(self) -> int:
+        """Number of free parameters: coefficients, variances and covariances."""
+        return len(self.params) - self.k_constr
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, -2 llf + 2 k with k all free parameters."""
+        return self.info_criteria("aic")
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, -2 llf + k log(nobs); see `info_criteria` for another n."""
+        return self.info_criteria("bic")
+
+    def info_criteria(self, crit: str, dk_params: int = 0, n: str | float | None = None) -> float:
+        """Information criterion with a stated sample size.
+
+        Parameters
+        ----------
+        crit : {"aic", "aicc", "bic", "hqic"}
+        dk_params : int
+            Added to the number of parameters.
+        n : str or float, optional
+            Sample size: None for rows (sum of the frequency weights), the name of a level for its
+            number of clusters, or a number.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        SpecificationError
+            Unknown criterion or level.
+
+        Notes
+        -----
+        For clustered data the sample size in BIC is a matter of debate: rows for parameters that vary
+        within clusters, clusters for those that do not (Delattre, Lavielle & Poursat 2014). lme4
+        and Stata's mixed use rows.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> round(result.bic, 2), round(result.info_criteria("bic", n="Subject"), 2)
+        (1814.85, 1805.64)
+        """
+        if crit not in ("aic", "aicc", "bic", "hqic"):
+            raise SpecificationError(
+                f"crit={crit!r} is not known; use 'aic', 'aicc', 'bic' or 'hqic'"
+            )
+        if n is None:
+            n = self.nobs
+        elif isinstance(n, str):
+            if n not in self.n_clusters:
+                raise SpecificationError(
+                    f"n={n!r} is no level; the levels are {list(self.n_clusters)}"
+                )
+            n = self.n_clusters[n]
+        value = getattr(eval_measures, crit)(self.llf, n, self.df_modelwc + dk_params)
+        return float(value)
+
+    # ------------------------------------------------------------ intervals
+    def _quantile(self, alpha: float) -> float:
+        """Two-sided quantile of the reference distribution."""
+        if self.use_t:
+            return float(
+                stats.t.ppf(1 - alpha / 2, getattr(self, "df_resid_inference", self.df_resid))
+            )
+        return float(stats.norm.ppf(1 - alpha / 2))
+
+    def conf_int(self, alpha: float = 0.05, method: str | None = None) -> np.ndarray:
+        """Confidence intervals of all parameters.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        method : {None, "transformed", "profile"}
+            None: estimate plus or minus a multiple of the standard error, in agreement with
+            `t_test`. "transformed": the same on the log scale for variances and in Fisher's z for
+            covariances, coefficients as before. "profile": values that a likelihood-ratio test does
+            not reject; see `profile`.
+
+        Returns
+        -------
+        ndarray or DataFrame, shape (k_params, 2)
+            NaN for variances estimated as zero, except by "profile".
+
+        Notes
+        -----
+        "transformed" limits of a covariance are symmetric for artanh(covariance / (sd1 sd2)) with the
+        standard deviations at their estimates and the covariance's own standard error; they lie
+        between -sd1 sd2 and sd1 sd2. Fisher's z of the correlation itself, with the correlation's
+        standard error, is in `random_effects_table`.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> print(result.conf_int(method="transformed").round(1))
+                                    0       1
+        Intercept               232.8   270.0
+        Days                      8.9    12.0
+        var(Intercept|Subject)  643.0  2615.7
+        var(Residual)           767.7  1186.8
+        """
+        if method is None:
+            return super().conf_int(alpha)
+        if method == "transformed":
+            return transformed_limits(
+                self.model.mapping,
+                self.params,
+                self.bse,
+                super().conf_int(alpha),
+                self._quantile(alpha),
+            )
+        raise SpecificationError(
+            f"method={method!r} is not known; use None, 'transformed' or 'profile'"
+        )
+
+    # ------------------------------------------------------------ random part
+    @property
+    def cov_re(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """Covariance matrix of the random effects; with several levels a dict from the top level down.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data).fit()
+        >>> print(result.cov_re.round(2))
+                   Intercept   Days
+        Intercept     565.52  11.06
+        Days           11.06  32.68
+        """
+        frames = covariance_frames(
+            self.model.mapping, self.model.level_names, np.asarray(self.params)
+        )
+        return next(iter(frames.values())) if len(frames) == 1 else frames
+
+    def random_effects_table(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Variances, covariances, standard deviations and correlations of the random part.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        DataFrame
+            A row a parameter. ``estimate``, ``std_err``, ``lower``, ``upper`` are those of the
+            variance or covariance; ``sd_corr``, ``sd_corr_lower``, ``sd_corr_upper`` those of the
+            standard deviation or correlation. Intervals are symmetric for logarithms of variances
+            and standard deviations and for Fisher's z of correlations.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data).fit()
+        >>> table = result.random_effects_table()
+        >>> print(table[["sd_corr", "sd_corr_lower", "sd_corr_upper"]].round(2))
+                                     sd_corr  sd_corr_lower  sd_corr_upper
+        var(Intercept|Subject)         23.78          15.02          37.66
+        cov(Intercept,Days|Subject)     0.08          -0.51           0.62
+        var(Days|Subject)               5.72           3.81           8.59
+        var(Residual)                  25.59          22.80          28.72
+        """
+        return random_effects_frame(
+            self.model.mapping,
+            np.asarray(self.params),
+            self.bse,
+            self.cov_params(),
+            self._quantile(alpha),
+        )
+
+    # ------------------------------------------------------------ comparison
+    def compare_lr_test(self, restricted) -> LikelihoodRatioTest:
+        """Likelihood-ratio test of a restricted model.
+
+        Parameters
+        ----------
+        restricted : results
+            Of a model nested in this one: fewer coefficients, fewer random effects, constraints; or
+            of a statsmodels model without random effects (Logit, GLM, OLS, ...).
+
+        Returns
+        -------
+        LikelihoodRatioTest
+            Unpacks to (statistic, p-value, degrees of freedom).
+
+        Raises
+        ------
+        SpecificationError
+            If the models are not nested, differ in data or family, or are REML fits with different
+            coefficients.
+
+        Notes
+        -----
+        Where variances are zero in the restricted model, the distribution is the 50:50 mixture of
+        chi-squares with df - 1 and df degrees of freedom: exact (asymptotically) for one more random
+        effect with its covariances (Stram & Lee 1994), an upper bound of the p-value for more. A
+        parametric bootstrap is the alternative.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> slope = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data).fit()
+        >>> intercept = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> print(slope.compare_lr_test(intercept))
+        Likelihood-ratio test: statistic 42.1393, p-value 3.961e-10
+        Distribution under the restriction: 1/2 chi2(1) + 1/2 chi2(2)
+        """
+        return compare_likelihoods(self, restricted)
+
+    # ------------------------------------------------------------ presentation
+    def summary(self, yname=None, xname=None, title=None, alpha: float = 0.05) -> Summary:
+        """Header, coefficients, random part, and everything the verdict has against the fit.
+
+        Parameters
+        ----------
+        yname : str, optional
+            Name of the response.
+        xname : list of str, optional
+            Names of the coefficients.
+        title : str, optional
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+        """
+        return summary_text(self, yname, xname, title, alpha)
+
+    def summary2(self, title=None, alpha: float = 0.05, float_format: str = "%.4f") -> Summary2:
+        """The same content as `summary` in statsmodels' other layout.
+
+        Parameters
+        ----------
+        title : str, optional
+        alpha : float
+        float_format : str
+
+        Returns
+        -------
+        statsmodels.iolib.summary2.Summary
+        """
+        return wide_summary(self, title, alpha, float_format)
+
+    def remove_data(self) -> None:
+        """Remove everything that has the length of the data, here and on the model.
+
+        Estimates, tests, intervals (but profiles), summaries and predictions for new data remain.
+        """
+        super().remove_data()
+        self.cov_kwds = {k: v for k, v in (self.cov_kwds or {}).items() if np.ndim(v) == 0}
 
 
 class LatentVariableResultsWrapper(LikelihoodResultsWrapper):

@@ -1,0 +1,182 @@
+"""Whether one model is nested in another, and the likelihood-ratio test of the two."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from statsmodels.tools.sm_exceptions import InvalidTestWarning
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
+
+__all__ = ["compare_likelihoods"]
+
+#: Log-likelihoods may be the wrong way round by this much (rounding, quadrature) before it is an error.
+SLACK = 1e-3
+
+
+def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
+    """Likelihood-ratio test of `restricted` within `full`.
+
+    Parameters
+    ----------
+    full : LatentVariableResults
+    restricted : LatentVariableResults, or results of a statsmodels model without random effects
+
+    Returns
+    -------
+    LikelihoodRatioTest
+
+    Raises
+    ------
+    SpecificationError
+        Other data, other family, models that are not nested, REML fits with different coefficients,
+        sampling weights.
+    """
+    restricted = getattr(restricted, "_results", restricted)
+    ours = hasattr(restricted, "verdict")
+    _check_same_data(full, restricted)
+    _check_likelihoods(full, restricted, ours)
+    _check_fixed_part(full, restricted)
+    free, kept = _free_entries(full), _free_entries(restricted) if ours else set()
+    _check_random_part(full, restricted, free, kept, ours)
+    n_zero = sum(len(pair) == 1 for _, pair in free - kept)
+    k_fixed = np.shape(restricted.params)[0]
+    if ours:
+        df = full.df_modelwc - restricted.df_modelwc
+        # one variance shared by all effects of a term counts once
+        n_zero = min(n_zero, df)
+    else:
+        df = full.df_modelwc - int(full.model.mapping.dispersion) - k_fixed
+    if df < 0:
+        raise SpecificationError(
+            f"the restricted model has {-df} more parameters than this one; compare the other way round"
+        )
+    statistic = 2.0 * (full.llf - restricted.llf)
+    if statistic < -SLACK:
+        raise SpecificationError(
+            f"the restricted model has the higher log-likelihood ({restricted.llf:.6f} against "
+            f"{full.llf:.6f}): one of the fits has not converged, or they are not nested"
+        )
+    return likelihood_ratio_test(statistic, int(df), n_zero)
+
+
+def _check_same_data(full, restricted):
+    ours, theirs = full.model.endog, restricted.model.endog
+    if full.model.endog is None or theirs is None:
+        same = full.nobs == restricted.nobs
+    else:
+        ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+        if ours.ndim == 2 and theirs.ndim == 1:
+            # statsmodels' GLM keeps proportions of counts
+            ours = ours[:, 0] / ours.sum(1)
+        same = ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=1e-12, atol=0)
+        same = same or (
+            # rows may come in another order
+            ours.shape == theirs.shape
+            and np.allclose(np.sort(ours, axis=0), np.sort(theirs, axis=0), rtol=1e-12, atol=0)
+        )
+    if not same:
+        raise SpecificationError(
+            f"the models are fitted to different data ({full.nobs:g} and {restricted.nobs:g} observations); "
+            "rows with missing values may have been dropped from one of them only"
+        )
+
+
+def _check_likelihoods(full, restricted, ours: bool):
+    if full.sampling_weights or getattr(restricted, "sampling_weights", False):
+        raise SpecificationError(
+            "with sampling weights there is no likelihood, so no likelihood-ratio test; use wald_test"
+        )
+    if ours:
+        if full.settings.reml != restricted.settings.reml:
+            raise SpecificationError("one model is fitted by REML, the other by ML; fit both by ML")
+    elif full.settings.reml:
+        raise SpecificationError(
+            "a REML fit cannot be compared with a model without random effects; fit it by ML"
+        )
+    other = getattr(restricted.model, "family", None)
+    if other is not None and hasattr(other, "link"):
+        mine = full.model.family
+        if (type(other), type(other.link)) != (type(mine), type(mine.link)):
+            raise SpecificationError(
+                f"the families differ: {type(mine).__name__} ({type(mine.link).__name__}) and "
+                f"{type(other).__name__} ({type(other.link).__name__})"
+            )
+    robust = full.cov_type != "nonrobust" or getattr(restricted, "cov_type", "") != "nonrobust"
+    if robust:
+        warnings.warn(
+            "likelihood-ratio test is likely invalid with robust covariance",
+            InvalidTestWarning,
+            stacklevel=4,
+        )
+
+
+def _check_fixed_part(full, restricted):
+    """exog of the restricted model must lie in the column space of the full one's (equal to it for REML)."""
+    wide, narrow = full.model.exog, restricted.model.exog
+    if wide is None or narrow is None:
+        names = set(full.model.exog_names)
+        nested = set(restricted.model.exog_names) <= names
+    elif np.shape(narrow)[1] == 0:
+        nested = True
+    else:
+        wide, narrow = np.asarray(wide, dtype=float), np.asarray(narrow, dtype=float)
+        left = narrow - wide @ np.linalg.lstsq(wide, narrow, rcond=None)[0]
+        nested = bool(
+            np.all(np.abs(left).max(0) <= 1e-7 * np.maximum(np.abs(narrow).max(0), 1e-300))
+        )
+        # other order of rows: names are all there is to go by
+        nested = nested or set(restricted.model.exog_names) <= set(full.model.exog_names)
+    if not nested:
+        raise SpecificationError(
+            "the restricted model has columns of exog that are not combinations of those of this model: "
+            f"{sorted(set(restricted.model.exog_names) - set(full.model.exog_names))}"
+        )
+    if full.settings.reml and (wide is None or narrow is None or wide.shape[1] != narrow.shape[1]):
+        raise SpecificationError(
+            "restricted likelihoods of models with different coefficients are not comparable; fit by ML "
+            "(reml=False)"
+        )
+
+
+def _free_entries(results) -> set:
+    """Entries (level, {effect, effect}) of the covariance matrices that are free."""
+    zero = set(results.constraints.zeros) if results.constraints is not None else set()
+    free = set()
+    for _, _, block, covariance in results.model.mapping.terms:
+        for k, (r, c) in enumerate(covariance.params):
+            if block.start + k in zero:
+                continue
+            effects = covariance.names if covariance.structure == "equal" else None
+            if effects is None:
+                free.add((covariance.group, frozenset({covariance.names[r], covariance.names[c]})))
+            else:
+                free |= {(covariance.group, frozenset({name})) for name in effects}
+    return free
+
+
+def _check_random_part(full, restricted, free: set, kept: set, ours: bool):
+    if extra := kept - free:
+        shown = sorted(f"{','.join(sorted(pair))}|{group}" for group, pair in extra)
+        raise SpecificationError(
+            f"not nested: the restricted model has variances or covariances of {shown}, this one has not"
+        )
+    tied = [c for *_, c in full.model.mapping.terms if c.structure == "equal"]
+    for covariance in tied:
+        members = {(covariance.group, frozenset({name})) for name in covariance.names}
+        shared = members & kept
+        if shared and shared != members:
+            raise SpecificationError(
+                f"not nested: this model has one variance for all effects of {covariance.label} in "
+                f"{covariance.group}, the restricted model only some of them"
+            )
+    if full.constraints is not None and not (
+        ours
+        and restricted.constraints is not None
+        and restricted.constraints.implies(full.constraints)
+    ):
+        raise SpecificationError(
+            "not nested: this model has constraints that the restricted one has not"
+        )

@@ -1,0 +1,112 @@
+"""Tables of variances, covariances, standard deviations and correlations of random effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sm_gllamm.inference.intervals import correlation_with_se, fisher_limits, log_limits
+
+__all__ = ["covariance_frames", "random_effects_frame", "transformed_limits"]
+
+
+def covariance_frames(mapping, level_names, params) -> dict[str, pd.DataFrame]:
+    """Covariance matrices of the random effects by level, from the top level down.
+
+    Parameters
+    ----------
+    mapping : GLMMMapping
+    level_names : sequence of str
+        Lowest level first.
+    params : ndarray, shape (p,)
+        Published parameters.
+
+    Returns
+    -------
+    dict of str to DataFrame, each of shape (q, q)
+    """
+    frames = {}
+    for level in range(len(level_names) - 1, -1, -1):
+        names: list[str] = []
+        q = mapping.dimensions[level]
+        psi = np.zeros((q, q))
+        for where, position, block, covariance in mapping.terms:
+            if where == level:
+                span = slice(position, position + len(covariance.names))
+                psi[span, span] = covariance.matrix(params[block])
+                names += covariance.names
+        frames[level_names[level]] = pd.DataFrame(psi, index=names, columns=names)
+    return frames
+
+
+def _entries(mapping):
+    """Position in params of each random parameter; for covariances also those of the two variances."""
+    for _, _, block, covariance in mapping.terms:
+        variances = {r: block.start + k for k, (r, c) in enumerate(covariance.params) if r == c}
+        for k, (r, c) in enumerate(covariance.params):
+            yield block.start + k, None if r == c else (variances[c], variances[r])
+    if mapping.dispersion:
+        yield mapping.k_params - 1, None
+
+
+def random_effects_frame(mapping, params, bse, cov, q: float) -> pd.DataFrame:
+    """Estimates and intervals of the random part, a row a parameter.
+
+    Parameters
+    ----------
+    mapping : GLMMMapping
+    params, bse : ndarray, shape (p,)
+    cov : ndarray, shape (p, p)
+        Sampling covariance matrix of `params`.
+    q : float
+        Quantile of the reference distribution.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``estimate``, ``std_err``, ``lower``, ``upper`` of variances and covariances, and
+        ``sd_corr``, ``sd_corr_lower``, ``sd_corr_upper`` of standard deviations and correlations.
+    """
+    rows, index = [], []
+    for position, pair in _entries(mapping):
+        value, se = params[position], bse[position]
+        if pair is None:
+            limits = log_limits(value, se, q)
+            other = (np.sqrt(value), *np.sqrt(limits))
+        else:
+            first, second = params[pair[0]], params[pair[1]]
+            limits = fisher_limits(value, se, np.sqrt(max(first * second, 0.0)), q)
+            chosen = [pair[0], position, pair[1]]
+            r, r_se = correlation_with_se(first, value, second, cov[np.ix_(chosen, chosen)])
+            if not np.isfinite(bse[chosen]).all():
+                r_se = np.nan
+            other = (r, *fisher_limits(r, r_se, 1.0, q))
+        rows.append((value, se, *limits, *other))
+        index.append(mapping.param_names[position])
+    columns = ["estimate", "std_err", "lower", "upper", "sd_corr", "sd_corr_lower", "sd_corr_upper"]
+    return pd.DataFrame(rows, index=index, columns=columns, dtype=float)
+
+
+def transformed_limits(mapping, params, bse, symmetric: np.ndarray, q: float) -> np.ndarray:
+    """Symmetric limits with those of the random part replaced by transformed ones.
+
+    Parameters
+    ----------
+    mapping : GLMMMapping
+    params, bse : ndarray, shape (p,)
+    symmetric : ndarray, shape (p, 2)
+    q : float
+
+    Returns
+    -------
+    ndarray, shape (p, 2)
+    """
+    limits = symmetric.copy()
+    for position, pair in _entries(mapping):
+        value, se = params[position], bse[position]
+        if pair is None:
+            limits[position] = log_limits(value, se, q)
+        else:
+            bound = np.sqrt(max(params[pair[0]] * params[pair[1]], 0.0))
+            limits[position] = fisher_limits(value, se, bound, q)
+    return limits

@@ -1,0 +1,235 @@
+"""`summary()` and `summary2()`: header, coefficients, random part, and everything there is to warn of."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from statsmodels.iolib.summary import Summary, forg
+from statsmodels.iolib.summary2 import Summary as Summary2
+from statsmodels.iolib.table import SimpleTable
+from statsmodels.iolib.tableformatting import fmt_params
+
+__all__ = ["summary_tables", "summary_text", "wide_summary"]
+
+WIDTH = 78
+
+
+def cell(value: float, precision: int = 3) -> str:
+    """A number as statsmodels prints it; nothing for NaN."""
+    return "" if np.isnan(value) else forg(value, prec=precision)
+
+
+def node_counts(quadrature) -> list[str]:
+    """Nodes a dimension of each level, lowest level first, as a range over clusters: ``"8-16"``."""
+    out = []
+    for level in range(len(quadrature.rules[0])):
+        points = sorted({rules[level].points for rules in quadrature.rules})
+        kinds = sorted({rules[level].kind for rules in quadrature.rules} - {"hermite"})
+        text = str(points[0]) if len(points) == 1 else f"{points[0]}-{points[-1]}"
+        out.append(" ".join([text, *kinds]))
+    return out
+
+
+def method_name(results) -> str:
+    """How the parameters were estimated."""
+    exact = results.verdict.quadrature_error == 0.0 and results.quadrature_exact
+    if results.settings.reml:
+        return "REML"
+    name = "Pseudo-ML" if results.sampling_weights else "ML"
+    if exact:
+        return f"{name}, exact"
+    if results.quadrature.laplace:
+        return f"{name}, Laplace"
+    return f"{name} by adaptive quadrature"
+
+
+def header(results) -> tuple[list, list]:
+    """Left and right half of the header, (label, [value]) pairs."""
+    family = results.model.family
+    left = [
+        ("Dep. Variable:", [str(results.model.endog_names)]),
+        ("Model:", None),
+        ("Family:", [type(family).__name__]),
+        ("Link:", [type(family.link).__name__]),
+        ("Method:", [method_name(results)]),
+        ("Covariance Type:", [results.cov_type]),
+        ("Converged:", ["yes" if results.converged else "NO"]),
+        ("Date:", None),
+        ("Time:", None),
+    ]
+    value = "Log-Likelihood:" if not results.settings.reml else "REML Log-Lik.:"
+    right = [("No. Observations:", [f"{results.nobs:g}"])]
+    right += [(f"No. {name}:", [str(count)]) for name, count in results.n_clusters.items()]
+    right += [
+        ("Df Residuals:", [f"{results.df_resid:g}"]),
+        (value, [f"{results.llf:.5f}"]),
+        ("AIC:", [f"{results.aic:.3f}"]),
+        ("BIC:", [f"{results.bic:.3f}"]),
+    ]
+    if not results.quadrature_exact:
+        counts = dict(zip(results.model.level_names, node_counts(results.quadrature), strict=True))
+        right += [(f"Nodes, {name}:", [counts[name]]) for name in results.n_clusters]
+        right += [("Quadrature Error:", [f"{results.verdict.quadrature_error:.1e}"])]
+    return left, right
+
+
+def coefficient_table(results, alpha: float, xname=None) -> SimpleTable:
+    """Table of the coefficients of exog."""
+    k = results.model.k_exog
+    names = list(results.model.mapping.param_names[:k]) if xname is None else list(xname)[:k]
+    limits = np.asarray(results.conf_int(alpha))
+    letter = "t" if results.use_t else "z"
+    rows = []
+    for i in range(k):
+        se = results.bse[i]
+        fixed = se == 0.0
+        p = results.pvalues[i]
+        rows.append(
+            [
+                cell(results.params[i], 4),
+                "" if fixed else cell(se),
+                "" if fixed else cell(results.tvalues[i]),
+                "" if fixed or np.isnan(p) else f"{p:#6.3f}",
+                "" if fixed else cell(limits[i, 0]),
+                "" if fixed else cell(limits[i, 1]),
+            ]
+        )
+    titles = ["coef", "std err", letter, f"P>|{letter}|", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]"]
+    return SimpleTable(rows, titles, names, txt_fmt=fmt_params)
+
+
+def random_table(results, alpha: float) -> SimpleTable:
+    """Table of the random part: variances and covariances with intervals, SDs and correlations."""
+    frame = results.random_effects_table(alpha)
+    rows = []
+    for row in frame.itertuples(index=False):
+        fixed = row.std_err == 0.0
+        rows.append(
+            [
+                cell(row.estimate, 4),
+                "" if fixed else cell(row.std_err),
+                cell(row.lower) if not fixed else "",
+                cell(row.upper) if not fixed else "",
+                cell(row.sd_corr, 4),
+            ]
+        )
+    titles = ["estimate", "std err", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]", "SD/corr"]
+    return SimpleTable(rows, titles, list(frame.index), txt_fmt=fmt_params, title="Random effects")
+
+
+def notes(results) -> list[str]:
+    """Sentences below the tables, one a line."""
+    lines = [
+        "Intervals of the random part are symmetric on the log scale for variances and in Fisher's z "
+        "for covariances; conf_int() is symmetric throughout."
+    ]
+    if results.settings.reml:
+        lines.append(
+            "AIC and BIC are of the restricted likelihood: compare models with the same exog."
+        )
+    if results.constraints is not None:
+        lines.append("Subject to: " + "; ".join(results.constraints.describe()) + ".")
+    lines += results.verdict.messages()
+    lines += [f"Try {text}." for text in results.verdict.advice]
+    return lines
+
+
+def _wrapped(line: str, width: int) -> str:
+    return textwrap.fill(line, width, subsequent_indent="    ")
+
+
+def summary_text(results, yname=None, xname=None, title=None, alpha: float = 0.05) -> Summary:
+    """statsmodels' `Summary` with header, coefficients, random part and notes.
+
+    Parameters
+    ----------
+    results : LatentVariableResults
+    yname, title : str, optional
+    xname : list of str, optional
+        Names of the coefficients.
+    alpha : float
+
+    Returns
+    -------
+    statsmodels.iolib.summary.Summary
+    """
+    left, right = header(results)
+    if yname is not None:
+        left[0] = ("Dep. Variable:", [yname])
+    out = Summary()
+    out.add_table_2cols(
+        results, gleft=left, gright=right, title=title or results.title, yname=yname,
+        xname=list(results.model.mapping.param_names),
+    )  # fmt: skip
+    out.tables.append(coefficient_table(results, alpha, xname))
+    out.tables.append(random_table(results, alpha))
+    width = max(len(str(table).splitlines()[1]) for table in out.tables)
+    out.add_extra_txt(
+        ["Notes:", *(_wrapped(f"[{i}] {t}", width) for i, t in enumerate(notes(results), 1))]
+    )
+    return out
+
+
+def summary_tables(results, alpha: float = 0.05) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Coefficients and random part as data frames.
+
+    Parameters
+    ----------
+    results : LatentVariableResults
+    alpha : float
+
+    Returns
+    -------
+    coefficients, random : DataFrame
+    """
+    k = results.model.k_exog
+    letter = "t" if results.use_t else "z"
+    limits = np.asarray(results.conf_int(alpha))[:k]
+    columns = np.column_stack(
+        [results.params[:k], results.bse[:k], results.tvalues[:k], results.pvalues[:k], limits]
+    )
+    titles = [
+        "Coef.",
+        "Std.Err.",
+        letter,
+        f"P>|{letter}|",
+        f"[{alpha / 2:g}",
+        f"{1 - alpha / 2:g}]",
+    ]
+    coefficients = pd.DataFrame(
+        columns, index=results.model.mapping.param_names[:k], columns=titles
+    )
+    frame = results.random_effects_table(alpha)
+    random = frame[["estimate", "std_err", "lower", "upper", "sd_corr"]].copy()
+    random.columns = ["Estimate", "Std.Err.", titles[-2], titles[-1], "SD/Corr."]
+    return coefficients, random
+
+
+def wide_summary(results, title=None, alpha: float = 0.05, float_format: str = "%.4f") -> Summary2:
+    """statsmodels' other kind of summary, with the same content.
+
+    Parameters
+    ----------
+    results : LatentVariableResults
+    title : str, optional
+    alpha : float
+    float_format : str
+
+    Returns
+    -------
+    statsmodels.iolib.summary2.Summary
+    """
+    left, right = header(results)
+    left[1] = ("Model:", [type(results.model).__name__])
+    items = [(label, value) for label, value in left + right if value is not None]
+    out = Summary2()
+    out.add_title(title or results.title)
+    out.add_dict({label: value[0] for label, value in items}, ncols=2)
+    for frame in summary_tables(results, alpha):
+        text = frame.map(lambda x: "" if np.isnan(x) else float_format % x)
+        out.add_df(text, align="r")
+    for line in notes(results):
+        out.add_text(line)
+    return out
