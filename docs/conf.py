@@ -1,13 +1,15 @@
 """Configuration of the documentation site."""
 
+import contextlib
 import importlib
+import io
 import sys
 from pathlib import Path
 
 import sm_gllamm
 from sm_gllamm import datasets
 
-# The walk-through draws its figure with the example's own function.
+# The walk-through shows what the example prints and draws.
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 project = "sm_gllamm"
@@ -19,8 +21,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "sphinx.ext.doctest",
-    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
 ]
 templates_path = ["_templates"]
@@ -30,34 +30,42 @@ html_theme_options = {"show_toc_level": 2, "secondary_sidebar_items": ["page-toc
 html_title = "sm_gllamm"
 
 autosummary_generate = True
-# Members have pages of their own; a second list on the class's page would be empty of links.
+# The templates list the members; numpydoc's own lists would repeat them.
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
-plot_html_show_source_link = False
-plot_html_show_formats = False
-plot_formats = [("png", 150)]
 
-doctest_global_setup = """
-import numpy as np
-import pandas as pd
-import statsmodels.api as sm
-import sm_gllamm.api as smg
-import sm_gllamm.formula.api as smgf
-from sm_gllamm import datasets
-"""
-
-
-def write_table_of_datasets(app):
-    """The data sets' titles, descriptions and licences as a table, from the modules themselves."""
+def write_table_of_datasets(folder):
+    """The data sets' titles and descriptions as a table, from the modules themselves."""
     rows = [".. list-table::", "   :header-rows: 1", "", "   * - Module", "     - Description"]
     for name in datasets.__all__:
         module = importlib.import_module(f"sm_gllamm.datasets.{name}")
         rows += [f"   * - ``{name}``", f"     - {module.TITLE}. {module.DESCRSHORT}"]
-    generated = Path(app.srcdir) / "api" / "generated"
-    generated.mkdir(exist_ok=True)
-    (generated / "datasets.inc").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "datasets.inc").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def write_output_of_example(folder):
+    """What examples/pisa.py prints, a file for each of its sections, and its figure."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import pisa
+
+    data = pisa.load()
+    result = pisa.fit_random_intercept(data)
+    for show in pisa.SECTIONS.values():
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            show(data, result)
+        (folder / f"{show.__name__}.txt").write_text(printed.getvalue(), encoding="utf-8")
+    pisa.draw_figure(result).savefig(folder / "pisa_figure1.png", dpi=150)
+
+
+def write_generated_files(app):
+    folder = Path(app.srcdir) / "api" / "generated"
+    folder.mkdir(exist_ok=True)
+    write_table_of_datasets(folder)
+    write_output_of_example(folder)
 
 
 def setup(app):
-    app.connect("builder-inited", write_table_of_datasets)
+    app.connect("builder-inited", write_generated_files)

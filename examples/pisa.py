@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from statsmodels.iolib.summary2 import summary_col
 
 import sm_gllamm.formula.api as smgf
 from sm_gllamm import datasets
@@ -45,10 +46,9 @@ def load():
 
 
 def fit_random_intercept(data, **kwargs):
-    """The model of Table 1: schools differ in their level."""
-    return smgf.glmm(
-        f"{FIXED} + (1 | id_school)", data, family=sm.families.Binomial(), **kwargs
-    ).fit()
+    """The model of Table 1: schools differ in their level. `kwargs` are for ``fit``."""
+    model = smgf.glmm(f"{FIXED} + (1 | id_school)", data, family=sm.families.Binomial())
+    return model.fit(**kwargs)
 
 
 def fit_random_slope(data):
@@ -72,15 +72,15 @@ def fit_weighted(data):
 
 
 def conditional_and_marginal(data, result):
-    """Coefficients within schools beside those of the population (GEE), and probability contrasts.
+    """Effects within schools beside effects averaged over schools.
 
     Returns
     -------
     coefficients : DataFrame
-        Log odds ratios: conditional on the school, and averaged over schools.
-    contrasts : Series
-        Effect of speaking the language of the test at home on the probability, averaged over the
-        students: in a median school, and averaged over schools.
+        Log odds ratios given the school, and in the population (generalized estimating equations).
+    effects : DataFrame
+        Effects on the probability, averaged over the students: in a median school, and averaged
+        over schools. Effects of 0/1 covariates are differences, the others derivatives.
     """
     population = sm.GEE.from_formula(
         FIXED,
@@ -89,23 +89,14 @@ def conditional_and_marginal(data, result):
         family=sm.families.Binomial(),
         cov_struct=sm.cov_struct.Exchangeable(),
     ).fit()
-    coefficients = pd.DataFrame(
-        {
-            "conditional": result.params[population.params.index],
-            "marginal": population.params,
-        }
-    )
+    conditional = result.params[population.params.index]
+    coefficients = pd.DataFrame({"conditional": conditional, "marginal": population.params})
     coefficients["ratio"] = coefficients["marginal"] / coefficients["conditional"]
-    contrasts = pd.Series(
-        {
-            which: np.mean(
-                result.predict(data.assign(test_lang=1), which=which)
-                - result.predict(data.assign(test_lang=0), which=which)
-            )
-            for which in ("conditional", "marginal")
-        }
-    )
-    return coefficients, contrasts
+    effects = {
+        which: result.get_margeff(which=which, dummy=True).summary_frame().iloc[:, 0]
+        for which in ("conditional", "marginal")
+    }
+    return coefficients, pd.DataFrame(effects)
 
 
 def draw_figure(result):
@@ -141,47 +132,59 @@ def draw_figure(result):
     return figure
 
 
-def heading(text):
-    print(f"\n{text}\n{'-' * len(text)}")
-
-
-def main(path=FIGURE):
-    data = load()
-    heading("Random intercept (Table 1 of Rabe-Hesketh & Skrondal 2010)")
-    result = fit_random_intercept(data)
+def show_random_intercept(data, result):
+    """Table 1: estimates, odds ratios, log-likelihood, intraclass correlation."""
     print(result.summary())
     print("\nOdds ratios with 95% intervals")
     print(result.odds_ratios().round(2))
     comparison = pd.DataFrame({"published": PUBLISHED, "here": result.params})
     print("\nPublished estimates")
     print(comparison.loc[PUBLISHED.index].round(2))
-    print(f"\nlog-likelihood {result.llf:.8f}")
-    print(f"residual intraclass correlation\n{result.icc().round(3)}")
+    print("\nLog-likelihood")
+    print(f"  nodes chosen automatically  {result.llf:.8f}")
+    print(f"  20 nodes                    {fit_random_intercept(data, n_points=20).llf:.8f}")
+    print("\nResidual intraclass correlation of the latent responses")
+    print(result.icc().round(3))
 
-    figure = draw_figure(result)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    print(f"\nFigure 1 is in {path}")
 
-    heading("Random slope of SES")
+def show_random_slope(data, _):
+    """Do schools differ in the effect of socio-economic status?"""
     print(fit_random_slope(data).summary())
 
-    heading("Survey weights")
-    weighted = fit_weighted(data)
-    both = {"unweighted": result, "weighted": weighted}
-    print(
-        pd.concat(
-            {name: pd.DataFrame({"coef": r.params, "se": r.bse}) for name, r in both.items()},
-            axis=1,
-        ).round(3)
-    )
 
-    heading("Conditional and marginal effects")
-    coefficients, contrasts = conditional_and_marginal(data, result)
+def show_weights(data, result):
+    """Estimates with and without the survey weights."""
+    models = [result, fit_weighted(data)]
+    print(summary_col(models, model_names=["unweighted", "weighted"], stars=False))
+
+
+def show_effects(data, result):
+    """Effects within schools and in the population."""
+    coefficients, effects = conditional_and_marginal(data, result)
+    print("Log odds ratios: given the school, and in the population")
     print(coefficients.round(3))
-    print("\nEffect of the home language on the probability, averaged over students")
-    print(contrasts.round(3))
+    print("\nEffects on the probability: in the median school, and averaged over schools")
+    print(effects.round(3))
+
+
+SECTIONS = {
+    "Random intercept (Table 1 of Rabe-Hesketh & Skrondal 2010)": show_random_intercept,
+    "Random slope of SES": show_random_slope,
+    "Survey weights": show_weights,
+    "Conditional and marginal effects": show_effects,
+}
+
+
+def main(path=FIGURE):
+    data = load()
+    result = fit_random_intercept(data)
+    for title, show in SECTIONS.items():
+        print(f"\n{title}\n{'-' * len(title)}")
+        show(data, result)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw_figure(result).savefig(path, dpi=150)
+    print(f"\nFigure 1 is in {path}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ def test_pisa_reproduces_the_published_table(pisa):
     # Two digits are printed; the paper's own rounding may differ in the last one.
     np.testing.assert_allclose(result.params[pisa.PUBLISHED.index], pisa.PUBLISHED, atol=0.0101)
     assert result.llf == pytest.approx(PISA_LLF, abs=QUADRATURE_TOLERANCE)
+    twenty = pisa.fit_random_intercept(pisa.load(), n_points=20)
+    assert round(twenty.llf, 8) == PISA_LLF
 
 
 def test_pisa_runs_and_draws(pisa, tmp_path, capsys):
