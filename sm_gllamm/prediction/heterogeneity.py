@@ -10,6 +10,9 @@ from sm_gllamm.exceptions import SpecificationError
 
 __all__ = ["intraclass_correlations", "level_variances", "median_ratios"]
 
+#: A variance or correlation below this is an estimate on the boundary.
+ZERO = 1e-8
+
 
 def level_variances(mapping, level_names, at: dict[str, float] | None = None) -> np.ndarray:
     """Weights that turn the parameters into the variance of each level's random part.
@@ -59,6 +62,12 @@ def _table(values, errors, low, high, names, label: str, alpha: float) -> pd.Dat
     return pd.DataFrame(columns, index=pd.Index(names, name="level"))
 
 
+def _errors(gradient: np.ndarray, cov_params: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Delta-method standard errors; NaN where the value is zero, on the boundary."""
+    error = np.sqrt(np.einsum("lp,pq,lq->l", gradient, cov_params, gradient))
+    return np.where(value > ZERO, error, np.nan)
+
+
 def intraclass_correlations(
     params, cov_params, weights: np.ndarray, level_names, residual, alpha: float = 0.05
 ) -> pd.DataFrame:
@@ -100,7 +109,7 @@ def intraclass_correlations(
     shared = np.cumsum(weights[::-1], axis=0)
     value = shared @ params / total
     gradient = (shared - value[:, None] * everything) / total
-    error = np.sqrt(np.einsum("lp,pq,lq->l", gradient, cov_params, gradient))
+    error = _errors(gradient, cov_params, value)
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = norm.ppf(1 - alpha / 2) * error / (value * (1 - value))
         logit = np.log(value / (1 - value))
@@ -134,7 +143,7 @@ def median_ratios(
     params = np.asarray(params, dtype=float)
     differing = np.cumsum(weights, axis=0)[::-1]
     variance = differing @ params
-    error = np.sqrt(np.einsum("lp,pq,lq->l", differing, cov_params, differing))
+    error = _errors(differing, cov_params, variance)
     quartile = norm.ppf(0.75)
 
     def ratio(v):

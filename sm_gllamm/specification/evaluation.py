@@ -133,7 +133,10 @@ class FormulaEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
             try:
-                if self.name == "patsy" and _ARITHMETIC.fullmatch(text) and _all_numbers(frame):
+                # patsy counts the rows of a constant alone only in a DataFrame
+                plain = isinstance(formula, str) or bool(getattr(formula, "factor_infos", True))
+                plain = plain and _ARITHMETIC.fullmatch(text) is not None and _all_numbers(frame)
+                if self.name == "patsy" and plain:
                     return self._evaluate_arrays(formula, frame, text)
                 manager = FormulaManager(self.name)
                 result = manager.get_matrices(

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 import sm_gllamm.formula.api as smgf
-from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.exceptions import BoundaryWarning, SpecificationError
 from tests.prediction.conftest import three_level_frame
 
 
@@ -173,3 +173,15 @@ def test_ratio_of_probits_is_refused():
     )
     with pytest.raises(SpecificationError, match="Probit"):
         model.fit(n_points=9).ratios()
+
+
+def test_variance_on_the_boundary():
+    frame = pd.DataFrame({"y": np.tile([0, 1], 60), "g": np.repeat(np.arange(30), 4)})
+    with pytest.warns(BoundaryWarning):
+        result = smgf.glmm("y ~ 1 + (1 | g)", frame, family="binomial").fit()
+    table = result.icc()
+    np.testing.assert_allclose(table["icc"], 0.0, atol=1e-8)
+    assert table.iloc[0, 1:].isna().all()
+    assert result.predict(frame.head(2)).tolist() == pytest.approx([0.5, 0.5])
+    assert np.isfinite(result.get_prediction(frame.head(2)).se).all()
+    assert result.random_effects.abs().max().max() < 1e-6

@@ -6,6 +6,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.integrate import quad
 from scipy.stats import norm
+from statsmodels.formula import options as formula_options
 
 import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
@@ -256,3 +257,50 @@ def test_model_predict_at_other_parameters(slopes, which):
     assert isinstance(got, np.ndarray)
     clone = slopes.model.fit(start_params=params, maxiter=0, n_points=15, warn_convergence=False)
     np.testing.assert_allclose(got, clone.predict(which=which), rtol=1e-6)
+
+
+def test_predictions_under_formulaic(bacteria_data):
+    before = formula_options.formula_engine
+    try:
+        results = []
+        for engine in ("patsy", "formulaic"):
+            formula_options.formula_engine = engine
+            formula = "y ~ trt * week + (1 | ID)"
+            results.append(smgf.glmm(formula, bacteria_data, family="binomial").fit(n_points=9))
+        # each model predicts with the engine it was made with, whatever is in force
+        new = bacteria_data.iloc[[5, 2, 90]].assign(week=[1.0, np.nan, 3.0])
+        for which in ALL:
+            patsy, formulaic = (result.predict(new, which=which) for result in results)
+            pd.testing.assert_series_equal(patsy, formulaic)
+            assert patsy.isna().tolist() == [False, True, False]
+        with pytest.raises(SpecificationError, match="tea"):
+            results[1].predict(new.assign(trt="tea"))
+    finally:
+        formula_options.formula_engine = before
+
+
+@pytest.mark.parametrize("link", ["Probit", "CLogLog"])
+def test_other_links(link):
+    family = sm.families.Binomial(link=getattr(sm.families.links, link)())
+    frame = three_level_frame()
+    result = smgf.glmm("y ~ x + (1 | school)", frame, family=family).fit(n_points=15)
+    variance = result.params.iloc[2]
+    z, w = np.polynomial.hermite_e.hermegauss(60)
+    linear = result.predict(which="linear")
+    nodes = family.link.inverse(linear[:, None] + np.sqrt(variance) * z)
+    np.testing.assert_allclose(result.predict(), nodes @ w / w.sum(), rtol=1e-8)
+    got = result.predict(frame.head(9), which="posterior")
+    np.testing.assert_allclose(got, result.predict(which="posterior")[:9], rtol=1e-10)
+
+
+def test_gaussian_with_log_link():
+    rng = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(40), 6), rng.standard_normal(240)
+    frame = pd.DataFrame({"x": x, "g": g})
+    frame["y"] = np.exp(1 + 0.3 * x + 0.3 * rng.standard_normal(40)[g]) + 0.5 * rng.normal(size=240)
+    family = sm.families.Gaussian(link=sm.families.links.Log())
+    result = smgf.glmm("y ~ x + (1 | g)", frame, family=family).fit(n_points=15)
+    linear = result.predict(which="linear")
+    np.testing.assert_allclose(result.predict(), np.exp(linear + result.params.iloc[2] / 2))
+    assert abs(result.resid_pearson.std() - 1) < 0.2
+    assert result.ratios().columns[0] == "RM"
