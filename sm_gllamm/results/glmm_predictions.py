@@ -153,6 +153,6 @@ class PredictionMethods:
         if average:
             mean = averaged(mean, agg_weights)
         labels = rows.index if row_labels is None and not average else row_labels
-        df = self.df_resid if self.use_t else None
+        df = getattr(self, "df_resid_inference", self.df_resid) if self.use_t else None
         cov = np.asarray(self.cov_params())
         return prediction_table(mean, cov, self.model.family.link, kind, labels, df)
