@@ -19,12 +19,13 @@ from sm_gllamm.prediction.random_effects import (
     loglike_series,
 )
 from sm_gllamm.prediction.rows import model_rows
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["ClusterMethods"]
 
 
-class ClusterMethods:
-    """Random effects by cluster; mixed into :class:`sm_gllamm.results.glmm.GLMMResults`."""
+class ClusterMethods(LatentVariableResults):
+    """Random effects by cluster; part of :class:`sm_gllamm.results.glmm.GLMMResults`."""
 
     def _with_data(self):
         """The model, or an error that says that ``remove_data`` took its data."""

@@ -15,12 +15,13 @@ from sm_gllamm.prediction.marginal_effects import MarginalEffects
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.ratios import ratio_table
 from sm_gllamm.prediction.rows import model_rows
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["EffectMethods"]
 
 
-class EffectMethods:
-    """Effect measures; mixed into :class:`sm_gllamm.results.glmm.GLMMResults`."""
+class EffectMethods(LatentVariableResults):
+    """Effect measures; part of :class:`sm_gllamm.results.glmm.GLMMResults`."""
 
     def get_margeff(
         self, at: str = "overall", method: str = "dydx", atexog=None, dummy: bool = False,

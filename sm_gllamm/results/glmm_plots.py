@@ -14,12 +14,13 @@ from sm_gllamm.plotting.curves import plot_curves
 from sm_gllamm.prediction.grid import curve_grid, random_columns
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.random_effects import level_position
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["PlotMethods"]
 
 
-class PlotMethods:
-    """Plots; mixed into :class:`sm_gllamm.results.glmm.GLMMResults`."""
+class PlotMethods(LatentVariableResults):
+    """Plots; part of :class:`sm_gllamm.results.glmm.GLMMResults`."""
 
     def _curve_predictions(self, x, by, at, n):
         """Grid of covariates, and the options with which ``get_prediction`` takes it."""

@@ -9,6 +9,7 @@ from sm_gllamm.prediction.intervals import MixedPrediction, averaged, prediction
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.predict import predicted, predicted_with_gradient, rows_for
 from sm_gllamm.prediction.rows import PredictionRows
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["PredictionMethods"]
 
@@ -20,8 +21,8 @@ def _labels(exog) -> pd.Index | None:
     return None
 
 
-class PredictionMethods:
-    """Predictions; mixed into :class:`sm_gllamm.results.glmm.GLMMResults`."""
+class PredictionMethods(LatentVariableResults):
+    """Predictions; part of :class:`sm_gllamm.results.glmm.GLMMResults`."""
 
     def _rows(self, kind, exog, transform, options) -> PredictionRows:
         if not transform and isinstance(exog, pd.Series) or not hasattr(self.model, "formula"):

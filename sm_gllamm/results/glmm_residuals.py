@@ -7,12 +7,13 @@ import pandas as pd
 
 from sm_gllamm.prediction.residuals import residuals, simulated_residuals
 from sm_gllamm.prediction.simulate import response_draws
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["ResidualMethods"]
 
 
-class ResidualMethods:
-    """Residuals and simulation; mixed into :class:`sm_gllamm.results.glmm.GLMMResults`."""
+class ResidualMethods(LatentVariableResults):
+    """Residuals and simulation; part of :class:`sm_gllamm.results.glmm.GLMMResults`."""
 
     def _responses(self) -> tuple[np.ndarray, np.ndarray]:
         """Responses (counts of successes) and trials of the rows, each of shape (nobs,)."""
