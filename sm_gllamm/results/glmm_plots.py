@@ -11,6 +11,7 @@ from scipy.stats import norm
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.plotting.caterpillar import plot_caterpillar
 from sm_gllamm.plotting.curves import plot_curves
+from sm_gllamm.plotting.profiles import plot_zeta
 from sm_gllamm.prediction.grid import curve_grid, random_columns
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.random_effects import level_position
@@ -133,3 +134,36 @@ class PlotMethods(LatentVariableResults):
             effects = [effect]
         finite = table[np.isfinite(table[effects]).all(axis=1)]
         return plot_caterpillar(finite, effects, norm.ppf(1 - alpha / 2), names[position], ax)
+
+    def plot_profile(self, name: str, alpha: float = 0.05, ax=None):
+        """Profile plot: signed root of the deviance against values of a parameter.
+
+        Parameters
+        ----------
+        name : str
+            The parameter.
+        alpha : float
+            The interval drawn has confidence level 1 - alpha.
+        ax : matplotlib.axes.Axes, optional
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Notes
+        -----
+        The bend of the curve shows how far the likelihood is from being quadratic, and so how much
+        the profile interval differs from estimate plus or minus a multiple of the standard error.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> figure = result.plot_profile("var(Intercept|Subject)")
+        """
+        profile = self.profile(name, alpha=alpha)
+        return plot_zeta(
+            profile.table, profile.limits, profile.estimate, profile.alpha, profile.name, ax
+        )

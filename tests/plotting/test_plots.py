@@ -106,3 +106,17 @@ def test_without_matplotlib(binary, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"sm_gllamm\[plot\]"):
         binary.plot_prediction("week")
+
+
+def test_profile(gaussian):
+    profile = gaussian.profile("Days", alpha=0.1)
+    (axes,) = gaussian.plot_profile("Days", alpha=0.1).axes
+    curve = axes.lines[0]
+    np.testing.assert_allclose(
+        np.interp(profile.table["value"], curve.get_xdata(), curve.get_ydata()),
+        profile.table["zeta"],
+        atol=1e-3,
+    )
+    np.testing.assert_allclose(axes.lines[-1].get_xdata(), profile.limits)
+    assert axes.lines[-1].get_label() == "90% interval"
+    assert axes.get_xlabel() == "Days"
