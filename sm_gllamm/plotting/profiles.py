@@ -55,8 +55,9 @@ def plot_zeta(
     """
     figure, (ax,) = new_axes(ax)
     value, zeta = table["value"].to_numpy(), table["zeta"].to_numpy()
-    fine = np.linspace(value[0], value[-1], 201)
-    ax.plot(fine, PchipInterpolator(value, zeta)(fine) if len(value) > 1 else zeta, color="C0")
+    if len(value) > 1:
+        fine = np.linspace(value[0], value[-1], 201)
+        ax.plot(fine, PchipInterpolator(value, zeta)(fine), color="C0")
     ax.plot(estimate, 0.0, "o", color="C0")
     quantile = norm.ppf(1 - alpha / 2)
     for limit, height in zip(limits, (-quantile, quantile), strict=True):
