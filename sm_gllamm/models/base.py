@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from statsmodels.base.model import GenericLikelihoodModel, LikelihoodModelResults
 
+from sm_gllamm.estimation.newton import Controls
 from sm_gllamm.exceptions import (
     BoundaryWarning,
     ConvergenceWarning,
@@ -15,6 +16,7 @@ from sm_gllamm.exceptions import (
     SeparationWarning,
     SpecificationError,
 )
+from sm_gllamm.inference.constrained import constrained_inverse_information
 from sm_gllamm.inference.covariance import (
     gaussian_inverse_information,
     inverse_information,
@@ -22,6 +24,8 @@ from sm_gllamm.inference.covariance import (
 )
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature, ThetaEvaluation
 from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_quadrature
+from sm_gllamm.models.constrained import constrained_results, maximum_under
+from sm_gllamm.models.fitting import FitSettings
 
 __all__ = ["LatentVariableModel"]
 
@@ -181,10 +185,20 @@ class LatentVariableModel(GenericLikelihoodModel):
             return None
         return fixed_quadrature(problem, self.level_names, n_points, integration)
 
-    def _covariance(self, theta, evaluation, cov_type: str, cov_kwds: dict | None):
-        """Covariance matrix of the published parameters, and the keywords it was computed with."""
+    def _covariance(
+        self, theta, evaluation, cov_type: str, cov_kwds: dict | None, constraints=None
+    ):
+        """Covariance matrix of the published parameters, and the keywords it was computed with.
+
+        `constraints` is the Jacobian of constraints in theta, with the Lagrangian's Hessian in
+        `evaluation`.
+        """
         jacobian = self.mapping.jacobian(theta)
-        if self.assembly.problem.exact:
+        exact = self.assembly.problem.exact
+        if constraints is not None:
+            k = self.mapping.k_exog if exact else None
+            bread = constrained_inverse_information(-evaluation.hessian, constraints, k)
+        elif exact:
             bread = gaussian_inverse_information(-evaluation.hessian, self.mapping.k_exog)
         else:
             bread = inverse_information(-evaluation.hessian)
@@ -245,18 +259,19 @@ class LatentVariableModel(GenericLikelihoodModel):
         return codes
 
     def _results(
-        self, theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, start, extra
-    ):
+        self, theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, start, extra,
+        jacobian=None,
+    ):  # fmt: skip
         """A results instance of the subclass's ``results_class``, unwrapped."""
         params = self.mapping.params(theta)
-        covariance, cov_kwds = self._covariance(theta, evaluation, cov_type, cov_kwds)
+        covariance, cov_kwds = self._covariance(theta, evaluation, cov_type, cov_kwds, jacobian)
         base = LikelihoodModelResults(self, params, covariance, scale=1.0)
         base.use_t = bool(use_t)
         base.cov_type = cov_type
         base.cov_kwds = cov_kwds
         if cov_type != "nonrobust":
             base.cov_params_default = covariance
-            bread = self._covariance(theta, evaluation, "nonrobust", None)[0]
+            bread = self._covariance(theta, evaluation, "nonrobust", None, jacobian)[0]
             base.normalized_cov_params = bread
         base.mle_retvals = {
             "converged": verdict.converged,
@@ -310,3 +325,89 @@ class LatentVariableModel(GenericLikelihoodModel):
                 QuadratureWarning,
                 stacklevel=3,
             )
+
+    # ------------------------------------------------------------ constraints
+    def fit_constrained(
+        self, constraints, start_params=None, *, n_points=None, integration=None, cov_type=None,
+        cov_kwds=None, use_t=False, maxiter=100, tol=1e-10, quadrature_tol=1e-5, n_threads=None,
+        disp=0, warn_convergence=True,
+    ):  # fmt: skip
+        """Fit by maximum likelihood with linear constraints on any of the parameters.
+
+        Parameters
+        ----------
+        constraints : str, list of str, dict of str to float, ndarray or (R, q)
+            Equations, ``"x = z, var(Intercept|g) = 1"``; parameters to hold at values; or a matrix R
+            with a column a parameter, and values q (default 0), for R params = q.
+        start_params, n_points, integration, cov_type, cov_kwds, use_t, maxiter, tol
+            As in ``fit``.
+        quadrature_tol, n_threads, disp, warn_convergence
+            As in ``fit``.
+
+        Returns
+        -------
+        GLMMResultsWrapper
+            All parameters, with the covariance matrix T (T' I T)^-1 T' of estimates under
+            constraints: parameters held at a value have a standard error of 0. ``constraints`` holds
+            R and q, ``k_constr`` the number of parameters fewer. For the likelihood-ratio test see
+            ``compare_lr_test`` of the results without constraints.
+
+        Raises
+        ------
+        SpecificationError
+            Unknown names, contradictions, or constraints that no parameters meet (a negative
+            variance).
+
+        Notes
+        -----
+        A variance of zero takes its covariances with it.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> model = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data)
+        >>> result = model.fit_constrained("cov(Intercept,Days|Subject) = 0")
+        >>> print(model.fit().compare_lr_test(result))
+        Likelihood-ratio test: statistic 0.0639, p-value 0.8004
+        Distribution under the restriction: chi2(1)
+        """
+        if n_threads is not None:
+            self.n_threads = n_threads
+        settings = FitSettings(
+            n_points=n_points, integration=integration, maxiter=maxiter, tol=tol,
+            quadrature_tol=quadrature_tol, n_threads=self.n_threads, disp=disp,
+        )  # fmt: skip
+        if cov_type is None:
+            cov_type = "robust" if self.weights.sampling else "nonrobust"
+        result = constrained_results(
+            self, constraints, start_params, integration,
+            self._quadrature_for(n_points, integration), settings, (cov_type, cov_kwds, use_t),
+            warn_convergence,
+        )  # fmt: skip
+        return self.wrapper_class(result)
+
+    def maximum_under(self, constraints, theta, quadrature, maxiter=50, tol=1e-8):
+        """Maximum of the log-likelihood under constraints, for profiles.
+
+        Parameters
+        ----------
+        constraints
+            As in :meth:`fit_constrained`.
+        theta : ndarray, shape (p,)
+            Internal parameters to start from.
+        quadrature : Quadrature
+        maxiter : int
+        tol : float
+
+        Returns
+        -------
+        theta : ndarray, shape (p,)
+        value : float
+            -inf where no parameters meet the constraints or the maximum was not found.
+        """
+        outcome = maximum_under(self, constraints, theta, quadrature, Controls(maxiter, tol))
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        return outcome.theta, outcome.value if outcome.converged else -np.inf

@@ -119,6 +119,7 @@ class GLMM(LatentVariableModel):
 
     _formula_max_endog = None
     results_class = GLMMResults
+    wrapper_class = GLMMResultsWrapper
 
     def __init__(
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,

@@ -14,6 +14,7 @@ from statsmodels.tools import eval_measures
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest
 from sm_gllamm.results.comparison import compare_likelihoods
+from sm_gllamm.results.profile import ParameterProfile, profile_limits, profile_parameter
 from sm_gllamm.results.random_part import (
     covariance_frames,
     random_effects_frame,
@@ -241,9 +242,50 @@ class LatentVariableResults(GenericLikelihoodModelResults):
                 super().conf_int(alpha),
                 self._quantile(alpha),
             )
+        if method == "profile":
+            return profile_limits(self, alpha)
         raise SpecificationError(
             f"method={method!r} is not known; use None, 'transformed' or 'profile'"
         )
+
+    def profile(self, name: str, alpha: float = 0.05) -> ParameterProfile:
+        """Profile likelihood of one parameter.
+
+        Parameters
+        ----------
+        name : str
+            Any of the published parameters.
+        alpha : float
+            One minus the confidence level; the profile goes a little beyond the limits.
+
+        Returns
+        -------
+        ParameterProfile
+            With ``table`` (value, signed root ``zeta``, log-likelihood, other parameters), and
+            ``limits``.
+
+        Raises
+        ------
+        SpecificationError
+            Unknown parameter, REML, sampling weights, or data removed.
+
+        Notes
+        -----
+        At every value the other parameters are estimated anew with the quadrature rules of the fit,
+        starting from the estimates at the value before. The lower limit of a variance is 0 where the
+        likelihood-ratio test does not reject a variance of 0 (at the quantile of chi2(1)).
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data).fit()
+        >>> profile = result.profile("var(Intercept|Subject)")
+        >>> print((profile.limits**0.5).round(2))
+        [14.38 37.72]
+        """
+        return profile_parameter(self, name, alpha)
 
     # ------------------------------------------------------------ random part
     @property
@@ -386,7 +428,8 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         Estimates, tests, intervals (but profiles), summaries and predictions for new data remain.
         """
         super().remove_data()
-        self.cov_kwds = {k: v for k, v in (self.cov_kwds or {}).items() if np.ndim(v) == 0}
+        kept = {k: v for k, v in self.__dict__["cov_kwds"].items() if np.ndim(v) == 0}
+        self.cov_kwds = kept
 
 
 class LatentVariableResultsWrapper(LikelihoodResultsWrapper):
