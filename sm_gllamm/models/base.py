@@ -26,6 +26,7 @@ from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature, ThetaE
 from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_quadrature
 from sm_gllamm.models.constrained import constrained_results, maximum_under
 from sm_gllamm.models.fitting import FitSettings
+from sm_gllamm.models.refits import bootstrap_estimates
 
 __all__ = ["LatentVariableModel"]
 
@@ -411,3 +412,11 @@ class LatentVariableModel(GenericLikelihoodModel):
         if outcome.interrupted:
             raise KeyboardInterrupt
         return outcome.theta, outcome.value if outcome.converged else -np.inf
+
+    def bootstrap_estimates(
+        self, params, theta, quadrature, method, rng, n_rep, reml=False, constraints=None
+    ):
+        """Estimates of bootstrap samples; see :func:`sm_gllamm.models.refits.bootstrap_estimates`."""
+        return bootstrap_estimates(
+            self, params, theta, quadrature, method, rng, n_rep, reml, constraints
+        )

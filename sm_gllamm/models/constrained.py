@@ -19,6 +19,7 @@ from sm_gllamm.models.fitting import (
     objective,
     start_theta,
 )
+from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.models.restrictions import ParameterRestriction
 from sm_gllamm.specification.constraints import constraint_arrays
 
@@ -58,8 +59,9 @@ def maximum_under(model, constraints, theta, quadrature, controls: Controls) -> 
     """
     restriction = restriction_of(model, constraints)
     likelihood = model._ready(quadrature)
-    theta = model._off_the_saddle(np.asarray(theta, dtype=float))
-    return maximize_under(objective(likelihood), theta, restriction, controls)
+    return maximize_under(
+        objective(likelihood), away_from_zero(model, theta), restriction, controls
+    )
 
 
 def _fit(model, restriction, start, quadrature, placement, settings) -> Fit:
@@ -124,7 +126,7 @@ def constrained_results(
         start = start_theta(likelihood, model.family)[0]
         start_params = model.mapping.params(start)
     else:
-        start = model._off_the_saddle(model._start(start_params))
+        start = away_from_zero(model, model._start(start_params))
     placement = "meansd" if integration == "meansd" else "mode"
     fit = _fit(model, restriction, start, quadrature, placement, settings)
     if not np.isfinite(fit.outcome.value):

@@ -13,6 +13,7 @@ from statsmodels.tools import eval_measures
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest
+from sm_gllamm.results.bootstrap import BootstrapResults, bootstrap
 from sm_gllamm.results.comparison import compare_likelihoods
 from sm_gllamm.results.profile import ParameterProfile, profile_limits, profile_parameter
 from sm_gllamm.results.random_part import (
@@ -386,6 +387,51 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         Distribution under the restriction: 1/2 chi2(1) + 1/2 chi2(2)
         """
         return compare_likelihoods(self, restricted)
+
+    def bootstrap(
+        self, n_rep: int = 100, method: str = "cluster", seed=None, disp: int = 0
+    ) -> BootstrapResults:
+        """Bootstrap distribution of the parameters.
+
+        Parameters
+        ----------
+        n_rep : int
+            Number of samples.
+        method : {"cluster", "parametric"}
+            Top-level clusters drawn with replacement, or responses simulated from the fitted model
+            with new random effects.
+        seed : int or numpy.random.Generator, optional
+            The same seed gives the same samples, and more of them with a larger `n_rep`.
+        disp : int
+            1 reports progress.
+
+        Returns
+        -------
+        BootstrapResults
+            With ``params``, ``bse``, ``bias``, ``cov_params()``, ``conf_int()``. If interrupted, with
+            the samples done until then.
+
+        Raises
+        ------
+        SpecificationError
+            Unknown method, data removed, or a parametric bootstrap of a weighted fit.
+
+        Notes
+        -----
+        statsmodels' own bootstrap draws rows, which clustered data do not allow. Samples are fitted
+        from the estimates, with the quadrature rules and constraints of the fit. A cluster drawn m
+        times enters with weight m, which is the same likelihood as m copies of it.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> result.bootstrap(20, method="parametric", seed=3).params.shape
+        (20, 4)
+        """
+        return bootstrap(self, n_rep, method, seed, disp)
 
     # ------------------------------------------------------------ presentation
     def summary(self, yname=None, xname=None, title=None, alpha: float = 0.05) -> Summary:

@@ -1,0 +1,118 @@
+"""The same model fitted again: to resampled clusters or to simulated responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from sm_gllamm.estimation.constrained import maximize_under
+from sm_gllamm.estimation.newton import Controls, maximize
+from sm_gllamm.likelihood.marginal import MarginalLikelihood
+from sm_gllamm.likelihood.reml import RestrictedLikelihood
+from sm_gllamm.models.fitting import diagonal_units, objective
+from sm_gllamm.models.restrictions import ParameterRestriction
+
+__all__ = ["away_from_zero", "bootstrap_estimates"]
+
+#: Random-effect SDs below this share of the SD that moves nu by one are too near to the saddle at zero.
+NEAR_ZERO = 0.01
+
+
+def away_from_zero(model, theta: np.ndarray) -> np.ndarray:
+    """Starting values off the saddle where a Cholesky diagonal is zero and its gradient vanishes.
+
+    Parameters
+    ----------
+    model : LatentVariableModel
+    theta : ndarray, shape (p,)
+
+    Returns
+    -------
+    ndarray, shape (p,)
+    """
+    theta = np.array(theta, dtype=float)
+    exact = model.assembly.problem.exact
+    scale = float(np.exp(theta[-1])) if model.mapping.dispersion and exact else 1.0
+    for position, unit in diagonal_units(model.likelihood, theta, scale):
+        if abs(theta[position]) < NEAR_ZERO * unit:
+            theta[position] = 0.1 * unit
+    return theta
+
+
+def _resampled(problem, rng: np.random.Generator):
+    """Top-level clusters drawn with replacement: a cluster drawn m times counts m times."""
+    n = problem.n_top
+    times = rng.multinomial(n, np.full(n, 1.0 / n)).astype(float)
+    given = problem.cluster_weights[-1]
+    weights = times if given is None else given * times
+    return replace(problem, cluster_weights=(*problem.cluster_weights[:-1], weights))
+
+
+def _simulated(model, params: np.ndarray, rng: np.random.Generator):
+    """Responses drawn from the model at `params`, everything else as it is."""
+    problem, order = model.assembly.problem, model.assembly.order
+    y = np.asarray(model.simulate(params, 1, rng), dtype=float)
+    y = np.ascontiguousarray(y if order is None else y[order])
+    return replace(problem, y=y, constant=model.response.constant(y, problem.trials))
+
+
+def _refit(likelihood, start, reml: bool, restriction, controls: Controls):
+    """Estimates in theta, or None where the optimiser failed."""
+    if reml:
+        k = likelihood.mapping.k_exog
+        restricted = RestrictedLikelihood(likelihood)
+        outcome = maximize(
+            lambda free, want: restricted.evaluate(free, start, want), start[k:], controls
+        )
+        theta = restricted.profile(np.concatenate([start[:k], outcome.theta]))[0]
+    elif restriction is not None:
+        outcome = maximize_under(objective(likelihood), start, restriction, controls)
+        theta = outcome.theta
+    else:
+        outcome = maximize(objective(likelihood), start, controls)
+        theta = outcome.theta
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return theta if outcome.converged else None
+
+
+def bootstrap_estimates(
+    model, params, theta, quadrature, method: str, rng, n_rep: int, reml=False, constraints=None
+) -> Iterator[np.ndarray | None]:
+    """Estimates of bootstrap samples, one after the other.
+
+    Parameters
+    ----------
+    model : LatentVariableModel
+    params : ndarray, shape (p,)
+        Published estimates, from which responses are simulated.
+    theta : ndarray, shape (p,)
+        Internal estimates, from which the optimiser starts.
+    quadrature : Quadrature
+        Rules of the fit.
+    method : {"cluster", "parametric"}
+    rng : numpy.random.Generator
+    n_rep : int
+    reml : bool
+    constraints : LinearConstraints, optional
+        Kept in all samples.
+
+    Yields
+    ------
+    ndarray, shape (p,), or None
+        Published parameters; None where the fit did not converge.
+    """
+    start = away_from_zero(model, theta)
+    controls = Controls(maxiter=50, tol=1e-8 if reml else 1e-9)
+    restriction = None if constraints is None else ParameterRestriction(model.mapping, constraints)
+    for _ in range(n_rep):
+        if method == "cluster":
+            problem = _resampled(model.assembly.problem, rng)
+        else:
+            problem = _simulated(model, params, rng)
+        likelihood = MarginalLikelihood(problem, model.mapping, model.n_threads)
+        likelihood.use(quadrature)
+        found = _refit(likelihood, start, reml, restriction, controls)
+        yield None if found is None else model.mapping.params(found)
