@@ -19,13 +19,19 @@ from patsy.eval import EvalEnvironment
 from statsmodels.formula._manager import FormulaManager, NAAction
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.specification.formula_columns import (
+    all_numbers,
+    as_fitted,
+    numeric_response,
+    plain_columns,
+    refuse_numbers_as_objects,
+    used_columns,
+)
 
 __all__ = ["Evaluated", "FormulaEngine", "did_you_mean", "names_in_scope"]
 
 _LIBRARY_ERRORS = (patsy.PatsyError, formulaic.errors.FormulaicError)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
-# formulaic's wildcard "all other columns": a full stop that belongs to no name and no number
-_WILDCARD = re.compile(r"(?<![\w.)\]])\.(?![\w.])")
 # names, numbers and operators, no calls: the same on arrays as on Series
 _ARITHMETIC = re.compile(r"(?!.*[\w.]\s*\()[\w\s~+:*\-/()]*")
 
@@ -98,10 +104,10 @@ class FormulaEngine:
             Names the unknown variable, with similar columns of the data, or repeats what the
             formula library has to say.
         """
-        used = _used_columns(formula, frame)
+        used = used_columns(formula, frame)
         for column in used:
-            _refuse_numbers_as_objects(frame[column], column)
-        return self._evaluate(formula, _plain_columns(frame[used]), frame.columns, formula)
+            refuse_numbers_as_objects(frame[column], column)
+        return self._evaluate(formula, plain_columns(frame[used]), frame.columns, formula)
 
     def apply(self, spec: Any, formula: str, frame: pd.DataFrame) -> Evaluated:
         """Evaluate new data as `spec` encoded the data of the model.
@@ -124,8 +130,9 @@ class FormulaEngine:
         SpecificationError
             A column is lacking, or a factor has levels that the model's data did not have.
         """
-        used = _used_columns(formula, frame)
-        return self._evaluate(spec, _plain_columns(frame[used]), frame.columns, formula)
+        used = used_columns(formula, frame)
+        plain = as_fitted(spec, plain_columns(frame[used]))
+        return self._evaluate(spec, plain, frame.columns, formula)
 
     def _evaluate(
         self, formula: Any, frame: pd.DataFrame, columns: pd.Index, text: str
@@ -135,7 +142,7 @@ class FormulaEngine:
             try:
                 # patsy counts the rows of a constant alone only in a DataFrame
                 plain = isinstance(formula, str) or bool(getattr(formula, "factor_infos", True))
-                plain = plain and _ARITHMETIC.fullmatch(text) is not None and _all_numbers(frame)
+                plain = plain and _ARITHMETIC.fullmatch(text) is not None and all_numbers(frame)
                 if self.name == "patsy" and plain:
                     return self._evaluate_arrays(formula, frame, text)
                 manager = FormulaManager(self.name)
@@ -153,7 +160,7 @@ class FormulaEngine:
         left, right = result if isinstance(result, tuple) else (None, result)
         mask = manager.missing_mask
         missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
-        return Evaluated(_response(left), right, manager.spec, missing)
+        return Evaluated(numeric_response(left), right, manager.spec, missing)
 
     def _evaluate_arrays(self, formula: Any, frame: pd.DataFrame, text: str) -> Evaluated:
         """patsy on arrays instead of Series: several times faster, and the same for plain arithmetic."""
@@ -255,84 +262,6 @@ def did_you_mean(name: str, known: Iterable[Any]) -> str:
     if 0 < len(candidates) <= 12:
         return "; there are " + ", ".join(repr(item) for item in candidates) + "."
     return "."
-
-
-def _used_columns(formula: str, frame: pd.DataFrame) -> list[Any]:
-    """Columns that a formula may refer to; the libraries copy what they are given."""
-    if _WILDCARD.search(formula):
-        used = list(frame.columns)
-    else:
-        used = [column for column in frame.columns if str(column) in formula]
-    for column in used:
-        if used.count(column) > 1:
-            raise SpecificationError(f"The data have more than one column {column!r}; rename one.")
-    return used
-
-
-def _all_numbers(frame: pd.DataFrame) -> bool:
-    """Whether there are columns, and all are plain NumPy integers or floats."""
-    kinds = [dtype.kind if isinstance(dtype, np.dtype) else "O" for dtype in frame.dtypes]
-    return bool(kinds) and set(kinds) <= set("iuf")
-
-
-def _plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with pandas' nullable columns as NumPy's, which patsy can read: it stops at NA."""
-    plain = {}
-    for column in frame.columns:
-        dtype = frame[column].dtype
-        if not isinstance(dtype, pd.api.extensions.ExtensionDtype) or dtype.na_value is not pd.NA:
-            continue
-        if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
-            plain[column] = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            values = frame[column].to_numpy(dtype=object, na_value=None)
-            plain[column] = pd.Series(values, index=frame.index, dtype=object)
-            if not frame[column].isna().any():
-                plain[column] = plain[column].infer_objects()
-    return frame.assign(**plain) if plain else frame
-
-
-def _refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
-    """Numbers in an object column would silently become a factor with a level for each value."""
-    if values.dtype != object:
-        return
-    kind = pd.api.types.infer_dtype(values, skipna=True)
-    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
-        raise SpecificationError(
-            f"Column {column!r} holds numbers but has dtype object, so that formulas take it for a "
-            f"factor. Convert it: data[{column!r}] = pd.to_numeric(data[{column!r}]), or to "
-            "'category' if it is one."
-        )
-
-
-def _response(left: pd.DataFrame | None) -> pd.DataFrame | None:
-    """The response as numbers: booleans are 0 and 1, which patsy turns into two columns."""
-    name, levels = _categories(left)
-    if not levels:
-        return left
-    if set(levels) <= {False, True}:
-        true = f"{name}[True]"
-        values = left[true] if true in left.columns else 0.0 * left.iloc[:, 0]
-        return pd.DataFrame({name: np.asarray(values, dtype=np.float64)}, index=left.index)
-    shown = ", ".join(repr(level) for level in levels[:3]) + (", ..." if len(levels) > 3 else "")
-    remedy = (
-        f"write I({name} == {levels[-1]!r}) for the probability of {levels[-1]!r}"
-        if len(levels) == 2
-        else "code it as numbers"
-    )
-    raise SpecificationError(f"The response '{name}' is not numeric, it is {shown}; {remedy}.")
-
-
-def _categories(left: pd.DataFrame | None) -> tuple[str, list[Any]]:
-    """Name and levels of a response that the formula library took for a factor, or none."""
-    if hasattr(left, "design_info"):
-        for factor, info in left.design_info.factor_infos.items():
-            if info.type == "categorical":
-                return factor.name(), list(info.categories)
-    elif hasattr(left, "model_spec"):
-        for factor, state in left.model_spec.factor_contrasts.items():
-            return str(factor), list(state.levels)
-    return "", []
 
 
 def _explain(error: Exception, columns: pd.Index, text: str) -> SpecificationError:

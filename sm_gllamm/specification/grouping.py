@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from sm_gllamm.exceptions import CrossedDesignError, SpecificationError
 
@@ -60,10 +62,35 @@ def recode(keys: Sequence[Any], labels: pd.Index) -> np.ndarray:
     -------
     ndarray of intp, shape (n,)
         -1 for clusters that are not known.
+
+    Warns
+    -----
+    ModelWarning
+        No cluster is known, and one side's labels are numbers, the other's text.
     """
     plain = [_plain(key) for key in keys]
     wanted = plain[0] if len(plain) == 1 else pd.MultiIndex.from_arrays(plain)
-    return np.asarray(labels.get_indexer(wanted), dtype=np.intp)
+    codes = np.asarray(labels.get_indexer(wanted), dtype=np.intp)
+    if len(codes) and (codes < 0).all():
+        _warn_of_other_kind(plain[-1], labels)
+    return codes
+
+
+def _warn_of_other_kind(wanted: pd.Index, labels: pd.Index) -> None:
+    """Warn where no cluster is known because the labels of one side are text, of the other numbers."""
+    known = labels.get_level_values(-1)
+    kinds = [
+        pd.api.types.is_numeric_dtype(index.dropna().infer_objects()) for index in (wanted, known)
+    ]
+    if kinds[0] != kinds[1] and wanted.notna().any():
+        new, old = wanted.dropna()[0], known[0]
+        warnings.warn(
+            f"No cluster of the new data is known to the model: labels of '{labels.names[-1]}' are "
+            f"such as {show_label(new)} in the new data and {show_label(old)} in the model's. "
+            "Convert them to the same type.",
+            ModelWarning,
+            stacklevel=2,
+        )
 
 
 def order_by_nesting(factors: Sequence[tuple[str, np.ndarray, pd.Index]]) -> list[int]:

@@ -1,9 +1,11 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from sm_gllamm.exceptions import CrossedDesignError, SpecificationError
 from sm_gllamm.specification.design import build_design
@@ -413,5 +415,33 @@ class TestNewData:
         with pytest.raises(SpecificationError, match="no column 'klass'"):
             design.random.transform(schools.drop(columns="klass"))
         new = schools.assign(track="never seen")
-        with pytest.raises(SpecificationError, match="levels of a factor.*never seen"):
+        with pytest.raises(
+            SpecificationError,
+            match="level of factor 'track'.*'never seen'; they had 'a', 'b', 'c'",
+        ):
             design.random.transform(new)
+
+    def test_kinds_of_new_columns(self, engine, schools):
+        design = build_design("y ~ x + track + (1 | school)", schools)
+
+        def columns(**changed):
+            new = schools.assign(**changed)
+            result = design.random.engine.apply(design.model_spec, "y ~ x + track", new)
+            return result.right["x"].to_numpy(), result.missing
+
+        with pytest.raises(SpecificationError, match="'x' of the new data is not numeric.*'low'"):
+            columns(x="low")
+        with pytest.raises(SpecificationError, match="'track'.*did not have, 1.5; they had 'a'"):
+            columns(track=1.5)
+        assert_array_equal(columns(x=schools.x > 0)[0], schools.x > 0)
+        assert columns(x=None)[1].all()
+
+    def test_cluster_labels_of_another_type(self, engine, schools):
+        design = build_design("y ~ x + (1 | klass)", schools)
+        with pytest.warns(ModelWarning, match="such as '2' in the new data and 1 in the model's"):
+            (level,) = design.random.transform(schools.assign(klass="2"))
+        assert (level.codes == -1).all()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (level,) = design.random.transform(schools.assign(klass=99))
+        assert (level.codes == -1).all()
