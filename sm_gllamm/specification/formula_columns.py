@@ -45,7 +45,7 @@ def all_numbers(frame: pd.DataFrame) -> bool:
 
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with pandas' nullable columns as NumPy's, which patsy can read: it stops at NA."""
-    plain = {}
+    plain: dict[Any, Any] = {}
     for column in frame.columns:
         dtype = frame[column].dtype
         if pd.api.types.is_object_dtype(dtype) and len(frame) and frame[column].isna().all():
@@ -78,8 +78,8 @@ def refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
 
 def numeric_response(left: pd.DataFrame | None) -> pd.DataFrame | None:
     """The response as numbers: booleans are 0 and 1, which patsy turns into two columns."""
-    name, levels = _categories(left)
-    if not levels:
+    name, levels = ("", []) if left is None else _categories(left)
+    if left is None or not levels:
         return left
     if set(levels) <= {False, True}:
         true = f"{name}[True]"
@@ -94,7 +94,7 @@ def numeric_response(left: pd.DataFrame | None) -> pd.DataFrame | None:
     raise SpecificationError(f"The response '{name}' is not numeric, it is {shown}; {remedy}.")
 
 
-def _categories(left: pd.DataFrame | None) -> tuple[str, list[Any]]:
+def _categories(left: Any) -> tuple[str, list[Any]]:
     """Name and levels of a response that the formula library took for a factor, or none."""
     if hasattr(left, "design_info"):
         for factor, info in left.design_info.factor_infos.items():
