@@ -15,12 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
-from sm_gllamm.estimation.newton import Controls, Outcome, newton_step
+from sm_gllamm.estimation.newton import NEAR, SHORTEST, STALLED, Controls, Outcome, newton_step
 
 __all__ = ["Restriction", "maximize_under"]
-
-#: Decrement that still counts as converged when no step helps.
-STALLED = 1e-4
 
 
 class Restriction(Protocol):
@@ -117,14 +114,21 @@ def maximize_under(
 
 
 def _advance(evaluate, outcome: Outcome, step, decrement, restriction, controls) -> bool:
-    """Move `outcome` along a retracted step, halved until the objective rises. False if none does."""
+    """Move `outcome` along a retracted step, halved until the objective rises. False if none does.
+
+    Near the optimum a full step is also taken when it halves the decrement, as in `newton.maximize`.
+    """
     t = 1.0
     for _ in range(30):
         trial = restriction.retract(outcome.theta + t * step)
         if trial is not None:
             value, gradient, hessian = evaluate(trial, 2 if t == 1.0 else 0)
             least = 1e-4 * t * decrement - (controls.slack if decrement < 1.0 else 0.0)
-            if np.isfinite(value) and value >= outcome.value + least:
+            rises = np.isfinite(value) and value >= outcome.value + least
+            near = t == 1.0 and decrement < NEAR and value > outcome.value - NEAR
+            if not rises and near:
+                rises = _Local.at(trial, gradient, hessian, restriction).step()[1] < 0.5 * decrement
+            if rises:
                 if gradient is None:
                     value, gradient, hessian = evaluate(trial, 2)
                 if np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian)):
@@ -132,4 +136,6 @@ def _advance(evaluate, outcome: Outcome, step, decrement, restriction, controls)
                     outcome.gradient, outcome.hessian = gradient, hessian
                     return True
         t *= 0.5 if t > 0.2 else 0.25
+        if decrement < 1.0 and t < SHORTEST:
+            return False
     return False

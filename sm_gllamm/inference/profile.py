@@ -19,6 +19,8 @@ __all__ = ["ProfilePoint", "limit_at", "trace_side"]
 SPACING = 0.5
 #: Points on one side before giving up.
 MOST = 40
+#: Values without a maximum on one side before giving up.
+FAILURES = 4
 #: zeta at a limit agrees with the quantile to this.
 CLOSE = 1e-6
 
@@ -91,6 +93,7 @@ def trace_side(
     """
     evaluate = _Evaluator(maximum_at, start, side)
     points = [start]
+    failures = 0
     for _ in range(MOST):
         last = points[-1]
         if bound is not None and last.value == bound:
@@ -100,9 +103,10 @@ def trace_side(
             value = bound
         point = evaluate(value, last)
         if point is None:
-            step /= 4.0
-            if step < 1e-6 * max(abs(start.value), abs(points[-1].value), 1e-300):
+            failures += 1
+            if failures == FAILURES:
                 break
+            step /= 4.0
             continue
         gain = abs(point.zeta - last.zeta)
         if gain > 3.0 * SPACING and abs(point.zeta) > depth + SPACING:

@@ -41,7 +41,9 @@ class LatentVariableResults(GenericLikelihoodModelResults):
     path : list
         Iterations of the optimiser.
     constraints : LinearConstraints, optional
-        What the parameters were held to, and `tangent` the number of directions left free.
+        What the parameters were held to.
+    k_free : int, optional
+        Number of free parameters under constraints.
 
     Attributes
     ----------

@@ -25,6 +25,8 @@ class GLMMResults(
 ):
     """Results of :meth:`sm_gllamm.models.glmm.GLMM.fit`."""
 
+    title = "Generalized Linear Mixed Model Results"
+
     @cached_data
     def _posterior(self):
         """Posterior moments of the standardised random effects at the estimates."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.exceptions import ConvergenceWarning, SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints
 from sm_gllamm.inference.profile import ProfilePoint, limit_at, trace_side
 
 __all__ = ["ParameterProfile", "profile_limits", "profile_parameter"]
+
+#: A profile above the maximum by more than this is warned about.
+HIGHER = 1e-2
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,20 @@ def _sides(results, position: int, alpha: float, extra: float):
             points = sorted([*points, at], key=lambda p: side * p.value)
         elif bound is not None and points[-1].value == bound:
             limit = bound
+        _warn_if_higher(results, mapping.param_names[position], points)
         yield points, limit
+
+
+def _warn_if_higher(results, name: str, points: list[ProfilePoint]):
+    """A profile must not rise above the maximum."""
+    best = max(points, key=lambda p: p.llf)
+    if best.llf > results.llf + HIGHER:
+        warnings.warn(
+            f"the profile of {name} rises above the maximum (by {best.llf - results.llf:.2g} at "
+            f"{best.value:g}): the fit stopped short of it, or its quadrature points are too few",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
 
 
 def _variances(mapping) -> set[int]:

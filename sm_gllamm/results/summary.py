@@ -66,12 +66,13 @@ def header(results) -> tuple[list, list]:
         ("Df Residuals:", [f"{results.df_resid:g}"]),
         (value, [f"{results.llf:.5f}"]),
         ("AIC:", [f"{results.aic:.3f}"]),
-        ("BIC:", [f"{results.bic:.3f}"]),
+        (f"BIC (n={results.nobs:g}):", [f"{results.bic:.3f}"]),
     ]
     if not results.quadrature_exact:
         counts = dict(zip(results.model.level_names, node_counts(results.quadrature), strict=True))
         right += [(f"Nodes, {name}:", [counts[name]]) for name in results.n_clusters]
-        right += [("Quadrature Error:", [f"{results.verdict.quadrature_error:.1e}"])]
+        error = results.verdict.quadrature_error
+        right += [("Quadrature Error:", ["not known" if np.isnan(error) else f"{error:.1e}"])]
     return left, right
 
 
