@@ -88,7 +88,7 @@ cdef class Kernel:
     def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
                  active_channel, offsets, weights, dimensions, dispersion):
         cdef int level
-        cdef idx n = y.shape[0], first = 0
+        cdef idx n = len(y), first = 0
         self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
                      active_channel, list(offsets), list(weights)]
         if not 1 <= len(offsets) <= MAX_LEVELS or len(weights) != len(offsets) or len(dimensions) != len(offsets):
@@ -97,11 +97,18 @@ cdef class Kernel:
             raise ValueError("family must be a C-contiguous intc array, one code a row")
         if n and (family.min() < 0 or family.max() > GAUSSIAN_LOG):
             raise ValueError("unknown family code")
-        for array in (y, trials, constant, row_weight, base):
+        if n and family.max() >= GAUSSIAN_IDENTITY and not dispersion:
+            raise ValueError("gaussian rows need a dispersion")
+        for array in (y, trials, constant):
+            if array is None or array.shape != (n,):
+                raise ValueError("row arrays must have one value a row")
+        for array in (row_weight, base):
             if array is not None and array.shape != (n,):
                 raise ValueError("row arrays must have one value a row")
         if design.dtype != np.float64 or design.ndim != 2 or design.shape[0] != n:
             raise ValueError("design must be float64 with one row a row of data")
+        if design.strides[0] % sizeof(double) or design.strides[1] % sizeof(double):
+            raise ValueError("design must have strides of whole numbers of float64 values")
         if any(k < 1 for k in dimensions):
             raise ValueError("every level needs at least one latent variable")
         cdef const int[::1] codes = family
@@ -111,9 +118,9 @@ cdef class Kernel:
         self.data.q = sum(dimensions)
         self.data.n_levels = len(offsets)
         self.data.dispersion = 1 if dispersion else 0
-        self.data.n_active = active_column.shape[0]
+        self.data.n_active = len(active_column)
         self.data.n_channels = 1 + self.data.q + self.data.dispersion
-        if active_channel.shape != active_column.shape:
+        if active_column.ndim != 1 or active_channel.shape != active_column.shape:
             raise ValueError("one column and one channel an active entry")
         if self.data.n_active and (
             active_column.min() < -1 or active_column.max() >= design.shape[1]
@@ -185,6 +192,8 @@ cdef class Kernel:
         cdef Place place
         cdef int level
         memset(&place, 0, sizeof(Place))
+        if len(placement) != self.data.n_levels:
+            raise ValueError("a placement has one tuple of arrays a level")
         for level in range(self.data.n_levels):
             centre, scale, log_det, shift = placement[level]
             q, above = self.data.ql[level], self.data.q - self.data.first[level] - self.data.ql[level]
@@ -212,6 +221,8 @@ cdef class Kernel:
         cdef ModeState state
         cdef double *kept[MAX_LEVELS]
         cdef int level, top = self.data.n_levels - 1, failed = 0
+        if len(modes) != self.data.n_levels:
+            raise ValueError("modes are one tuple of arrays a level")
         for level in range(self.data.n_levels):
             mode, factor, shift, step, spare = modes[level]
             j, q = self.n_clusters[level], self.data.ql[level]
@@ -258,6 +269,8 @@ cdef class Kernel:
         cdef double w
         if rule.dimensions() != self.dimensions:
             raise ValueError("the rule's dimensions are not the model's")
+        if want not in (0, 1, 2):
+            raise ValueError("want is 0 (value), 1 (score) or 2 (Hessian)")
         if log_likelihood.shape != (count,) or (want >= 1 and score.shape != (count, na)) or (
                 want >= 2 and hessian.shape != (na, na)):
             raise ValueError("output arrays do not fit")
@@ -289,6 +302,8 @@ cdef class Kernel:
         cdef int level
         if rule.dimensions() != self.dimensions:
             raise ValueError("the rule's dimensions are not the model's")
+        if len(moments) != self.data.n_levels or len(rows) != 3:
+            raise ValueError("moments are one tuple of arrays a level, rows three arrays")
         for level in range(self.data.n_levels):
             mean, second, residual, residual2 = moments[level]
             j, q = self.n_clusters[level], self.data.ql[level]

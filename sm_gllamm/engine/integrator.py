@@ -66,6 +66,11 @@ class Integrator:
         self._sparse = [any(rule.kind == "sparse" for rule in levels) for levels in rules]
         if assignment is None:
             assignment = np.zeros(self.problem.n_top, dtype=np.intp)
+        if (
+            assignment.shape != (self.problem.n_top,)
+            or not np.isin(assignment, range(len(rules))).all()
+        ):
+            raise ValueError("every top-level cluster needs the number of one of the rules")
         self.assignment = assignment
         self._kernel_rules = [
             Rule([nodes_of(r, q) for r, q in zip(rule, self.problem.dimensions, strict=True)])

@@ -14,10 +14,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Controls", "Outcome", "maximize", "newton_step"]
+__all__ = ["INTERRUPTED", "Controls", "Outcome", "maximize", "newton_step"]
 
+INTERRUPTED = "interrupted; this is the best point so far"
 #: Decrement (log-likelihood units) below which the gradient is trusted more than the objective.
 NEAR = 0.1
+#: Shortest step, near the optimum: what needs a shorter one is not the gradient of this objective.
+SHORTEST = 1e-3
+#: Share of the largest eigenvalue of the scaled information that counts as zero.
+FLAT = 1e-13
 #: Decrement that still counts as converged when no step helps: a hundredth of a standard error.
 STALLED = 1e-4
 
@@ -61,7 +66,9 @@ class Outcome:
     iterations : int
     decrement : float
         Newton decrement at `theta`.
-    path : list of (iteration, value, decrement, step, seconds)
+    path : list of (iteration, value, decrement, seconds)
+    interrupted : bool
+        By the user; `theta` is the best point until then.
     """
 
     theta: np.ndarray
@@ -73,6 +80,7 @@ class Outcome:
     iterations: int
     decrement: float
     path: list = field(default_factory=list)
+    interrupted: bool = False
 
 
 def newton_step(gradient: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -89,13 +97,18 @@ def newton_step(gradient: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, 
     shifted : bool
     """
     information = -hessian
-    scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-12))
+    if not len(gradient):
+        return np.zeros(0), False
+    diagonal = np.abs(np.diag(information))
+    scale = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    floor = 1e-8 * max(values[-1], 1e-300)
+    # columns of exog may be nearly collinear (a year and its square): that is not flat
+    floor = FLAT * max(values[-1], 1e-300)
     shifted = bool(values[0] < floor)
     if shifted:
         # a nearly flat direction must not be mistaken for a long one
-        values = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
+        lifted = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
+        values = np.where(values < floor, lifted, values)
     step = vectors @ ((vectors.T @ (gradient / scale)) / values)
     return step / scale, shifted
 
@@ -124,7 +137,7 @@ def maximize(
     theta = np.array(start, dtype=float)
     value, gradient, hessian = evaluate(theta, 2)
     outcome = Outcome(theta, value, gradient, hessian, False, "", 0, np.inf)
-    if not np.isfinite(value) or not np.all(np.isfinite(gradient)):
+    if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
         outcome.reason = "the log-likelihood is not finite at the starting values"
         return outcome
     try:
@@ -152,7 +165,7 @@ def maximize(
                 return outcome
         outcome.reason = f"iteration limit ({controls.maxiter}) reached"
     except KeyboardInterrupt:
-        outcome.reason = "interrupted; this is the best point so far"
+        outcome.interrupted, outcome.reason = True, INTERRUPTED
     return outcome
 
 
@@ -183,4 +196,6 @@ def _advance(evaluate, outcome: Outcome, step, decrement: float, controls: Contr
                 outcome.gradient, outcome.hessian = gradient, hessian
                 return True
         t *= 0.5 if t > 0.2 else 0.25
+        if decrement < 1.0 and t < SHORTEST:
+            return False
     return False

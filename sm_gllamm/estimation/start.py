@@ -33,7 +33,10 @@ def link_scale_start(design: np.ndarray, linked: np.ndarray, weight: np.ndarray)
     # not BLAS: its threads cost more than these products
     cross = np.einsum("n,nj,nk->jk", weight, design, design)
     right = np.einsum("n,nj,n->j", weight, design, linked)
-    return np.linalg.lstsq(cross, right, rcond=1e-12)[0]
+    # columns on one scale: products of unlike ones would be lost below rcond
+    diagonal = np.diag(cross)
+    scale = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    return np.linalg.lstsq(cross / np.outer(scale, scale), right / scale, rcond=1e-14)[0] / scale
 
 
 def pooled_fit(likelihood, theta: np.ndarray, free: np.ndarray, maxiter: int = 50):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_gllamm.exceptions import SpecificationError
+
 __all__ = [
     "condition_number",
     "gaussian_inverse_information",
@@ -13,7 +15,7 @@ __all__ = [
 ]
 
 #: Eigenvalues of the scaled information below this share of the largest count as zero.
-RANK_TOL = 1e-10
+RANK_TOL = 1e-13
 
 
 def _scaled(information: np.ndarray):
@@ -100,6 +102,8 @@ def sandwich(
         np.add.at(sums, groups, scores)
         scores = sums
     meat = scores.T @ scores
+    if factor and len(scores) == 1:
+        raise SpecificationError("a cluster-robust covariance matrix needs several groups, not one")
     if factor:
         meat *= len(scores) / (len(scores) - 1)
     return bread @ meat @ bread

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sm_gllamm.estimation.newton import Controls, Outcome, maximize
+from sm_gllamm.estimation.newton import INTERRUPTED, Controls, Outcome, maximize
 from sm_gllamm.estimation.start import link_scale_start, pooled_fit, scale_start
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.inference.covariance import condition_number, null_space
@@ -122,18 +122,22 @@ def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Out
     theta = np.zeros(mapping.k_params)
     k = mapping.k_exog
     weight = np.ones(len(problem.y)) if problem.row_weight is None else problem.row_weight
-    share = problem.y / problem.trials
-    mean = np.average(share, weights=weight * problem.trials)
-    pulled = family.starting_mu(share) if hasattr(family, "starting_mu") else (share + mean) / 2
-    pulled = 0.5 * pulled + 0.5 * mean
-    linked = family.link(pulled)
+    mean = np.average(problem.y, weights=weight) / np.average(problem.trials, weights=weight)
+    # rows without trials say nothing: they are put at the mean
+    share = np.where(problem.trials > 0, problem.y, mean) / np.maximum(problem.trials, 1.0)
+    linked = share if problem.exact else family.link(_pulled(share, mean, family))
     if problem.offset is not None:
         linked = linked - problem.offset
     theta[:k] = link_scale_start(problem.design[:, :k], linked, weight * problem.trials)
     free = np.arange(k)
     y_scale = 1.0
     if mapping.dispersion:
-        spread = np.sqrt(np.average((share - mean) ** 2, weights=weight))
+        centre = mean
+        if problem.exact:
+            centre = problem.design[:, :k] @ theta[:k]
+            centre = centre if problem.offset is None else centre + problem.offset
+        spread = np.sqrt(np.average((share - centre) ** 2, weights=weight))
+        spread = max(spread, 1e-8 * np.sqrt(np.average((share - mean) ** 2, weights=weight)))
         theta[-1] = np.log(spread)
         free = np.append(free, mapping.k_params - 1)
     pooled = pooled_fit(likelihood, theta, free)
@@ -143,10 +147,16 @@ def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Out
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, y_scale)), pooled
 
 
+def _pulled(share: np.ndarray, mean: float, family) -> np.ndarray:
+    """Responses pulled towards their mean, where the link is finite."""
+    pulled = family.starting_mu(share) if hasattr(family, "starting_mu") else (share + mean) / 2
+    return 0.5 * pulled + 0.5 * mean
+
+
 def _interrupted(outcome: Outcome) -> Outcome:
     """The outcome of an optimisation after which the user pressed Ctrl-C."""
-    outcome.converged = False
-    outcome.reason = "interrupted; this is the best point so far"
+    outcome.converged, outcome.interrupted = False, True
+    outcome.reason = INTERRUPTED
     return outcome
 
 
@@ -186,6 +196,7 @@ def fit_adaptive(
     evaluate = objective(likelihood)
     # a rough optimum first: where the estimate is decides how many nodes it takes
     rough, used, theta, path = True, 0, start, []
+    errors = np.array([np.nan])
     quadrature = None
     for _ in range(2 * ROUNDS):
         quadrature = quadrature or ladders.quadrature()
@@ -196,20 +207,27 @@ def fit_adaptive(
         used += outcome.iterations
         path += outcome.path
         theta = outcome.theta
+        if outcome.interrupted:
+            break
         try:
             errors = ladders.errors(likelihood, theta)
         except KeyboardInterrupt:
             return Fit(_interrupted(outcome), likelihood.quadrature, float("nan"), start)
         budget = error_budget(tol, outcome.value)
         enough = errors.sum() <= budget
-        if not outcome.converged or (enough and not rough):
+        if enough and (not rough or not outcome.converged):
             break
-        if enough or not ladders.raise_rungs(errors, budget):
-            if not rough:
-                break
+        if enough:
+            rough = False
+        elif ladders.raise_rungs(errors, budget):
+            # a coarse rule may also be why the optimiser got stuck
+            quadrature = None
+        elif rough and outcome.converged:
             rough = False
         else:
-            quadrature = None
+            break
+        if used >= controls.maxiter:
+            break
     outcome.iterations, outcome.path = used, path
     return Fit(outcome, likelihood.quadrature, float(errors.sum()), start)
 

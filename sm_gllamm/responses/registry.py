@@ -49,6 +49,19 @@ _NAMES = {
 }
 
 
+def _link_name(link) -> str:
+    """Name of the link's class, or of the one it is an alias of: ``links.logit`` is ``links.Logit``.
+
+    Other classes derive from these, too, but are other functions: Cauchy from Logit, LogLog from CLogLog.
+    """
+    kind = type(link)
+    if kind.__name__.lower() == kind.__mro__[1].__name__.lower():
+        kind = kind.__mro__[1]
+    if kind is sm.families.links.Probit and getattr(link.dbn, "name", "norm") != "norm":
+        return "CDFLink"
+    return kind.__name__
+
+
 def response_for(family) -> tuple[sm.families.Family, Response]:
     """The statsmodels family and the Response of a ``family=`` argument.
 
@@ -81,11 +94,9 @@ def response_for(family) -> tuple[sm.families.Family, Response]:
             f"family must be a statsmodels family or its name, not {type(family).__name__}; "
             "for example statsmodels.api.families.Binomial()"
         )
-    # links.logit is an alias class derived from links.Logit: look at all ancestors
-    for base in type(family.link).__mro__:
-        key = (type(family).__name__, base.__name__)
-        if key in RESPONSES:
-            return family, RESPONSES[key]
+    key = (type(family).__name__, _link_name(family.link))
+    if key in RESPONSES:
+        return family, RESPONSES[key]
     known = ", ".join(f"{f} ({link})" for f, link in RESPONSES)
     raise SpecificationError(
         f"{type(family).__name__} with {type(family.link).__name__} link is not available; known: {known}"
