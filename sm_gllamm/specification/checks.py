@@ -16,6 +16,10 @@ from sm_gllamm.specification.grouping import show_label
 __all__ = ["check_covariates", "check_exposure", "check_keywords", "check_level_weights"]
 
 
+#: Sizes of covariates whose squares, summed, are still numbers.
+EXTREME = 1e100
+
+
 def check_covariates(
     exog: Any, names: Sequence[str] | None = None, rows: pd.Index | None = None, role: str = "exog"
 ) -> None:
@@ -34,7 +38,7 @@ def check_covariates(
     Raises
     ------
     SpecificationError
-        Also for as many columns of `exog` as rows.
+        Also for values beyond 1e100, and for as many columns of `exog` as rows.
     """
     if isinstance(exog, pd.DataFrame):
         columns = [(str(name), exog.iloc[:, j]) for j, name in enumerate(exog.columns)]
@@ -58,6 +62,12 @@ def check_covariates(
             what = "missing" if np.isnan(numbers[row]) else "infinite"
             remedy = "use missing='drop'" if what == "missing" else "correct or leave out the row"
             raise SpecificationError(f"{role} '{label}' is {what} in row {shown!r}; {remedy}.")
+        largest = max(numbers.max(initial=0.0), -numbers.min(initial=0.0))
+        if largest > 0 and not 1 / EXTREME < largest < EXTREME:
+            raise SpecificationError(
+                f"{role} '{label}' has no value larger than {largest:g}, out of the range that can be "
+                "squared; choose another unit of measurement."
+            )
     n_rows, n_columns = len(exog), len(columns)
     if role == "exog" and 0 < n_rows <= n_columns:
         raise SpecificationError(

@@ -140,6 +140,12 @@ class TestCovariates:
         with refused("exog 'x' is infinite in row 7"):
             model(data.assign(x=changed(data.x, 7, -np.inf)))
 
+    @pytest.mark.parametrize("model", BOTH)
+    @pytest.mark.parametrize("factor", [1e-200, 1e200])
+    def test_out_of_range(self, model, factor, data):
+        with refused("exog 'x' has no value larger than .*; choose another unit"):
+            model(data.assign(x=factor * data.x))
+
     def test_text(self, data):
         exog = sm.add_constant(data[["x"]]).assign(z="a")
         with refused("exog 'z' is not numeric, for instance 'a'; convert it by pd.to_numeric"):
