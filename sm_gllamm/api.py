@@ -4,6 +4,7 @@ from sm_gllamm import datasets
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.exceptions import (
     BoundaryWarning,
+    ConvergenceWarning,
     CrossedDesignError,
     IdentificationWarning,
     QuadratureWarning,
@@ -16,6 +17,7 @@ from sm_gllamm.results.glmm import GLMMResults
 __all__ = [
     "GLMM",
     "BoundaryWarning",
+    "ConvergenceWarning",
     "CrossedDesignError",
     "GLMMResults",
     "IdentificationWarning",

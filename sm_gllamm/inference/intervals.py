@@ -32,7 +32,10 @@ def log_limits(estimate: float, se: float, q: float) -> tuple[float, float]:
     """
     if not (estimate > 0 and np.isfinite(se)):
         return np.nan, np.nan
-    factor = np.exp(q * se / estimate)
+    exponent = q * se / estimate
+    if exponent > 700.0:
+        return 0.0, np.inf
+    factor = np.exp(exponent)
     return float(estimate / factor), float(estimate * factor)
 
 

@@ -182,9 +182,10 @@ def estimate_error(likelihood: MarginalLikelihood, theta) -> float:
     def finer(rule: LevelRule, q: int) -> LevelRule:
         if rule.kind == "sparse":
             return LevelRule("sparse", rule.points + 2)
-        points = 2 * rule.points + 1
-        if q > 1:
-            points = rule.points + 4
+        if rule.points == 1:
+            # the error of Laplace is no small correction: a rule that is nearly right is needed
+            return LevelRule("hermite", 15 if q == 1 else 7)
+        points = rule.points + 4 if q > 1 else 2 * rule.points + 1
         return LevelRule(rule.kind, points)
 
     rules = tuple(

@@ -69,6 +69,8 @@ class LatentVariableModel(GenericLikelihoodModel):
     @property
     def likelihood(self) -> MarginalLikelihood:
         """The marginal likelihood in theta, built at first use."""
+        if self.assembly is None:
+            raise SpecificationError("the data were removed by remove_data(); build the model anew")
         if self._likelihood is None:
             self._likelihood = MarginalLikelihood(
                 self.assembly.problem, self.mapping, self.n_threads
@@ -175,7 +177,7 @@ class LatentVariableModel(GenericLikelihoodModel):
                 f"integration={integration!r} is not known; use None, 'mode', 'meansd', 'laplace', "
                 "'trapezoid' or 'sparse'"
             )
-        problem = self.assembly.problem
+        problem = self.likelihood.problem
         if problem.exact:
             return exact_quadrature(problem)
         if integration == "laplace" and n_points not in (None, 1):
@@ -294,37 +296,41 @@ class LatentVariableModel(GenericLikelihoodModel):
         """statsmodels-style warnings for everything the verdict has against a fit."""
         if not verdict.converged and converged:
             warnings.warn(
-                f"Maximum likelihood did not converge: {verdict.reason}.",
+                f"Maximum likelihood did not converge: {verdict.reason}. Try {'; '.join(verdict.advice)}."
+                if verdict.advice
+                else f"Maximum likelihood did not converge: {verdict.reason}.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if verdict.separation:
             warnings.warn(
-                f"perfect separation by {', '.join(verdict.separation)}: estimates run away",
+                f"perfect separation by {', '.join(verdict.separation)}: estimates run away. "
+                "Leave them out, or merge the categories that separate.",
                 SeparationWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if verdict.boundary or verdict.singular:
             what = ", ".join(verdict.boundary) or "covariance matrix of " + ", ".join(
                 verdict.singular
             )
             warnings.warn(
-                f"estimate on the boundary of the parameter space: {what}",
+                f"estimate on the boundary of the parameter space: {what}. Leave it out, or keep it: "
+                "the other estimates are right.",
                 BoundaryWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if verdict.unidentified:
             warnings.warn(
                 f"not identified by the data: {', '.join(verdict.unidentified)}",
                 IdentificationWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if verdict.quadrature_error > verdict.quadrature_tol:
             warnings.warn(
                 f"the log-likelihood is off by about {verdict.quadrature_error:.1e} at the chosen number of "
                 "quadrature points; increase n_points or leave it out",
                 QuadratureWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     # ------------------------------------------------------------ constraints

@@ -11,10 +11,10 @@ from sm_gllamm.estimation.newton import Controls, Outcome
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
+from sm_gllamm.models.diagnosis import diagnose
 from sm_gllamm.models.fitting import (
     ROUNDS,
     Fit,
-    diagnose,
     error_budget,
     objective,
     start_theta,

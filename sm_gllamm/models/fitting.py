@@ -8,19 +8,17 @@ import numpy as np
 
 from sm_gllamm.estimation.newton import INTERRUPTED, Controls, Outcome, maximize
 from sm_gllamm.estimation.start import link_scale_start, pooled_fit, scale_start
-from sm_gllamm.estimation.verdict import Verdict
-from sm_gllamm.inference.covariance import condition_number, null_space
+from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
+from sm_gllamm.models.diagnosis import diagonal_units, snap_to_boundary
 
-__all__ = ["Fit", "FitSettings", "diagnose", "fit_adaptive", "fit_fixed", "start_theta"]
+__all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "start_theta"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
 LOOSE = 1e-3
 #: Node choices before giving up (each is a rung of the ladder).
 ROUNDS = 8
-#: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
-ZERO_SD = 1e-4
 
 
 def error_budget(tol: float, value: float) -> float:
@@ -62,6 +60,21 @@ class FitSettings:
     disp: int = 0
     reml: bool = False
 
+    def __post_init__(self):
+        whole = (int, np.integer)
+        if not isinstance(self.maxiter, whole) or self.maxiter < 0:
+            raise SpecificationError(f"maxiter must be a whole number, not {self.maxiter!r}")
+        for name in ("tol", "quadrature_tol"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float, np.number)) or not value > 0:
+                raise SpecificationError(f"{name} must be a positive number, not {value!r}")
+        if self.n_threads is not None and not (
+            isinstance(self.n_threads, whole) and self.n_threads >= 1
+        ):
+            raise SpecificationError(
+                f"n_threads must be a whole number from 1 on, or None, not {self.n_threads!r}"
+            )
+
     @property
     def controls(self) -> Controls:
         return Controls(self.maxiter, self.tol, self.disp)
@@ -87,19 +100,6 @@ def objective(likelihood: MarginalLikelihood):
         return result.total, result.gradient, result.hessian
 
     return evaluate
-
-
-def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale: float):
-    """Positions of the Cholesky factors' diagonals in theta, and the SD that moves nu by `y_scale`."""
-    mapping, design = likelihood.mapping, likelihood.problem.design
-    units = []
-    for t in range(mapping.k_exog, len(mapping.theta_index)):
-        position = mapping.theta_index[t]
-        if position in mapping.diagonal:
-            column = mapping.active_column[t]
-            size = 1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))
-            units.append((int(position), y_scale / max(size, 1e-300)))
-    return units
 
 
 def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Outcome]:
@@ -141,6 +141,8 @@ def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Out
         theta[-1] = np.log(spread)
         free = np.append(free, mapping.k_params - 1)
     pooled = pooled_fit(likelihood, theta, free)
+    if pooled.interrupted:
+        raise KeyboardInterrupt
     theta[free] = pooled.theta
     if mapping.dispersion:
         y_scale = np.exp(theta[-1]) * (1.0 if problem.exact else 1.0 / abs(mean))
@@ -168,6 +170,7 @@ def fit_fixed(
     outcome = maximize(objective(likelihood), start, controls)
     exact = likelihood.problem.exact
     try:
+        snap_to_boundary(likelihood, outcome)
         error = 0.0 if exact else estimate_error(likelihood, outcome.theta)
     except KeyboardInterrupt:
         return Fit(_interrupted(outcome), quadrature, float("nan"), start)
@@ -198,92 +201,44 @@ def fit_adaptive(
     rough, used, theta, path = True, 0, start, []
     errors = np.array([np.nan])
     quadrature = None
-    for _ in range(2 * ROUNDS):
-        quadrature = quadrature or ladders.quadrature()
-        likelihood.use(quadrature)
-        left = max(controls.maxiter - used, 0)
-        stop = max(LOOSE, controls.tol) if rough else controls.tol
-        outcome = maximize(evaluate, theta, replace(controls, maxiter=left, tol=stop))
-        used += outcome.iterations
-        path += outcome.path
-        theta = outcome.theta
-        if outcome.interrupted:
-            break
-        try:
+    outcome = None
+    try:
+        for _ in range(2 * ROUNDS):
+            quadrature = quadrature or ladders.quadrature()
+            likelihood.use(quadrature)
+            left = max(controls.maxiter - used, 0)
+            stop = max(LOOSE, controls.tol) if rough else controls.tol
+            outcome = maximize(evaluate, theta, replace(controls, maxiter=left, tol=stop))
+            used += outcome.iterations
+            path += outcome.path
+            theta = outcome.theta
+            if outcome.interrupted:
+                break
+            snap_to_boundary(likelihood, outcome)
+            theta = outcome.theta
             errors = ladders.errors(likelihood, theta)
-        except KeyboardInterrupt:
-            return Fit(_interrupted(outcome), likelihood.quadrature, float("nan"), start)
-        budget = error_budget(tol, outcome.value)
-        enough = errors.sum() <= budget
-        if enough and (not rough or not outcome.converged):
-            break
-        if enough:
-            rough = False
-        elif ladders.raise_rungs(errors, budget):
-            # a coarse rule may also be why the optimiser got stuck
-            quadrature = None
-        elif rough and outcome.converged:
-            rough = False
-        else:
-            break
-        if used >= controls.maxiter:
-            break
+            budget = error_budget(tol, outcome.value)
+            enough = errors.sum() <= budget
+            if enough and (not rough or not outcome.converged):
+                break
+            if used >= controls.maxiter:
+                outcome.converged = bool(enough and outcome.decrement < controls.tol)
+                break
+            if enough:
+                rough = False
+            elif ladders.raise_rungs(errors, budget):
+                # a coarse rule may also be why the optimiser got stuck
+                quadrature = None
+            elif rough and outcome.converged:
+                rough = False
+            else:
+                break
+    except KeyboardInterrupt:
+        if outcome is None:
+            raise
+        _interrupted(outcome)
+    assert outcome is not None
+    if not outcome.converged and not outcome.interrupted and used >= controls.maxiter:
+        outcome.reason = f"iteration limit ({controls.maxiter}) reached"
     outcome.iterations, outcome.path = used, path
     return Fit(outcome, likelihood.quadrature, float(errors.sum()), start)
-
-
-def diagnose(
-    likelihood: MarginalLikelihood, fit: Fit, settings: FitSettings, separation=()
-) -> Verdict:
-    """The verdict on a fit: boundary, singular or unidentified directions, accuracy of the integral."""
-    mapping, theta = likelihood.mapping, fit.outcome.theta
-    information = -fit.outcome.hessian
-    sigma = np.exp(theta[-1]) if mapping.dispersion and likelihood.problem.exact else 1.0
-    boundary, singular = [], []
-    on_edge = np.zeros(len(theta), dtype=bool)
-    units = dict(diagonal_units(likelihood, theta, sigma))
-    for _, _, block, covariance in mapping.terms:
-        factor = covariance.factor(theta[block])
-        sd = np.sqrt((factor**2).sum(1))
-        for row, column, k in covariance.entries:
-            position = block.start + k
-            if row == column and abs(theta[position]) < ZERO_SD * units[position]:
-                on_edge[position] = True
-                if sd[row] < ZERO_SD * units[position]:
-                    boundary.append(covariance.variance_name(row))
-                elif covariance.group not in singular:
-                    singular.append(covariance.group)
-            elif row == column and sd[row] > 0 and abs(factor[row, row]) < 1e-4 * sd[row]:
-                on_edge[position] = True
-                if covariance.group not in singular:
-                    singular.append(covariance.group)
-    boundary = list(dict.fromkeys(boundary))
-    interior = np.flatnonzero(~on_edge)
-    names = []
-    for direction in null_space(information[np.ix_(interior, interior)]):
-        names += [mapping.param_names[interior[k]] for k in direction]
-    # a zero variance takes its covariances with it: they are not unidentified but on the boundary
-    names = [n for n in dict.fromkeys(names) if not (boundary and n.startswith("cov("))]
-    advice = []
-    if not fit.outcome.converged:
-        advice.append("more iterations (maxiter=...), other start_params, or a simpler random part")
-    if boundary:
-        advice.append(f"refitting without {', '.join(boundary)}")
-    if singular:
-        advice.append("uncorrelated random effects: (x || group) or covariance='diagonal'")
-    if names:
-        advice.append("dropping one of the parameters named, or a constraint on them")
-    return Verdict(
-        converged=fit.outcome.converged,
-        reason=fit.outcome.reason,
-        iterations=fit.outcome.iterations,
-        decrement=fit.outcome.decrement,
-        boundary=tuple(boundary),
-        singular=tuple(singular),
-        unidentified=tuple(names),
-        separation=tuple(separation),
-        condition_number=condition_number(information[np.ix_(interior, interior)]),
-        quadrature_error=fit.error,
-        quadrature_tol=max(settings.warn_tol, 1e-7 * abs(fit.outcome.value)),
-        advice=tuple(advice),
-    )

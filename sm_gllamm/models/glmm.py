@@ -8,23 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.estimation.newton import maximize
+from sm_gllamm.estimation.newton import INTERRUPTED, Outcome, maximize
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import ThetaEvaluation
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.mapping.assemble import assemble
 from sm_gllamm.models.base import LatentVariableModel
+from sm_gllamm.models.diagnosis import diagnose
 from sm_gllamm.models.fitting import (
     Fit,
     FitSettings,
-    diagnose,
-    diagonal_units,
     fit_adaptive,
     fit_fixed,
     start_theta,
 )
 from sm_gllamm.models.inputs import level_weights, prepare_arrays, successes_and_trials
+from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.predict import predicted, rows_for
 from sm_gllamm.prediction.simulate import response_draws
@@ -45,8 +45,10 @@ _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "c
                 "use_t", "reml", "tol", "quadrature_tol", "n_threads", "warn_convergence")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
-#: A linear predictor beyond this (binomial families) is looked at for perfect separation.
-RUNAWAY = 15.0
+#: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
+RUNAWAY = 1e-6
+#: Names of optimisers that statsmodels users pass; the fit is by Newton's method whatever the name.
+_METHODS = ("newton", "nm", "bfgs", "lbfgs", "powell", "cg", "ncg", "basinhopping", "minimize")
 
 
 class GLMM(LatentVariableModel):
@@ -163,7 +165,10 @@ class GLMM(LatentVariableModel):
 
     def _set_up(self):
         """Sort the data, lay out the parameters, tell statsmodels their names and number."""
-        check_response(self.endog, self.kind, str(self.endog_names), self.data.row_labels)
+        names = (
+            self.endog_names if isinstance(self.endog_names, str) else ", ".join(self.endog_names)
+        )
+        check_response(self.endog, self.kind, names, self.data.row_labels)
         check_levels(self.random, self.kind, self.weights.frequency)
         y, trials = successes_and_trials(np.asarray(self.endog, dtype=float))
         total = self.offset
@@ -321,7 +326,12 @@ class GLMM(LatentVariableModel):
             if absent := [name for name in names if name not in start_params]:
                 raise SpecificationError(f"start_params lacks {absent}")
             start_params = [start_params[name] for name in names]
-        start_params = np.asarray(start_params, dtype=float)
+        try:
+            start_params = np.asarray(start_params, dtype=float)
+        except (TypeError, ValueError):
+            raise SpecificationError(
+                f"start_params must be numbers, not {start_params!r}"
+            ) from None
         if start_params.shape != (len(names),):
             raise SpecificationError(
                 f"start_params has shape {start_params.shape}; one value is needed for each of {names}"
@@ -403,12 +413,16 @@ class GLMM(LatentVariableModel):
         -875.9697
         """
         check_keywords(kwargs, _FIT_OPTIONS, "GLMM.fit")
-        if n_threads is not None:
-            self.n_threads = n_threads
+        if method not in _METHODS:
+            raise SpecificationError(
+                f"method={method!r} is not known; leave it out (Newton's method)"
+            )
         settings = FitSettings(
             n_points=n_points, integration=integration, maxiter=maxiter, tol=tol,
-            quadrature_tol=quadrature_tol, n_threads=self.n_threads, disp=disp, reml=reml,
+            quadrature_tol=quadrature_tol, disp=disp, reml=reml,
+            n_threads=self.n_threads if n_threads is None else n_threads,
         )  # fmt: skip
+        self.n_threads = settings.n_threads
         quadrature = self._quadrature_for(n_points, integration)
         self._quadrature = None
         likelihood = self._ready(quadrature)
@@ -423,7 +437,7 @@ class GLMM(LatentVariableModel):
             start, _ = start_theta(likelihood, self.family)
             start_params = self.mapping.params(start)
         else:
-            start = self._off_the_saddle(self._start(start_params))
+            start = away_from_zero(self, self._start(start_params))
         if reml:
             return self._fit_reml(start, start_params, cov_type, cov_kwds, use_t, settings)
         if quadrature is None:
@@ -448,18 +462,11 @@ class GLMM(LatentVariableModel):
         """Covariates that predict a binary response perfectly, looked for where estimates run away."""
         if self.response.family != "Binomial":
             return ()
-        if np.abs(self.exog @ theta[: self.k_exog]).max() < RUNAWAY:
+        nu = np.clip(self.exog @ theta[: self.k_exog], -30.0, 30.0)
+        share = self.family.link.inverse(nu)
+        if np.minimum(share, 1.0 - share).min() > RUNAWAY:
             return ()
         return separated_columns(self.endog, self.exog, self.mapping.param_names[: self.k_exog])
-
-    def _off_the_saddle(self, theta):
-        """Move zero variances a little: their gradient in the Cholesky factor vanishes."""
-        theta = theta.copy()
-        sigma = np.exp(theta[-1]) if self.mapping.dispersion and self.response.exact else 1.0
-        for position, unit in diagonal_units(self.likelihood, theta, sigma):
-            if theta[position] == 0.0:
-                theta[position] = 0.1 * unit
-        return theta
 
     def _finish(
         self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
@@ -506,11 +513,16 @@ class GLMM(LatentVariableModel):
             raise SpecificationError("reml=True goes with cov_type='nonrobust' and without weights")
         likelihood, k = self.likelihood, self.k_exog
         restricted = RestrictedLikelihood(likelihood)
-        outcome = maximize(
-            lambda free, want: restricted.evaluate(free, start, want),
-            start[k:],
-            replace(settings.controls, tol=max(settings.tol, 1e-9)),
-        )
+        try:
+            outcome = maximize(
+                lambda free, want: restricted.evaluate(free, start, want),
+                start[k:],
+                replace(settings.controls, tol=max(settings.tol, 1e-9)),
+            )
+        except KeyboardInterrupt:
+            # within the first of many evaluations: the start is the best point so far
+            empty = np.empty(0)
+            outcome = Outcome(start[k:], -np.inf, empty, empty, False, INTERRUPTED, 0, np.inf)
         theta, value, evaluation = restricted.profile(np.concatenate([start[:k], outcome.theta]))
         theta = self.mapping.normalised(theta)
         outcome.hessian = restricted.evaluate(theta[k:], theta, 2)[2]

@@ -13,6 +13,7 @@ from sm_gllamm.specification.arrays import align_inputs, levels_from_arrays, mis
 from sm_gllamm.specification.checks import check_exposure, check_level_weights
 from sm_gllamm.specification.design import weights_by_level
 from sm_gllamm.specification.elements import Level
+from sm_gllamm.specification.response_checks import check_response
 from sm_gllamm.specification.row_arrays import numeric_rows
 from sm_gllamm.survey.scaling import scale_level_weights
 from sm_gllamm.survey.weights import LevelWeights
@@ -44,6 +45,20 @@ class ArrayInputs:
     kept: np.ndarray
 
 
+def _numeric(values, role: str):
+    """Arrays and data frames as they are, sequences as arrays; an error for anything else."""
+    if values is None or np.ndim(values) == 0:
+        raise SpecificationError(
+            f"{role} must be an array with one row an observation, not {values!r}"
+        )
+    if isinstance(values, (pd.Series, pd.DataFrame)):
+        if role == "endog" and any(dtype.kind in "OUST" for dtype in np.atleast_1d(values.dtypes)):
+            name = str(getattr(values, "name", None) or role)
+            check_response(values.to_numpy(dtype=object), "gaussian", name, values.index)
+        return values
+    return values if hasattr(values, "shape") else np.asarray(values)
+
+
 def prepare_arrays(endog, exog, groups, exog_re, covariance, missing, **rows) -> ArrayInputs:
     """Align on the response's index, treat missing rows, build the levels.
 
@@ -54,6 +69,7 @@ def prepare_arrays(endog, exog, groups, exog_re, covariance, missing, **rows) ->
     """
     if missing not in ("none", "drop", "raise"):
         raise SpecificationError(f"missing={missing!r} is not known; use 'none', 'drop' or 'raise'")
+    endog, exog = _numeric(endog, "endog"), _numeric(exog, "exog")
     nobs = len(endog)
     index = endog.index if isinstance(endog, (pd.Series, pd.DataFrame)) else None
     given = align_inputs(index, nobs, exog=exog, groups=groups, exog_re=exog_re, **rows)

@@ -11,7 +11,8 @@ from sm_gllamm.estimation.constrained import maximize_under
 from sm_gllamm.estimation.newton import Controls, maximize
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
-from sm_gllamm.models.fitting import diagonal_units, objective
+from sm_gllamm.models.diagnosis import diagonal_units
+from sm_gllamm.models.fitting import objective
 from sm_gllamm.models.restrictions import ParameterRestriction
 
 __all__ = ["away_from_zero", "bootstrap_estimates"]

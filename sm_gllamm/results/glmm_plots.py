@@ -165,5 +165,5 @@ class PlotMethods(LatentVariableResults):
         """
         profile = self.profile(name, alpha=alpha)
         return plot_zeta(
-            profile.table, profile.limits, profile.estimate, profile.alpha, profile.name, ax
+            profile.table, tuple(profile.limits), profile.estimate, profile.alpha, profile.name, ax
         )

@@ -1,0 +1,158 @@
+"""What is wrong with a fit: boundary, flat directions, runaway estimates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_gllamm.estimation.newton import Outcome
+from sm_gllamm.estimation.verdict import Verdict
+from sm_gllamm.inference.covariance import condition_number, inverse_information, null_space
+from sm_gllamm.likelihood.marginal import MarginalLikelihood
+
+__all__ = ["diagnose", "diagonal_units", "snap_to_boundary"]
+
+#: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
+ZERO_SD = 1e-4
+#: A random-effect SD below this is tried at zero; one beyond the other has run away.
+SMALL_SD, HUGE_SD = 0.05, 50.0
+#: Log-likelihood that a variance must lose at zero to be kept.
+NOTHING_LOST = 1e-6
+#: Standard error on the scale of the linear predictor that says nothing is known of a coefficient.
+HUGE_SE = 100.0
+
+
+def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale: float):
+    """Positions of the Cholesky factors' diagonals in theta, and the SD that moves nu by `y_scale`."""
+    mapping, design = likelihood.mapping, likelihood.problem.design
+    units = []
+    for t in range(mapping.k_exog, len(mapping.theta_index)):
+        position = mapping.theta_index[t]
+        if position in mapping.diagonal:
+            column = mapping.active_column[t]
+            size = 1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))
+            units.append((int(position), y_scale / max(size, 1e-300)))
+    return units
+
+
+def _unit_sds(likelihood: MarginalLikelihood, theta: np.ndarray) -> dict[int, float]:
+    """Position of each Cholesky diagonal, and the SD that makes a difference there."""
+    exact = likelihood.mapping.dispersion and likelihood.problem.exact
+    return dict(diagonal_units(likelihood, theta, np.exp(theta[-1]) if exact else 1.0))
+
+
+def snap_to_boundary(likelihood: MarginalLikelihood, outcome: Outcome) -> None:
+    """Put small variances at zero where the log-likelihood is no lower for it.
+
+    Towards a maximum at zero Newton's method converges slowly (the log-likelihood is flat in the SD
+    to higher order), and would leave an arbitrary small number.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+        With the rules of the fit in force.
+    outcome : Outcome
+        Changed in place.
+    """
+    theta = outcome.theta.copy()
+    units = _unit_sds(likelihood, theta)
+    for _, _, block, covariance in likelihood.mapping.terms:
+        sd = np.sqrt((covariance.factor(theta[block]) ** 2).sum(1))
+        for row, column, k in covariance.entries:
+            position = block.start + k
+            if row != column or theta[position] == 0.0:
+                continue
+            if abs(theta[position]) > SMALL_SD * units[position]:
+                continue
+            trial = outcome.theta.copy()
+            trial[position] = 0.0
+            if sd[row] < SMALL_SD * units[position]:
+                for r, _, other in covariance.entries:
+                    if r == row:
+                        trial[block.start + other] = 0.0
+            result = likelihood.evaluate(trial, 2)
+            if result.total >= outcome.value - NOTHING_LOST:
+                outcome.theta, outcome.value = trial, result.total
+                outcome.gradient, outcome.hessian = result.gradient, result.hessian
+
+
+def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) -> list[str]:
+    """Parameters of non-gaussian models that have run away, or whose standard errors have."""
+    mapping, problem = likelihood.mapping, likelihood.problem
+    if problem.exact:
+        return []
+    names = mapping.param_names
+    found = [
+        names[position]
+        for position, unit in _unit_sds(likelihood, theta).items()
+        if abs(theta[position]) > HUGE_SD * unit
+    ]
+    se = np.sqrt(np.maximum(np.diag(inverse_information(information)), 0.0))
+    design = problem.design[:, : mapping.k_exog]
+    size = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
+    huge = se[: mapping.k_exog] * size > HUGE_SE
+    if huge.any():
+        # by the share of a column that no other column has: collinearity alone is no runaway
+        triangle = np.linalg.qr(design / np.where(size > 0, size, 1.0), mode="r")
+        alone = (
+            size
+            * np.sqrt(1.0 / len(design))
+            / np.linalg.norm(np.linalg.pinv(triangle, 1e-14), axis=1)
+        )
+        huge = se[: mapping.k_exog] * alone > HUGE_SE
+    return found + [names[k] for k in np.flatnonzero(huge)]
+
+
+def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Verdict:
+    """The verdict on a fit: boundary, singular or unidentified directions, accuracy of the integral."""
+    mapping, theta = likelihood.mapping, fit.outcome.theta
+    information = -fit.outcome.hessian
+    boundary, singular = [], []
+    on_edge = np.zeros(len(theta), dtype=bool)
+    units = _unit_sds(likelihood, theta)
+    for _, _, block, covariance in mapping.terms:
+        factor = covariance.factor(theta[block])
+        sd = np.sqrt((factor**2).sum(1))
+        for row, column, k in covariance.entries:
+            position = block.start + k
+            if row == column and abs(theta[position]) < ZERO_SD * units[position]:
+                on_edge[position] = True
+                if sd[row] < ZERO_SD * units[position]:
+                    boundary.append(covariance.variance_name(row))
+                elif covariance.group not in singular:
+                    singular.append(covariance.group)
+            elif row == column and sd[row] > 0 and abs(factor[row, row]) < 1e-4 * sd[row]:
+                on_edge[position] = True
+                if covariance.group not in singular:
+                    singular.append(covariance.group)
+    boundary = list(dict.fromkeys(boundary))
+    interior = np.flatnonzero(~on_edge)
+    names = []
+    for direction in null_space(information[np.ix_(interior, interior)]):
+        names += [mapping.param_names[interior[k]] for k in direction]
+    if not separation:
+        names += _runaways(likelihood, theta, information)
+    # a zero variance takes its covariances with it: they are not unidentified but on the boundary
+    names = [n for n in dict.fromkeys(names) if not (boundary and n.startswith("cov("))]
+    advice = []
+    if not fit.outcome.converged:
+        advice.append("more iterations (maxiter=...), other start_params, or a simpler random part")
+    if boundary:
+        advice.append(f"refitting without {', '.join(boundary)}")
+    if singular:
+        advice.append("uncorrelated random effects: (x || group) or covariance='diagonal'")
+    if names:
+        advice.append("dropping one of the parameters named, or a constraint on them")
+    return Verdict(
+        converged=fit.outcome.converged,
+        reason=fit.outcome.reason,
+        iterations=fit.outcome.iterations,
+        decrement=fit.outcome.decrement,
+        boundary=tuple(boundary),
+        singular=tuple(singular),
+        unidentified=tuple(names),
+        separation=tuple(separation),
+        condition_number=condition_number(information[np.ix_(interior, interior)]),
+        quadrature_error=fit.error,
+        quadrature_tol=max(settings.warn_tol, 1e-7 * abs(fit.outcome.value)),
+        advice=tuple(advice),
+    )
