@@ -19,6 +19,8 @@ from cases import CASES  # noqa: E402
 from ours import fit_ours  # noqa: E402
 from peers import run_peer  # noqa: E402
 
+from sm_gllamm.exceptions import QuadratureWarning  # noqa: E402
+
 # A ratio counts only where the peer's own log-likelihood is ours at its estimates, by its rule ...
 SAME_FUNCTION = 1e-3
 # ... and where a peer that integrates as accurately as we do has found the maximum.
@@ -96,7 +98,7 @@ def main():
     parser.add_argument("--glmm-python", help="interpreter with the package glmm installed")
     chosen = parser.parse_args()
     # The number of points is the same for all, enough or not.
-    warnings.filterwarnings("ignore", module="sm_gllamm", category=UserWarning)
+    warnings.simplefilter("ignore", QuadratureWarning)
     unknown = set(chosen.cases) - set(keys)
     if unknown:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
