@@ -67,7 +67,7 @@ cdef void add_derivatives(int family, double y, double m, double w, double tau, 
                 h[i] = -w * precision
         else:
             for i in range(k):
-                mu = sm_exp(nu[i])
+                mu = sm_exp(nu[i] if nu[i] < 120.0 else 120.0)
                 e = y - mu
                 acc[i] += w * (-0.91893853320467274178 - tau - 0.5 * e * e * precision)
                 g[i] = w * e * mu * precision

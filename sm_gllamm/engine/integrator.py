@@ -160,17 +160,24 @@ class Integrator:
         """Place the nodes for the predictors in force; returns the number of clusters without a mode."""
         single = any(rule.points == 1 for rules in self.rules for rule in rules)
         tolerance = LAPLACE_MODE_TOLERANCE if single else MODE_TOLERANCE
-        failed = sum(
+        failed = self._find_modes(tolerance)
+        if failed:
+            # far from the last ones, as after a change of signs: from zero it is a short way
+            self.reset_modes()
+            failed = self._find_modes(tolerance)
+        if self.placement_rule == "meansd":
+            self._adapt_to_moments()
+        self._map(self._bracket)
+        return failed
+
+    def _find_modes(self, tolerance: float) -> int:
+        return sum(
             self._map(
                 lambda g, clusters: self.kernel.find_modes(
                     clusters, self._modes, self._placement, MODE_ITERATIONS, tolerance
                 )
             )
         )
-        if self.placement_rule == "meansd":
-            self._adapt_to_moments()
-        self._map(self._bracket)
-        return failed
 
     def _bracket(self, g, clusters):
         if self.rules[g][0].kind == "trapezoid":

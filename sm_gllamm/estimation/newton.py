@@ -23,6 +23,10 @@ NEAR = 0.1
 SHORTEST = 1e-3
 #: Share of the largest eigenvalue of the scaled information that counts as zero.
 FLAT = 1e-13
+#: A log-likelihood below this is as good as minus infinity.
+LOWEST = -1e50
+#: Ridges tried in turn when no Newton step raises the objective: towards the gradient.
+RIDGES = (0.0, 1e-4, 1e-2)
 #: Decrement that still counts as converged when no step helps: a hundredth of a standard error.
 STALLED = 1e-4
 
@@ -83,13 +87,17 @@ class Outcome:
     interrupted: bool = False
 
 
-def newton_step(gradient: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, bool]:
+def newton_step(
+    gradient: np.ndarray, hessian: np.ndarray, ridge: float = 0.0
+) -> tuple[np.ndarray, bool]:
     """Uphill step and whether the information had to be shifted.
 
     Parameters
     ----------
     gradient : ndarray, shape (p,)
     hessian : ndarray, shape (p, p)
+    ridge : float
+        Added to the eigenvalues of the scaled information, as a share of the largest.
 
     Returns
     -------
@@ -109,6 +117,7 @@ def newton_step(gradient: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, 
         # a nearly flat direction must not be mistaken for a long one
         lifted = np.maximum(np.abs(values), 1e-4 * np.abs(values).max())
         values = np.where(values < floor, lifted, values)
+    values = values + ridge * np.abs(values).max()
     step = vectors @ ((vectors.T @ (gradient / scale)) / values)
     return step / scale, shifted
 
@@ -137,7 +146,7 @@ def maximize(
     theta = np.array(start, dtype=float)
     value, gradient, hessian = evaluate(theta, 2)
     outcome = Outcome(theta, value, gradient, hessian, False, "", 0, np.inf)
-    if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+    if not (value > LOWEST and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
         outcome.reason = "the log-likelihood is not finite at the starting values"
         return outcome
     try:
@@ -157,9 +166,14 @@ def maximize(
                 return outcome
             if iteration == controls.maxiter:
                 break
-            if limit is not None:
-                step = step * min(1.0, np.min(limit / np.maximum(np.abs(step), 1e-300)))
-            if not _advance(evaluate, outcome, step, decrement, controls):
+            for ridge in RIDGES:
+                if ridge:
+                    step = newton_step(outcome.gradient, outcome.hessian, ridge)[0]
+                if limit is not None:
+                    step = step * min(1.0, np.min(limit / np.maximum(np.abs(step), 1e-300)))
+                if _advance(evaluate, outcome, step, float(outcome.gradient @ step), controls):
+                    break
+            else:
                 outcome.converged = decrement < STALLED
                 outcome.reason = "no step raises the log-likelihood"
                 return outcome

@@ -70,7 +70,9 @@ def snap_to_boundary(likelihood: MarginalLikelihood, outcome: Outcome) -> None:
                     if r == row:
                         trial[block.start + other] = 0.0
             result = likelihood.evaluate(trial, 2)
-            if result.total >= outcome.value - NOTHING_LOST:
+            # twice the slope in the variance: negative where it is no saddle but a maximum
+            downhill = result.hessian[position, position] < 0
+            if downhill and result.total >= outcome.value - NOTHING_LOST:
                 outcome.theta, outcome.value = trial, result.total
                 outcome.gradient, outcome.hessian = result.gradient, result.hessian
 

@@ -214,8 +214,6 @@ def fit_adaptive(
             theta = outcome.theta
             if outcome.interrupted:
                 break
-            snap_to_boundary(likelihood, outcome)
-            theta = outcome.theta
             errors = ladders.errors(likelihood, theta)
             budget = error_budget(tol, outcome.value)
             enough = errors.sum() <= budget
@@ -233,6 +231,8 @@ def fit_adaptive(
                 rough = False
             else:
                 break
+        if outcome is not None and not outcome.interrupted:
+            snap_to_boundary(likelihood, outcome)
     except KeyboardInterrupt:
         if outcome is None:
             raise

@@ -81,7 +81,7 @@ cdef inline double cloglog_value(double y, double m, double nu) noexcept nogil:
 
 cdef inline Derivatives cloglog_derivatives(double y, double m, double nu) noexcept nogil:
     cdef Derivatives out
-    cdef double x = nu if nu < 700.0 else 700.0
+    cdef double x = nu if nu < 230.0 else 230.0
     cdef double mu = sm_exp(x)
     cdef double ratio = one_minus_exp_over(mu)
     cdef double e = sm_exp(-mu) / ratio
@@ -96,8 +96,9 @@ cdef inline double poisson_value(double y, double m, double nu) noexcept nogil:
     return y * nu - sm_exp(nu)
 
 cdef inline Derivatives poisson_derivatives(double y, double m, double nu) noexcept nogil:
+    # where the density is nil anyway, products of derivatives must stay finite
     cdef Derivatives out
-    cdef double mu = sm_exp(nu)
+    cdef double mu = sm_exp(nu if nu < 230.0 else 230.0)
     out.f = y * nu - mu
     out.g = y - mu
     out.h = -mu
