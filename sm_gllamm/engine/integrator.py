@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +30,12 @@ LAPLACE_MODE_TOLERANCE = 1e-24
 #: Posterior-moment placement: passes, and the change of the log-likelihood that ends them.
 MOMENT_PASSES = 50
 MOMENT_TOLERANCE = 1e-9
+
+
+@lru_cache(maxsize=256)
+def _kernel_rule(rules: tuple[LevelRule, ...], dimensions: tuple[int, ...]) -> Rule:
+    """The kernel's form of one rule a level; immutable, so it is shared."""
+    return Rule([nodes_of(rule, q) for rule, q in zip(rules, dimensions, strict=True)])
 
 
 class Integrator:
@@ -72,10 +79,7 @@ class Integrator:
         ):
             raise ValueError("every top-level cluster needs the number of one of the rules")
         self.assignment = assignment
-        self._kernel_rules = [
-            Rule([nodes_of(r, q) for r, q in zip(rule, self.problem.dimensions, strict=True)])
-            for rule in rules
-        ]
+        self._kernel_rules = [_kernel_rule(rule, self.problem.dimensions) for rule in rules]
         rows = self.problem.rows_of_top
         self._chunks = []
         self._work = 0.0
@@ -147,6 +151,10 @@ class Integrator:
 
     def _set_rows(self, phi, clusters):
         """Predictors of the rows of some clusters; consecutive ones at a time."""
+        if clusters[-1] - clusters[0] + 1 == len(clusters):
+            edges = self._row_edges
+            self.kernel.set_predictors(phi, edges[clusters[0]], edges[clusters[-1] + 1])
+            return
         breaks = np.flatnonzero(np.diff(clusters) != 1) + 1
         for run in np.split(clusters, breaks):
             self.kernel.set_predictors(phi, self._row_edges[run[0]], self._row_edges[run[-1] + 1])
@@ -221,7 +229,8 @@ class Integrator:
         """The same with every latent variable at zero; needs no placement and leaves it alone."""
         self.set_phi(phi)
         if self._origin is None:
-            one = Rule([nodes_of(LevelRule("hermite", 1), q) for q in self.problem.dimensions])
+            dimensions = self.problem.dimensions
+            one = _kernel_rule((LevelRule("hermite", 1),) * len(dimensions), dimensions)
             self._origin = one, self._new_placement()
         one, origin = self._origin
         return self._evaluate(want, [one] * len(self._kernel_rules), origin)
@@ -259,7 +268,8 @@ class Integrator:
         """Product rule for clusters whose sparse grid (weights of both signs) gave no positive integral."""
         bad = np.flatnonzero(~np.isfinite(value))
         which = np.ascontiguousarray(clusters[bad])
-        product = Rule([nodes_of(LevelRule("hermite", 5), q) for q in self.problem.dimensions])
+        dimensions = self.problem.dimensions
+        product = _kernel_rule((LevelRule("hermite", 5),) * len(dimensions), dimensions)
         repaired = np.empty(len(bad))
         its_score = None if score is None else np.empty((len(bad), score.shape[1]))
         self.kernel.evaluate(which, product, placement, want, repaired, its_score, hessian)

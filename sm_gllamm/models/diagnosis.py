@@ -129,9 +129,11 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
     boundary = list(dict.fromkeys(boundary))
     interior = np.flatnonzero(~on_edge)
     names = []
-    for direction in null_space(information[np.ix_(interior, interior)]):
+    nowhere = not fit.outcome.converged and fit.outcome.iterations == 0
+    flat = [] if nowhere else null_space(information[np.ix_(interior, interior)])
+    for direction in flat:
         names += [mapping.param_names[interior[k]] for k in direction]
-    if not separation:
+    if not separation and not nowhere:
         names += _runaways(likelihood, theta, information)
     # a zero variance takes its covariances with it: they are not unidentified but on the boundary
     names = [n for n in dict.fromkeys(names) if not (boundary and n.startswith("cov("))]

@@ -137,6 +137,10 @@ def notes(results) -> list[str]:
     return lines
 
 
+#: Characters in a line of the notes; to measure the tables would be to draw them twice.
+WIDTH = 88
+
+
 def _wrapped(line: str, width: int) -> str:
     return textwrap.fill(line, width, subsequent_indent="    ")
 
@@ -166,9 +170,8 @@ def summary_text(results, yname=None, xname=None, title=None, alpha: float = 0.0
     )  # fmt: skip
     out.tables.append(coefficient_table(results, alpha, xname))
     out.tables.append(random_table(results, alpha))
-    width = max(len(str(table).splitlines()[1]) for table in out.tables)
     out.add_extra_txt(
-        ["Notes:", *(_wrapped(f"[{i}] {t}", width) for i, t in enumerate(notes(results), 1))]
+        ["Notes:", *(_wrapped(f"[{i}] {t}", WIDTH) for i, t in enumerate(notes(results), 1))]
     )
     return out
 

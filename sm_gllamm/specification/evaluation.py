@@ -58,6 +58,12 @@ class Evaluated:
     missing: np.ndarray
 
 
+def _labelled(matrix: patsy.DesignMatrix, index: pd.Index) -> pd.DataFrame:
+    """A design matrix as a data frame on the same memory."""
+    columns = matrix.design_info.column_names
+    return pd.DataFrame(np.asarray(matrix), index=index, columns=columns, copy=False)
+
+
 class _DropMissing(NAAction):
     """patsy's dropping of rows, without copying every column when no row is dropped."""
 
@@ -171,15 +177,16 @@ class FormulaEngine:
             isinstance(formula, str) and bool(text.partition("~")[0].strip()) and "~" in text
         )
         build = patsy.dmatrices if two_sided else patsy.dmatrix
-        result = build(formula, data, environment, NA_action=drop, return_type="dataframe")
-        left, right = result if two_sided else (None, result)
+        result = build(formula, data, environment, NA_action=drop)
         mask = getattr(drop, "missing_mask", None)
         missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
-        spec = right.design_info
-        for part in (left, right):
-            if part is not None:
-                part.index = frame.index[~missing] if missing.any() else frame.index
-        return Evaluated(left, right, spec, missing)
+        index = frame.index[~missing] if missing.any() else frame.index
+        # patsy's own data frames would be copies of the finished matrices
+        left, right = (
+            None if matrix is None else _labelled(matrix, index)
+            for matrix in (result if two_sided else (None, result))
+        )
+        return Evaluated(left, right, (result[1] if two_sided else result).design_info, missing)
 
     def __getstate__(self) -> dict[str, Any]:
         # modules do not pickle; their names do
