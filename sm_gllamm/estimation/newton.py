@@ -162,6 +162,10 @@ def maximize(
                     + ("  (information shifted)" if shifted else "")
                 )
             if decrement < controls.tol:
+                if not shifted:
+                    # the last step costs nothing, and its effect on value and curvature is known
+                    outcome.theta = outcome.theta + step
+                    outcome.value += 0.5 * decrement
                 outcome.converged, outcome.reason = True, "Newton decrement below tolerance"
                 return outcome
             if iteration == controls.maxiter:

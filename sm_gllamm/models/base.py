@@ -27,6 +27,7 @@ from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_qua
 from sm_gllamm.models.constrained import constrained_results, maximum_under
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.refits import bootstrap_estimates
+from sm_gllamm.specification.checks import check_keywords
 
 __all__ = ["LatentVariableModel"]
 
@@ -206,6 +207,7 @@ class LatentVariableModel(GenericLikelihoodModel):
         else:
             bread = inverse_information(-evaluation.hessian)
         kwds = dict(cov_kwds or {})
+        check_keywords(kwds, ("groups", "use_correction"), "cov_kwds")
         if cov_type == "nonrobust":
             inner = bread
         elif cov_type in ROBUST_NAMES:

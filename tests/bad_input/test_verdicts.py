@@ -29,11 +29,12 @@ class TestIterationLimit:
     @pytest.mark.parametrize("model", BOTH)
     @pytest.mark.parametrize("short", [1, 2])
     def test_verdict(self, model, short, data):
-        limit = model(data).fit().verdict.iterations - short
+        start = [-1.0, 0.0, 4.0]
+        limit = model(data).fit(start_params=start).verdict.iterations - short
         assert limit > 0
         reason = rf"iteration limit \({limit}\) reached"
         with pytest.warns(ConvergenceWarning, match=reason) as caught:
-            result = model(data).fit(maxiter=limit)
+            result = model(data).fit(start_params=start, maxiter=limit)
         assert "more iterations" in str(caught[0].message) and caught[0].filename == __file__
         assert not result.converged and not result.verdict.ok
         assert result.verdict.iterations == limit
