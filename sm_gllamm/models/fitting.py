@@ -17,6 +17,8 @@ __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "start_theta"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
 LOOSE = 1e-3
+#: Rows that the least-squares start looks at, spread over the data.
+START_ROWS = 50_000
 #: Node choices before giving up (each is a rung of the ladder).
 ROUNDS = 8
 
@@ -121,21 +123,20 @@ def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Out
     problem, mapping = likelihood.problem, likelihood.mapping
     theta = np.zeros(mapping.k_params)
     k = mapping.k_exog
-    weight = np.ones(len(problem.y)) if problem.row_weight is None else problem.row_weight
-    mean = np.average(problem.y, weights=weight) / np.average(problem.trials, weights=weight)
+    # a start needs no more than some of the rows
+    rows = slice(None, None, max(1, len(problem.y) // START_ROWS))
+    y, trials, design = problem.y[rows], problem.trials[rows], problem.design[rows, :k]
+    offset = 0.0 if problem.offset is None else problem.offset[rows]
+    weight = np.ones(len(y)) if problem.row_weight is None else problem.row_weight[rows]
+    mean = np.average(y, weights=weight) / np.average(trials, weights=weight)
     # rows without trials say nothing: they are put at the mean
-    share = np.where(problem.trials > 0, problem.y, mean) / np.maximum(problem.trials, 1.0)
+    share = np.where(trials > 0, y, mean) / np.maximum(trials, 1.0)
     linked = share if problem.exact else family.link(_pulled(share, mean, family))
-    if problem.offset is not None:
-        linked = linked - problem.offset
-    theta[:k] = link_scale_start(problem.design[:, :k], linked, weight * problem.trials)
+    theta[:k] = link_scale_start(design, linked - offset, weight * trials)
     free = np.arange(k)
     y_scale = 1.0
     if mapping.dispersion:
-        centre = mean
-        if problem.exact:
-            centre = problem.design[:, :k] @ theta[:k]
-            centre = centre if problem.offset is None else centre + problem.offset
+        centre = design @ theta[:k] + offset if problem.exact else mean
         spread = np.sqrt(np.average((share - centre) ** 2, weights=weight))
         spread = max(spread, 1e-8 * np.sqrt(np.average((share - mean) ** 2, weights=weight)))
         theta[-1] = np.log(spread)

@@ -462,8 +462,8 @@ class GLMM(LatentVariableModel):
         """Covariates that predict a binary response perfectly, looked for where estimates run away."""
         if self.response.family != "Binomial":
             return ()
-        nu = np.clip(self.exog @ theta[: self.k_exog], -30.0, 30.0)
-        share = self.family.link.inverse(nu)
+        nu = self.exog @ theta[: self.k_exog]
+        share = self.family.link.inverse(np.clip([nu.min(), nu.max()], -30.0, 30.0))
         if np.minimum(share, 1.0 - share).min() > RUNAWAY:
             return ()
         return separated_columns(self.endog, self.exog, self.mapping.param_names[: self.k_exog])
