@@ -127,6 +127,9 @@ cdef class Kernel:
             or active_channel.min() < 0 or active_channel.max() >= self.data.n_channels
         ):
             raise ValueError("active entries point outside the design or the channels")
+        others = np.flatnonzero(active_channel)
+        self.data.leading = others[0] if len(others) else self.data.n_active
+        self.data.constant_column = 1 if self.data.n_active and active_column.min() < 0 else 0
         self.data.family = &codes[0] if n else NULL
         self.data.y = flat(y)
         self.data.trials = flat(trials)

@@ -152,13 +152,30 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
                 score[t] += x * s.e1[data.active_channel[t]]
         if want < 2:
             continue
-        for t in range(nz):
-            channel = data.active_channel[s.row_index[t]]
-            for v in range(t + 1):
-                hess[s.row_index[t] * na + s.row_index[v]] += (
-                    s.row_value[t] * s.row_value[v] * s.e2[channel * nch + data.active_channel[s.row_index[v]]])
+        if nz == na:
+            # the usual case, dense: the coefficients' block is a plain rank-one update
+            for t in range(na):
+                channel = data.active_channel[t]
+                target = hess + t * na
+                x = s.row_value[t] * s.e2[channel * nch]
+                v = t + 1 if t < data.leading else data.leading
+                for c in range(v):
+                    target[c] += x * s.row_value[c]
+                for v in range(data.leading, t + 1):
+                    target[v] += (s.row_value[t] * s.row_value[v]
+                                  * s.e2[channel * nch + data.active_channel[v]])
+        else:
+            for t in range(nz):
+                channel = data.active_channel[s.row_index[t]]
+                for v in range(t + 1):
+                    hess[s.row_index[t] * na + s.row_index[v]] += (
+                        s.row_value[t] * s.row_value[v]
+                        * s.e2[channel * nch + data.active_channel[s.row_index[v]]])
+        # one node has no variance of scores
+        if kp == 1:
+            continue
         source = slot
-        for c in range(d + 1):
+        for c in range(d + data.constant_column):
             x = design_entry(data, i, c if c < d else -1)
             if x != 0.0:
                 target = s.column_score + c * kp
@@ -166,13 +183,13 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
                     target[k] += x * source[k]
         if data.dispersion:
             source = slot + 2 * kp
-            for c in range(d + 1):
+            for c in range(d + data.constant_column):
                 x = design_entry(data, i, c if c < d else -1)
                 if x != 0.0:
                     target = s.column_score + (d + 1 + c) * kp
                     for k in range(kp):
                         target[k] += x * source[k]
-    if want < 2:
+    if want < 2 or kp == 1:
         return
     # posterior variance of the node scores
     for t in range(na):

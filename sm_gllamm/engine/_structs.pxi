@@ -6,8 +6,10 @@ cdef struct Data:
     idx q
     idx n_active
     idx n_channels
+    idx leading             # active entries of channel 0 before the first of another
     int n_levels
     int dispersion          # 1 if any row has a dispersion
+    int constant_column     # 1 if an active entry has the constant 1 for its column
     idx ql[MAX_LEVELS]
     idx first[MAX_LEVELS]   # position of a level's first latent variable in u
     const int *family
