@@ -64,7 +64,7 @@ def pooled_fit(likelihood, theta: np.ndarray, free: np.ndarray, maxiter: int = 5
             return result.total, None, None
         return result.total, result.gradient[free], result.hessian[np.ix_(free, free)]
 
-    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=0.1))
+    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=1.0))
 
 
 def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]) -> np.ndarray:

@@ -174,10 +174,9 @@ def fixed_quadrature(problem: Problem, level_names, n_points, integration) -> Qu
     return Quadrature("meansd" if integration == "meansd" else "mode", (tuple(rules),))
 
 
-def estimate_error(likelihood: MarginalLikelihood, theta) -> float:
-    """Change of the log-likelihood when every rule in force is refined (all levels at once)."""
+def estimate_error(likelihood: MarginalLikelihood, theta, base: float) -> float:
+    """Change of the log-likelihood from `base` when every rule in force is refined (all levels at once)."""
     quadrature = likelihood.quadrature
-    base = likelihood.evaluate(theta).total
 
     def finer(rule: LevelRule, q: int) -> LevelRule:
         if rule.kind == "sparse":

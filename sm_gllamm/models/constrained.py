@@ -71,7 +71,7 @@ def _fit(model, restriction, start, quadrature, placement, settings) -> Fit:
     if quadrature is not None:
         outcome = maximize_under(evaluate, start, restriction, controls)
         exact = likelihood.problem.exact or not np.isfinite(outcome.value)
-        error = 0.0 if exact else estimate_error(likelihood, outcome.theta)
+        error = 0.0 if exact else estimate_error(likelihood, outcome.theta, outcome.value)
         return Fit(outcome, quadrature, error, start)
     ladders, theta, used = Ladders(likelihood.problem, placement), start, 0
     for _ in range(ROUNDS):

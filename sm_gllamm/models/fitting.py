@@ -172,7 +172,7 @@ def fit_fixed(
     exact = likelihood.problem.exact
     try:
         snap_to_boundary(likelihood, outcome)
-        error = 0.0 if exact else estimate_error(likelihood, outcome.theta)
+        error = 0.0 if exact else estimate_error(likelihood, outcome.theta, outcome.value)
     except KeyboardInterrupt:
         return Fit(_interrupted(outcome), quadrature, float("nan"), start)
     return Fit(outcome, quadrature, error, start)

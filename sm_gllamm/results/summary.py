@@ -105,17 +105,12 @@ def random_table(results, alpha: float) -> SimpleTable:
     """Table of the random part: variances and covariances with intervals, SDs and correlations."""
     frame = results.random_effects_table(alpha)
     rows = []
-    for row in frame.itertuples(index=False):
-        fixed = row.std_err == 0.0
-        rows.append(
-            [
-                cell(row.estimate, 4),
-                "" if fixed else cell(row.std_err),
-                cell(row.lower) if not fixed else "",
-                cell(row.upper) if not fixed else "",
-                cell(row.sd_corr, 4),
-            ]
-        )
+    columns = (
+        frame[name].tolist() for name in ("estimate", "std_err", "lower", "upper", "sd_corr")
+    )
+    for estimate, se, lower, upper, sd_corr in zip(*columns, strict=True):
+        limits = ["", "", ""] if se == 0.0 else [cell(se), cell(lower), cell(upper)]
+        rows.append([cell(estimate, 4), *limits, cell(sd_corr, 4)])
     titles = ["estimate", "std err", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]", "SD/corr"]
     return SimpleTable(rows, titles, list(frame.index), txt_fmt=fmt_params, title="Random effects")
 
