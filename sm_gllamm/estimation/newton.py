@@ -122,9 +122,7 @@ def newton_step(
     return step / scale, shifted
 
 
-def maximize(
-    evaluate: Callable, start: np.ndarray, controls: Controls, limit: np.ndarray | None = None
-) -> Outcome:
+def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outcome:
     """Maximise a function of which value, gradient and Hessian are known.
 
     Parameters
@@ -134,8 +132,6 @@ def maximize(
         A value that is not finite marks a point outside the domain.
     start : ndarray, shape (p,)
     controls : Controls
-    limit : ndarray, shape (p,), optional
-        Largest change of each parameter in one step.
 
     Returns
     -------
@@ -173,8 +169,6 @@ def maximize(
             for ridge in RIDGES:
                 if ridge:
                     step = newton_step(outcome.gradient, outcome.hessian, ridge)[0]
-                if limit is not None:
-                    step = step * min(1.0, np.min(limit / np.maximum(np.abs(step), 1e-300)))
                 if _advance(evaluate, outcome, step, float(outcome.gradient @ step), controls):
                     break
             else:

@@ -27,7 +27,7 @@ _SPARSE = [("sparse", k) for k in (5, 7, 9, 11, 13)]
 MODES = (None, "mode", "meansd", "laplace", "trapezoid", "sparse")
 
 
-def ladder(level: int, dimension: int, n_levels: int) -> list[LevelRule]:
+def ladder(level: int, dimension: int) -> list[LevelRule]:
     """Rules of a level from coarse to fine."""
     if dimension == 1:
         rungs = _LEAF_1 if level == 0 else _HIGHER_1
@@ -55,7 +55,7 @@ class Ladders:
 
     def __post_init__(self):
         n_levels = len(self.problem.dimensions)
-        self.rules = [ladder(i, q, n_levels) for i, q in enumerate(self.problem.dimensions)]
+        self.rules = [ladder(i, q) for i, q in enumerate(self.problem.dimensions)]
         if self.placement == "meansd":
             # the moments are a rule of their own for the placement: Gauss-Hermite throughout
             counts = (8, 16, 24, 32, 48, 64, 96)

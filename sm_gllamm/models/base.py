@@ -23,7 +23,12 @@ from sm_gllamm.inference.covariance import (
     sandwich,
 )
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature, ThetaEvaluation
-from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature, fixed_quadrature
+from sm_gllamm.likelihood.quadrature import (
+    MODES,
+    Ladders,
+    exact_quadrature,
+    fixed_quadrature,
+)
 from sm_gllamm.models.constrained import constrained_results, maximum_under
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.refits import bootstrap_estimates
@@ -173,7 +178,7 @@ class LatentVariableModel(GenericLikelihoodModel):
     # ------------------------------------------------------------ pieces of fit
     def _quadrature_for(self, n_points, integration) -> Quadrature | None:
         """Rules the user fixed, or None where they are to be chosen."""
-        if integration not in (None, "mode", "meansd", "laplace", "trapezoid", "sparse"):
+        if integration not in MODES:
             raise SpecificationError(
                 f"integration={integration!r} is not known; use None, 'mode', 'meansd', 'laplace', "
                 "'trapezoid' or 'sparse'"

@@ -39,10 +39,3 @@ class Response:
     def exact(self) -> bool:
         """Whether the integral over normal random effects is available in closed form."""
         return self.family == "Gaussian" and self.link == "Identity"
-
-    @property
-    def canonical(self) -> bool:
-        """Whether the link is the family's canonical link."""
-        return (self.family, self.link) in {
-            ("Binomial", "Logit"), ("Poisson", "Log"), ("Gaussian", "Identity"),
-        }  # fmt: skip
