@@ -28,7 +28,8 @@
 SM_INLINE int64_t sm_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
 SM_INLINE double sm_double(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
 
-SM_INLINE double sm_exp(double x) {
+/* e^r - 1 of the reduced argument; the exponent n is left in the low bits of *shifted. */
+SM_INLINE double sm_exp_reduced(double x, double *shifted) {
     const double magic = 6755399441055744.0; /* 1.5 * 2^52 */
     x = x < -708.0 ? -708.0 : x;
     x = x > 709.0 ? 709.0 : x;
@@ -42,8 +43,20 @@ SM_INLINE double sm_exp(double x) {
     double p67 = 0.000024801521295954375131 + 2.7557268459997064772e-6 * r;
     double p89 = 2.7620088445409748161e-7 + 2.5100385495510319078e-8 * r;
     double p = (p01 + p23 * r2) + ((p45 + p67 * r2) + p89 * r4) * r4;
-    double e = 1.0 + (r + r2 * p);
+    *shifted = t;
+    return r + r2 * p;
+}
+
+SM_INLINE double sm_exp(double x) {
+    double t, e = 1.0 + sm_exp_reduced(x, &t);
     return sm_double(sm_bits(e) + (int64_t)((uint64_t)sm_bits(t) << 52));
+}
+
+/* exp(x) - 1 without cancellation: 2^n (e^r - 1) + (2^n - 1) */
+SM_INLINE double sm_expm1(double x) {
+    double t, q = sm_exp_reduced(x, &t);
+    double scale = sm_double(sm_bits(1.0) + (int64_t)((uint64_t)sm_bits(t) << 52));
+    return scale * q + (scale - 1.0);
 }
 
 SM_INLINE double sm_log(double x) {
@@ -61,6 +74,12 @@ SM_INLINE double sm_log(double x) {
     double hfsq = 0.5 * f * f;
     return k * 6.93147180369123816490e-01 -
            ((hfsq - (s * (hfsq + (t1 + t2)) + k * 1.90821492927058770002e-10)) - f);
+}
+
+/* log(1 + x), x > -1: what the rounding of 1 + x loses is added to first order. */
+SM_INLINE double sm_log1p(double x) {
+    double u = 1.0 + x;
+    return sm_log(u) + (x - (u - 1.0)) / u;
 }
 
 SM_INLINE double sm_log_erfc(double z) {
@@ -82,6 +101,26 @@ SM_INLINE double sm_log_erfc(double z) {
     SM_CLENSHAW(6.419697923564902603e-01)
 #undef SM_CLENSHAW
     return sm_log(t) - z * z + 0.5 * (-1.302653719781709434 + ty * d) - dd;
+}
+
+/* exp(z^2) erfc(z), z >= 0, relative error below 1e-15: (z + 3.75) erfcx(z) is a polynomial in
+ * t = (z - 3.75) / (z + 3.75), 24 Chebyshev terms computed with 60 digits. */
+SM_INLINE double sm_erfcx(double z) {
+    double r = 1.0 / (z + 3.75), t = (z - 3.75) * r;
+    double t2 = t * t, t4 = t2 * t2, t8 = t4 * t4;
+    double p0 = (1.0919229095627890363 - 0.95874157665290946979 * t) +
+                (0.73631892522175364133 - 0.49047029120768825388 * t) * t2;
+    double p1 = (0.27906204903368522743 - 0.13195540117824337329 * t) +
+                (0.049118778617206058255 - 0.012535880044978471964 * t) * t2;
+    double p2 = (0.00098633806014572688283 + 0.00079482312824767745234 * t) +
+                (-0.00034864674071764745448 + 0.000010593866720431546881 * t) * t2;
+    double p3 = (0.000037471310663113977371 - 8.9036267414649738094e-6 * t) +
+                (-3.2885709585930651329e-6 + 1.6555849395166648215e-6 * t) * t2;
+    double p4 = (2.7865722181858275107e-7 - 2.6337499684119528037e-7 * t) +
+                (-2.5922843337984977434e-8 + 4.0207875133061637422e-8 * t) * t2;
+    double p5 = (2.7748444991228880856e-9 - 5.3688142939511961296e-9 * t) +
+                (-2.2991140565077378921e-10 + 4.4046755782598163797e-10 * t) * t2;
+    return ((p0 + p1 * t4) + ((p2 + p3 * t4) + (p4 + p5 * t4) * t8) * t8) * r;
 }
 
 /* Dot products: the order of summation is free here, and here only. */

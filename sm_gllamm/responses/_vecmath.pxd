@@ -5,5 +5,8 @@ cdef extern from "_vecmath.h" nogil:
     double sm_exp(double x) noexcept
     double sm_log(double x) noexcept
     double sm_log_erfc(double z) noexcept
+    double sm_expm1(double x) noexcept
+    double sm_log1p(double x) noexcept
+    double sm_erfcx(double z) noexcept
     double sm_dot(const double *x, const double *y, int k) noexcept
     double sm_dot3(const double *x, const double *y, const double *z, int k) noexcept
