@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 from statsmodels.base.model import GenericLikelihoodModelResults, LikelihoodResultsWrapper
 from statsmodels.base.wrapper import populate_wrapper
 from statsmodels.iolib.summary import Summary
@@ -17,8 +17,9 @@ from sm_gllamm.results.bootstrap import BootstrapResults, bootstrap
 from sm_gllamm.results.comparison import compare_likelihoods
 from sm_gllamm.results.profile import ParameterProfile, profile_limits, profile_parameter
 from sm_gllamm.results.random_part import (
+    RANDOM_COLUMNS,
     covariance_frames,
-    random_effects_frame,
+    random_effects_rows,
     transformed_limits,
 )
 from sm_gllamm.results.summary import summary_text, wide_summary
@@ -100,7 +101,10 @@ class LatentVariableResults(GenericLikelihoodModelResults):
     def _at_boundary(self) -> np.ndarray:
         """Which parameters have no standard error: variances of zero and their covariances."""
         mapping = self.model.mapping
-        edge = np.isin(mapping.param_names, self.verdict.boundary)
+        edge = np.zeros(len(self.params), dtype=bool)
+        if not self.verdict.boundary:
+            return edge
+        edge |= np.isin(mapping.param_names, self.verdict.boundary)
         for _, _, block, covariance in mapping.terms:
             for k, (r, c) in enumerate(covariance.params):
                 if r != c and {covariance.variance_name(r), covariance.variance_name(c)} & set(
@@ -195,7 +199,8 @@ class LatentVariableResults(GenericLikelihoodModelResults):
             return float(
                 stats.t.ppf(1 - alpha / 2, getattr(self, "df_resid_inference", self.df_resid))
             )
-        return float(stats.norm.ppf(1 - alpha / 2))
+        # what stats.norm.ppf comes to, without its checks
+        return float(special.ndtri(1 - alpha / 2))
 
     def conf_int(self, alpha: float = 0.05, method: str | None = None) -> np.ndarray:
         """Confidence intervals of all parameters.
@@ -235,16 +240,12 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         var(Intercept|Subject)  643.0  2615.7
         var(Residual)           767.7  1186.8
         """
-        if method is None:
-            return super().conf_int(alpha)
-        if method == "transformed":
-            return transformed_limits(
-                self.model.mapping,
-                self.params,
-                self.bse,
-                super().conf_int(alpha),
-                self._quantile(alpha),
-            )
+        if method in (None, "transformed"):
+            q, se = self._quantile(alpha), self.bse
+            limits = np.column_stack([self.params - q * se, self.params + q * se])
+            if method is None:
+                return limits
+            return transformed_limits(self.model.mapping, self.params, se, limits, q)
         if method == "profile":
             return profile_limits(self, alpha)
         raise SpecificationError(
@@ -341,7 +342,12 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         var(Days|Subject)               5.72           3.81           8.59
         var(Residual)                  25.59          22.80          28.72
         """
-        return random_effects_frame(
+        names, values = self._random_part(alpha)
+        return pd.DataFrame(values, index=names, columns=list(RANDOM_COLUMNS))
+
+    def _random_part(self, alpha: float) -> tuple[list[str], np.ndarray]:
+        """Names and values of `random_effects_table`."""
+        return random_effects_rows(
             self.model.mapping,
             np.asarray(self.params),
             self.bse,

@@ -7,7 +7,12 @@ import pandas as pd
 
 from sm_gllamm.inference.intervals import correlation_with_se, fisher_limits, log_limits
 
-__all__ = ["covariance_frames", "random_effects_frame", "transformed_limits"]
+__all__ = ["RANDOM_COLUMNS", "covariance_frames", "random_effects_rows", "transformed_limits"]
+
+#: Columns of `random_effects_rows`.
+RANDOM_COLUMNS = (
+    "estimate", "std_err", "lower", "upper", "sd_corr", "sd_corr_lower", "sd_corr_upper"
+)  # fmt: skip
 
 
 def covariance_frames(mapping, level_names, params) -> dict[str, pd.DataFrame]:
@@ -49,7 +54,7 @@ def _entries(mapping):
         yield mapping.k_params - 1, None
 
 
-def random_effects_frame(mapping, params, bse, cov, q: float) -> pd.DataFrame:
+def random_effects_rows(mapping, params, bse, cov, q: float) -> tuple[list[str], np.ndarray]:
     """Estimates and intervals of the random part, a row a parameter.
 
     Parameters
@@ -63,11 +68,12 @@ def random_effects_frame(mapping, params, bse, cov, q: float) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        Columns ``estimate``, ``std_err``, ``lower``, ``upper`` of variances and covariances, and
-        ``sd_corr``, ``sd_corr_lower``, ``sd_corr_upper`` of standard deviations and correlations.
+    names : list of str
+    values : ndarray, shape (number of random parameters, 7)
+        `RANDOM_COLUMNS`: estimate, standard error and limits of variances and covariances; estimate
+        and limits of standard deviations and correlations.
     """
-    rows, index = [], []
+    rows, names = [], []
     for position, pair in _entries(mapping):
         value, se = params[position], bse[position]
         if pair is None:
@@ -82,9 +88,8 @@ def random_effects_frame(mapping, params, bse, cov, q: float) -> pd.DataFrame:
                 r_se = np.nan
             other = (r, *fisher_limits(r, r_se, 1.0, q))
         rows.append((value, se, *limits, *other))
-        index.append(mapping.param_names[position])
-    columns = ["estimate", "std_err", "lower", "upper", "sd_corr", "sd_corr_lower", "sd_corr_upper"]
-    return pd.DataFrame(rows, index=index, columns=columns, dtype=float)
+        names.append(mapping.param_names[position])
+    return names, np.array(rows, dtype=float).reshape(-1, len(RANDOM_COLUMNS))
 
 
 def transformed_limits(mapping, params, bse, symmetric: np.ndarray, q: float) -> np.ndarray:

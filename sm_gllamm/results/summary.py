@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import textwrap
+import time
+from itertools import zip_longest
+from math import isnan
 
 import numpy as np
 import pandas as pd
-from statsmodels.iolib.summary import Summary, forg
+from statsmodels.iolib.summary import Summary
 from statsmodels.iolib.summary2 import Summary as Summary2
-from statsmodels.iolib.table import SimpleTable
-from statsmodels.iolib.tableformatting import fmt_params
+from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
+
+from sm_gllamm.results.tables import PlainTable
 
 __all__ = ["summary_tables", "summary_text", "wide_summary"]
 
-WIDTH = 78
-
 
 def cell(value: float, precision: int = 3) -> str:
-    """A number as statsmodels prints it; nothing for NaN."""
-    return "" if np.isnan(value) else forg(value, prec=precision)
+    """A number as statsmodels prints it (``statsmodels.iolib.summary.forg``); nothing for NaN."""
+    if isnan(value):
+        return ""
+    kind = "f" if 1e-4 <= abs(value) < 1e4 else "g"
+    return f"{value:{precision + 6}.{precision}{kind}}"
 
 
 def node_counts(quadrature) -> list[str]:
@@ -46,73 +51,93 @@ def method_name(results) -> str:
 
 
 def header(results) -> tuple[list, list]:
-    """Left and right half of the header, (label, [value]) pairs."""
-    family = results.model.family
+    """Left and right half of the header, (label, value) pairs."""
+    model, family = results.model, results.model.family
     left = [
-        ("Dep. Variable:", [str(results.model.endog_names)]),
-        ("Model:", None),
-        ("Family:", [type(family).__name__]),
-        ("Link:", [type(family.link).__name__]),
-        ("Method:", [method_name(results)]),
-        ("Covariance Type:", [results.cov_type]),
-        ("Converged:", ["yes" if results.converged else "NO"]),
-        ("Date:", None),
-        ("Time:", None),
+        ("Dep. Variable:", str(model.endog_names)),
+        ("Model:", type(model).__name__),
+        ("Family:", type(family).__name__),
+        ("Link:", type(family.link).__name__),
+        ("Method:", method_name(results)),
+        ("Covariance Type:", results.cov_type),
+        ("Converged:", "yes" if results.converged else "NO"),
     ]
     value = "Log-Likelihood:" if not results.settings.reml else "REML Log-Lik.:"
-    right = [("No. Observations:", [f"{results.nobs:g}"])]
-    right += [(f"No. {name}:", [str(count)]) for name, count in results.n_clusters.items()]
+    right = [("No. Observations:", f"{results.nobs:g}")]
+    right += [(f"No. {name}:", str(count)) for name, count in results.n_clusters.items()]
     right += [
-        ("Df Residuals:", [f"{results.df_resid:g}"]),
-        (value, [f"{results.llf:.5f}"]),
-        ("AIC:", [f"{results.aic:.3f}"]),
-        (f"BIC (n={results.nobs:g}):", [f"{results.bic:.3f}"]),
+        ("Df Residuals:", f"{results.df_resid:g}"),
+        (value, f"{results.llf:.5f}"),
+        ("AIC:", f"{results.aic:.3f}"),
+        (f"BIC (n={results.nobs:g}):", f"{results.bic:.3f}"),
     ]
     if not results.quadrature_exact:
-        counts = dict(zip(results.model.level_names, node_counts(results.quadrature), strict=True))
-        right += [(f"Nodes, {name}:", [counts[name]]) for name in results.n_clusters]
+        counts = dict(zip(model.level_names, node_counts(results.quadrature), strict=True))
+        right += [(f"Nodes, {name}:", counts[name]) for name in results.n_clusters]
         error = results.verdict.quadrature_error
-        right += [("Quadrature Error:", ["not known" if np.isnan(error) else f"{error:.1e}"])]
+        right += [("Quadrature Error:", "not known" if isnan(error) else f"{error:.1e}")]
     return left, right
 
 
-def coefficient_table(results, alpha: float, xname=None) -> SimpleTable:
+def header_table(results, title: str, yname: str | None) -> PlainTable:
+    """Table of the header, in statsmodels' two halves, with the time of day."""
+    left, right = header(results)
+    if yname is not None:
+        left[0] = (left[0][0], yname)
+    now = time.localtime()
+    left += [
+        ("Date:", time.strftime("%a, %d %b %Y", now)),
+        ("Time:", time.strftime("%H:%M:%S", now)),
+    ]
+    left, right = zip(*zip_longest(left, right, fillvalue=(" ", " ")), strict=True)
+    table = _labelled(left, title)
+    table.extend_right(
+        _labelled([(f"  {label}".ljust(21), value) for label, value in right], title)
+    )
+    return table
+
+
+def _labelled(items, title: str) -> PlainTable:
+    """A table of one column from (label, value) pairs."""
+    labels, values = zip(*items, strict=True)
+    return PlainTable([[value] for value in values], None, labels, title, txt_fmt=fmt_2cols)
+
+
+def coefficients(results, alpha: float) -> np.ndarray:
+    """Estimates, standard errors, test statistics, p-values and limits of the coefficients of exog."""
+    k = results.model.k_exog
+    columns = (results.params, results.bse, results.tvalues, results.pvalues)
+    limits = np.asarray(results.conf_int(alpha))
+    return np.column_stack([*(column[:k] for column in columns), limits[:k]])
+
+
+def coefficient_titles(results, alpha: float) -> list[str]:
+    """Titles of the columns of `coefficients` but for the first two."""
+    letter = "t" if results.use_t else "z"
+    return [letter, f"P>|{letter}|", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]"]
+
+
+def coefficient_table(results, alpha: float, xname=None) -> PlainTable:
     """Table of the coefficients of exog."""
     k = results.model.k_exog
     names = list(results.model.mapping.param_names[:k]) if xname is None else list(xname)[:k]
-    limits = np.asarray(results.conf_int(alpha))
-    letter = "t" if results.use_t else "z"
     rows = []
-    for i in range(k):
-        se = results.bse[i]
-        fixed = se == 0.0
-        p = results.pvalues[i]
-        rows.append(
-            [
-                cell(results.params[i], 4),
-                "" if fixed else cell(se),
-                "" if fixed else cell(results.tvalues[i]),
-                "" if fixed or np.isnan(p) else f"{p:#6.3f}",
-                "" if fixed else cell(limits[i, 0]),
-                "" if fixed else cell(limits[i, 1]),
-            ]
-        )
-    titles = ["coef", "std err", letter, f"P>|{letter}|", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]"]
-    return SimpleTable(rows, titles, names, txt_fmt=fmt_params)
+    for estimate, se, t, p, lower, upper in coefficients(results, alpha).tolist():
+        shown = [cell(se), cell(t), "" if isnan(p) else f"{p:#6.3f}", cell(lower), cell(upper)]
+        rows.append([cell(estimate, 4), *([""] * 5 if se == 0.0 else shown)])
+    titles = ["coef", "std err", *coefficient_titles(results, alpha)]
+    return PlainTable(rows, titles, names, txt_fmt=fmt_params)
 
 
-def random_table(results, alpha: float) -> SimpleTable:
+def random_table(results, alpha: float) -> PlainTable:
     """Table of the random part: variances and covariances with intervals, SDs and correlations."""
-    frame = results.random_effects_table(alpha)
+    names, values = results._random_part(alpha)
     rows = []
-    columns = (
-        frame[name].tolist() for name in ("estimate", "std_err", "lower", "upper", "sd_corr")
-    )
-    for estimate, se, lower, upper, sd_corr in zip(*columns, strict=True):
+    for estimate, se, lower, upper, sd_corr in values[:, :5].tolist():
         limits = ["", "", ""] if se == 0.0 else [cell(se), cell(lower), cell(upper)]
         rows.append([cell(estimate, 4), *limits, cell(sd_corr, 4)])
-    titles = ["estimate", "std err", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]", "SD/corr"]
-    return SimpleTable(rows, titles, list(frame.index), txt_fmt=fmt_params, title="Random effects")
+    titles = ["estimate", "std err", *coefficient_titles(results, alpha)[2:], "SD/corr"]
+    return PlainTable(rows, titles, names, txt_fmt=fmt_params, title="Random effects")
 
 
 def notes(results) -> list[str]:
@@ -155,16 +180,12 @@ def summary_text(results, yname=None, xname=None, title=None, alpha: float = 0.0
     -------
     statsmodels.iolib.summary.Summary
     """
-    left, right = header(results)
-    if yname is not None:
-        left[0] = ("Dep. Variable:", [yname])
     out = Summary()
-    out.add_table_2cols(
-        results, gleft=left, gright=right, title=title or results.title, yname=yname,
-        xname=list(results.model.mapping.param_names),
-    )  # fmt: skip
-    out.tables.append(coefficient_table(results, alpha, xname))
-    out.tables.append(random_table(results, alpha))
+    out.tables = [
+        header_table(results, title or results.title, yname),
+        coefficient_table(results, alpha, xname),
+        random_table(results, alpha),
+    ]
     out.add_extra_txt(
         ["Notes:", *(_wrapped(f"[{i}] {t}", WIDTH) for i, t in enumerate(notes(results), 1))]
     )
@@ -183,27 +204,16 @@ def summary_tables(results, alpha: float = 0.05) -> tuple[pd.DataFrame, pd.DataF
     -------
     coefficients, random : DataFrame
     """
-    k = results.model.k_exog
-    letter = "t" if results.use_t else "z"
-    limits = np.asarray(results.conf_int(alpha))[:k]
-    columns = np.column_stack(
-        [results.params[:k], results.bse[:k], results.tvalues[:k], results.pvalues[:k], limits]
-    )
-    titles = [
-        "Coef.",
-        "Std.Err.",
-        letter,
-        f"P>|{letter}|",
-        f"[{alpha / 2:g}",
-        f"{1 - alpha / 2:g}]",
-    ]
-    coefficients = pd.DataFrame(
-        columns, index=results.model.mapping.param_names[:k], columns=titles
+    titles = coefficient_titles(results, alpha)
+    fixed = pd.DataFrame(
+        coefficients(results, alpha),
+        index=results.model.mapping.param_names[: results.model.k_exog],
+        columns=["Coef.", "Std.Err.", *titles],
     )
     frame = results.random_effects_table(alpha)
     random = frame[["estimate", "std_err", "lower", "upper", "sd_corr"]].copy()
     random.columns = ["Estimate", "Std.Err.", titles[-2], titles[-1], "SD/Corr."]
-    return coefficients, random
+    return fixed, random
 
 
 def wide_summary(results, title=None, alpha: float = 0.05, float_format: str = "%.4f") -> Summary2:
@@ -221,11 +231,9 @@ def wide_summary(results, title=None, alpha: float = 0.05, float_format: str = "
     statsmodels.iolib.summary2.Summary
     """
     left, right = header(results)
-    left[1] = ("Model:", [type(results.model).__name__])
-    items = [(label, value) for label, value in left + right if value is not None]
     out = Summary2()
     out.add_title(title or results.title)
-    out.add_dict({label: value[0] for label, value in items}, ncols=2)
+    out.add_dict(dict(left + right), ncols=2)
     for frame in summary_tables(results, alpha):
         text = frame.map(lambda x: "" if np.isnan(x) else float_format % x)
         out.add_df(text, align="r")

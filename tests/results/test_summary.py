@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 from statsmodels.iolib.summary2 import summary_col
+from statsmodels.iolib.table import SimpleTable
 
 import sm_gllamm.formula.api as smgf
 from sm_gllamm.exceptions import BoundaryWarning
@@ -61,6 +62,17 @@ def test_other_layouts(binary, slope):
     assert "\\begin" in binary.summary().as_latex()
     assert "<table" in binary.summary().as_html()
     assert "var(Intercept|g)" in binary.summary().as_csv()
+
+
+def test_tables_are_drawn_as_statsmodels_draws_them(binary, slope):
+    for result in (binary, slope):
+        for table in result.summary().tables:
+            assert str(table) == SimpleTable.as_text(table)
+    table.insert_header_row(0, ["two\nlines", *"abcdef"[: len(table[0]) - 1]])
+    table.title = "A title"
+    assert str(table) == SimpleTable.as_text(table)
+    table[2].add_format("txt", colsep="|")
+    assert "|" in str(table)
 
 
 def test_summary_after_remove_data(sleep, tmp_path):
