@@ -1,6 +1,7 @@
 """Build the Cython extensions; everything else about the package stands in ``pyproject.toml``.
 
-Every ``sm_gllamm/**/*.pyx`` becomes one extension module. The integration kernel exists several
+Every ``sm_gllamm/**/*.pyx`` becomes one extension module. ``engine/_dispatch.pxi``, which calls the
+density of a row by its code, is written from the table in ``responses/densities.py``. The integration kernel exists several
 times: ``engine/_kernel_base.pyx``, ``_kernel_v3.pyx`` and ``_kernel_v4.pyx`` include the same text
 and are compiled for the plain machine and for two levels of x86-64, so that one installation runs
 well on every processor (the engine picks one when it is imported).
@@ -11,6 +12,7 @@ SM_GLLAMM_KERNELS : comma-separated subset of ``base,v3,v4``
     Build only these copies of the kernel. For developers who want a short build.
 """
 
+import ast
 import os
 import sys
 import sysconfig
@@ -24,12 +26,8 @@ from setuptools import Extension, setup
 PACKAGE = Path("sm_gllamm")
 KERNEL_ROOMS = (PACKAGE / "engine", PACKAGE / "responses")
 KERNEL_PREFIX = "_kernel_"
-INCLUDED = [
-    str(path)
-    for room in KERNEL_ROOMS
-    for path in sorted(room.iterdir())
-    if path.suffix in (".pxi", ".pxd", ".h")
-]
+DENSITIES = PACKAGE / "responses" / "densities.py"
+DISPATCH = PACKAGE / "engine" / "_dispatch.pxi"
 
 DIRECTIVES = {
     "language_level": 3,
@@ -59,6 +57,76 @@ def has_instruction_sets():
     return target.endswith(("x86_64", "amd64")) and sys.platform != "win32" and not crossing
 
 
+#: Members of a Density by number of slots, in the order in which the kernel stores them.
+STORED = [("g", "h"), ("g1", "h1", "h11"), ("g2", "h2", "h12", "h22"), ("g3", "h3", "h13", "h23", "h33")]
+
+DISPATCH_TEXT = """# Written by setup.py from responses/densities.py: calls the density of a row by its code.
+{cimports}
+
+
+cdef void density_values(int code, double y, double m, double e, double w, const double *t,
+                         in_ptr nu, int k, out_ptr acc) noexcept nogil:
+    \"\"\"acc += w log f(y | nu) at every node.\"\"\"
+    cdef int i
+    cdef double t1 = t[0], t2 = t[1], t3 = t[2]
+{values}
+
+
+cdef void density_derivatives(int code, double y, double m, double e, double w, const double *t,
+                              in_ptr nu, int k, out_ptr acc, out_ptr out) noexcept nogil:
+    \"\"\"acc += w log f; w times the derivatives into rows of `out`, k apart.\"\"\"
+    cdef int i
+    cdef double t1 = t[0], t2 = t[1], t3 = t[2]
+    cdef Density r
+{derivatives}
+
+
+cdef void density_rows(int code, in_ptr y, in_ptr m, in_ptr e, in_ptr t, int slots, in_ptr nu, int k,
+                       out_ptr f, out_ptr g, out_ptr h) noexcept nogil:
+    \"\"\"log f and its two derivatives in nu of k rows, each at its own nu.\"\"\"
+    cdef int i
+    cdef Density r
+{rows}
+"""
+
+
+def write_dispatch():
+    """The kernel's dispatch over densities, if it is not up to date."""
+    tree = ast.parse(DENSITIES.read_text(encoding="utf-8"))
+    table = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DENSITIES"
+    )
+    files = {}
+    values, derivatives, rows = [], [], []
+    for code, (name, file, slots) in enumerate(table):
+        files.setdefault(file, []).append(name)
+        test = f"    {'if' if code == 0 else 'elif'} code == {code}:  # {name}"
+        loop = ["        for i in range(k):"]
+        call = f"{name}(y, m, e, nu[i], t1, t2, t3)"
+        values += [test, *loop, f"            acc[i] += w * {call}.f"]
+        members = [member for group in STORED[: slots + 1] for member in group]
+        derivatives += [test, *loop, f"            r = {call}", "            acc[i] += w * r.f"]
+        derivatives += [
+            f"            out[{place} * k + i] = w * r.{member}"
+            for place, member in enumerate(members)
+        ]
+        own = [f"t[i * slots + {s}]" if s < slots else "0.0" for s in range(3)]
+        rows += [test, *loop, f"            r = {name}(y[i], m[i], e[i], nu[i], {', '.join(own)})"]
+        rows += [f"            {member}[i] = r.{member}" for member in "fgh"]
+    cimports = [
+        f"from sm_gllamm.responses.{file} cimport (\n    " + ",\n    ".join(names) + ",\n)"
+        for file, names in files.items()
+    ]
+    text = DISPATCH_TEXT.format(
+        cimports="\n".join(cimports), values="\n".join(values),
+        derivatives="\n".join(derivatives), rows="\n".join(rows),
+    )  # fmt: skip
+    if not DISPATCH.exists() or DISPATCH.read_text(encoding="utf-8") != text:
+        DISPATCH.write_text(text, encoding="utf-8")
+
+
 def wanted_kernels():
     """Names of the copies of the kernel to build."""
     available = set(INSTRUCTION_SETS) if has_instruction_sets() else {"base"}
@@ -71,6 +139,16 @@ def wanted_kernels():
     return names & available
 
 
+def included():
+    """Files that a kernel's source includes: a change in any of them means a new build."""
+    return [
+        str(path)
+        for room in KERNEL_ROOMS
+        for path in sorted(room.iterdir())
+        if path.suffix in (".pxi", ".pxd", ".h")
+    ]
+
+
 def extension(source, kernel=None):
     """One extension module; `kernel` names the instruction set of a copy of the kernel."""
     windows = sys.platform == "win32"
@@ -81,7 +159,7 @@ def extension(source, kernel=None):
         include_dirs=[str(room) for room in KERNEL_ROOMS],
         libraries=["m"] if sys.platform.startswith("linux") else [],
         extra_compile_args=flags,
-        depends=INCLUDED,
+        depends=included(),
         # A compiler too old for an instruction set must not stop the installation: base remains.
         optional=kernel in ("v3", "v4"),
     )
@@ -101,6 +179,7 @@ def extensions():
     return sorted(found, key=lambda ext: KERNEL_PREFIX not in ext.name)
 
 
+write_dispatch()
 setup(
     ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, build_dir="build/cython"),
     options={"build_ext": {"parallel": 2}},

@@ -15,9 +15,10 @@ PACKAGE = Path(__file__).parent.parent / "sm_gllamm"
 MAY_IMPORT = {
     "responses": set(),
     "engine": {"responses"},
-    "mapping": {"engine"},
+    "preparation": set(),
+    "mapping": {"engine", "preparation", "responses"},
     "likelihood": {"mapping", "engine"},
-    "estimation": set(),
+    "estimation": {"responses"},
     "inference": set(),
     "survey": {"inference"},
     "specification": {"mapping", "engine", "responses"},
@@ -34,16 +35,17 @@ MAY_IMPORT = {
         "prediction",
         "results",
         "responses",
+        "preparation",
     },
     "datasets": set(),
-    "api": {"models", "estimation", "responses", "results", "survey", "datasets"},
+    "api": {"models", "estimation", "responses", "results", "survey", "datasets", "preparation"},
     "formula": {"models"},
 }
 OPEN_TO_ALL = {"exceptions", "_typing"}
 
 # Libraries that only some rooms may know.
 CONFINED = {
-    "patsy": {"specification"},
+    "patsy": {"specification", "models"},
     "formulaic": {"specification"},
     "matplotlib": {"plotting"},
     "pandas": {
@@ -54,6 +56,7 @@ CONFINED = {
         "prediction",
         "results",
         "models",
+        "preparation",
     },
 }
 NAMELESS = {"utils", "misc", "helpers", "common"}

@@ -30,6 +30,17 @@ cdef const idx *indices(array) except? NULL:
     return &x[0] if x.shape[0] > 0 else NULL
 
 
+cdef const int *codes_of(array, idx size) except? NULL:
+    """Pointer to a C-contiguous intc array, NULL for None."""
+    if array is None:
+        return NULL
+    cdef const int[::1] x
+    if array.dtype != np.intc or not array.flags.c_contiguous or array.size != size:
+        raise ValueError("the kernel needs C-contiguous intc arrays, one entry a row (and slot)")
+    x = array.reshape(-1)
+    return &x[0] if x.shape[0] > 0 else NULL
+
+
 cdef class Rule:
     """Nodes of every level: arrays z (q_l, padded), log weights and signs. See engine.rules."""
 
@@ -86,25 +97,34 @@ cdef class Kernel:
     cdef readonly tuple dimensions
 
     def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
-                 active_channel, offsets, weights, dimensions, dispersion):
+                 active_channel, offsets, weights, dimensions, n_slots=0, slot_channel=None,
+                 slot_base=None, n_constants=0, set_size=None, entry=None, link=None, part=None):
         cdef int level
         cdef idx n = len(y), first = 0
         self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
-                     active_channel, list(offsets), list(weights)]
+                     active_channel, list(offsets), list(weights), slot_channel, slot_base, set_size,
+                     entry, link, part]
         if not 1 <= len(offsets) <= MAX_LEVELS or len(weights) != len(offsets) or len(dimensions) != len(offsets):
             raise ValueError(f"between 1 and {MAX_LEVELS} levels, each with offsets, weights and dimension")
         if family.dtype != np.intc or family.shape != (n,) or not family.flags.c_contiguous:
             raise ValueError("family must be a C-contiguous intc array, one code a row")
-        if n and (family.min() < 0 or family.max() > GAUSSIAN_LOG):
+        if n and (family.min() < COMPOSITE_GAUSSIAN or family.max() >= len(SLOTS_NEEDED)):
             raise ValueError("unknown family code")
-        if n and family.max() >= GAUSSIAN_IDENTITY and not dispersion:
-            raise ValueError("gaussian rows need a dispersion")
+        if not 0 <= n_slots <= MAX_SLOTS:
+            raise ValueError(f"a row has at most {MAX_SLOTS} slots")
+        for code in np.unique(family):
+            if n_slots < (SLOTS_NEEDED[code] if code >= 0 else code == COMPOSITE_GAUSSIAN):
+                raise ValueError(f"rows of family {code} need more slots")
         for array in (y, trials, constant):
             if array is None or array.shape != (n,):
                 raise ValueError("row arrays must have one value a row")
-        for array in (row_weight, base):
+        for array in (row_weight, base, entry, part):
             if array is not None and array.shape != (n,):
                 raise ValueError("row arrays must have one value a row")
+        if slot_base is not None and slot_base.shape != (n, n_slots):
+            raise ValueError("slot_base must have one value a row and slot")
+        if slot_channel is None and n_constants != n_slots:
+            raise ValueError("without slot_channel there is one channel a slot")
         if design.dtype != np.float64 or design.ndim != 2 or design.shape[0] != n:
             raise ValueError("design must be float64 with one row a row of data")
         if design.strides[0] % sizeof(double) or design.strides[1] % sizeof(double):
@@ -117,25 +137,42 @@ cdef class Kernel:
         self.data.d = design.shape[1]
         self.data.q = sum(dimensions)
         self.data.n_levels = len(offsets)
-        self.data.dispersion = 1 if dispersion else 0
+        slots_needed = np.array(SLOTS_NEEDED, dtype=np.intc)
+        self.kept.append(slots_needed)
+        self.data.density_slots = codes_of(slots_needed, len(SLOTS_NEEDED))
+        self.data.n_slots = n_slots
+        self.data.n_constants = n_constants
+        self.data.fixed_slots = 1 if slot_channel is None else 0
         self.data.n_active = len(active_column)
-        self.data.n_channels = 1 + self.data.q + self.data.dispersion
+        self.data.n_channels = 1 + self.data.q + self.data.n_slots
         if active_column.ndim != 1 or active_channel.shape != active_column.shape:
             raise ValueError("one column and one channel an active entry")
         if self.data.n_active and (
             active_column.min() < -1 or active_column.max() >= design.shape[1]
-            or active_channel.min() < 0 or active_channel.max() >= self.data.n_channels
+            or active_channel.min() < 0 or active_channel.max() > self.data.q + n_constants
         ):
             raise ValueError("active entries point outside the design or the channels")
         others = np.flatnonzero(active_channel)
         self.data.leading = others[0] if len(others) else self.data.n_active
-        self.data.constant_column = 1 if self.data.n_active and active_column.min() < 0 else 0
+        if slot_channel is not None and slot_channel.size and (
+            slot_channel.max() > self.data.q + n_constants
+            or np.any((slot_channel >= 0) & (slot_channel <= self.data.q))
+        ):
+            raise ValueError("slots need a channel of a constant, or -1")
+        self.find_pairs(active_column, active_channel)
+        self.check_sets(family, set_size, link, part, offsets[0])
         self.data.family = &codes[0] if n else NULL
         self.data.y = flat(y)
         self.data.trials = flat(trials)
         self.data.constant = flat(constant)
         self.data.row_weight = flat(row_weight)
         self.data.base = flat(base)
+        self.data.entry = flat(entry)
+        self.data.part = flat(part)
+        self.data.slot_base = flat(slot_base)
+        self.data.slot_channel = codes_of(slot_channel, n * n_slots)
+        self.data.set_size = codes_of(set_size, n)
+        self.data.link = codes_of(link, n)
         # any memory layout: a data frame's block is not copied
         if design.size:
             matrix = design
@@ -159,25 +196,67 @@ cdef class Kernel:
             first += dimensions[level]
         self.n_clusters = tuple(offset.shape[0] - 1 for offset in offsets)
         self.dimensions = tuple(dimensions)
-        a, b, tau = np.zeros(n), np.zeros((n, self.data.q)), np.zeros(n if dispersion else 0)
-        self.predictors = (a, b, tau)
+        # two more: a density is handed three slots, of which it reads those that it has
+        a, b, slots = np.zeros(n), np.zeros((n, self.data.q)), np.zeros(n * n_slots + MAX_SLOTS)
+        self.predictors = (a, b, slots)
         self.data.a = writable(a)
         self.data.b = writable(b)
-        self.data.tau = writable(tau) if dispersion else NULL
+        self.data.slots = writable(slots)
         self.largest_leaf = int(np.max(np.diff(offsets[0])))
 
+    cdef void find_pairs(self, active_column, active_channel) except *:
+        """Number the different pairs of column and predictor among the active entries."""
+        predictor = np.where(active_channel > self.data.q, active_channel, 0)
+        pairs, pair = np.unique(np.column_stack([active_column, predictor]), axis=0, return_inverse=True)
+        kept = [np.ascontiguousarray(x, dtype=np.intp) for x in (pair.reshape(-1), pairs[:, 0], pairs[:, 1])]
+        self.kept.append(kept)
+        self.data.n_pairs = len(pairs)
+        self.data.active_pair, self.data.pair_column, self.data.pair_channel = (
+            indices(kept[0]), indices(kept[1]), indices(kept[2]))
+
+    cdef void check_sets(self, family, set_size, link, part, leaf_offsets) except *:
+        """Responses of several rows must lie within clusters, and composite ones need links and weights."""
+        self.data.largest_set = 1
+        self.data.n_stored = (2, 5, 9, 14)[self.data.n_slots]
+        if not np.any(family < 0):
+            if set_size is not None:
+                raise ValueError("set_size goes with responses that own several rows")
+            return
+        self.data.n_stored += 2
+        if set_size is None or set_size.shape != family.shape or set_size.dtype != np.intc:
+            raise ValueError("set_size must be an intc array, one entry a row")
+        firsts = np.flatnonzero(set_size)
+        sizes = set_size[firsts]
+        if (set_size.min() < 0 or len(firsts) == 0 or firsts[0] != 0
+                or np.any(np.append(firsts[1:], len(family)) != firsts + sizes)):
+            raise ValueError("set_size must count the rows of each response in its first row, 0 in others")
+        if np.any(np.repeat(family[firsts], sizes) != family):
+            raise ValueError("the rows of a response have one family")
+        if np.any(set_size[leaf_offsets[:-1]] == 0):
+            raise ValueError("a response lies in one cluster")
+        if np.any((family >= 0) & (set_size != 1)):
+            raise ValueError("this family has one row a response")
+        if np.any(family < CHOICE):
+            if link is None or part is None or link.shape != family.shape or link.dtype != np.intc:
+                raise ValueError("composite responses need a link and a weight a row")
+            if link.min() < 0 or link.max() > LINK_SQRT:
+                raise ValueError("unknown link code")
+        self.data.largest_set = sizes.max()
+
     def set_predictors(self, const double[::1] phi, idx start, idx stop):
-        """Compute a, b and tau of rows start:stop from values of the active entries. Not while another
+        """Compute a, b and the slots of rows start:stop from values of the active entries. Not while another
         thread evaluates these rows."""
         if phi.shape[0] != self.data.n_active or not 0 <= start <= stop <= self.data.n:
             raise ValueError("phi needs one value an active entry, rows must exist")
-        cdef idx i, t, channel, column, q = self.data.q
+        cdef idx i, t, channel, column, slot, q = self.data.q
+        cdef int n_slots = self.data.n_slots
         cdef double x
         with nogil:
             for i in range(start, stop):
                 self.data.a[i] = self.data.base[i] if self.data.base != NULL else 0.0
-                if self.data.dispersion:
-                    self.data.tau[i] = 0.0
+                for slot in range(n_slots):
+                    self.data.slots[i * n_slots + slot] = (
+                        self.data.slot_base[i * n_slots + slot] if self.data.slot_base != NULL else 0.0)
                 for t in range(q):
                     self.data.b[i * q + t] = 0.0
                 for t in range(self.data.n_active):
@@ -188,8 +267,12 @@ cdef class Kernel:
                         self.data.a[i] += x
                     elif channel <= q:
                         self.data.b[i * q + channel - 1] += x
+                    elif self.data.fixed_slots:
+                        self.data.slots[i * n_slots + channel - q - 1] += x
                     else:
-                        self.data.tau[i] += x
+                        for slot in range(n_slots):
+                            if self.data.slot_channel[i * n_slots + slot] == channel:
+                                self.data.slots[i * n_slots + slot] += x
 
     cdef Place place_of(self, placement) except *:
         cdef Place place
@@ -295,9 +378,9 @@ cdef class Kernel:
             free(h)
             free_scratch(&self.data, s)
 
-    def posterior(self, clusters, Rule rule, placement, moments, rows):
+    def posterior(self, clusters, Rule rule, placement, moments, rows, link, shift=None, slope=None):
         """Add posterior moments to `moments` (a tuple a level: mean, second, residual, residual2) and to
-        `rows` (E[nu], E[nu^2], E[mean response]) of the given top clusters."""
+        `rows` (E[nu], E[nu^2], E[inverse link of shift + slope nu]) of the given top clusters."""
         cdef const idx *which = self.check_clusters(clusters)
         cdef idx count = clusters.shape[0], c
         cdef Place place = self.place_of(placement)
@@ -322,12 +405,45 @@ cdef class Kernel:
         m.row_nu = writable(rows[0])
         m.row_nu2 = writable(rows[1])
         m.row_mean = writable(rows[2])
+        if link is None or link.shape != (self.data.n,) or (self.data.n and not (
+                0 <= link.min() and link.max() <= LINK_SQRT)):
+            raise ValueError("link needs one code of a link a row")
+        for array in (shift, slope):
+            if array is not None and array.shape != (self.data.n,):
+                raise ValueError("shift and slope need one value a row")
+        m.link = codes_of(link, self.data.n)
+        m.shift = flat(shift)
+        m.slope = flat(slope)
         cdef Scratch *s
         with nogil:
             s = new_scratch(&self.data, &rule.nodes, self.largest_leaf, 0)
             for c in range(count):
                 posterior(&self.data, &rule.nodes, &place, s, &m, self.data.n_levels - 1, which[c], 1.0)
             free_scratch(&self.data, s)
+
+
+def density_table(int code, const double[::1] y, const double[::1] m, const double[::1] e,
+                  const double[::1] nu, const double[:, ::1] t):
+    """log f of single rows and its derivatives in nu and the slots t (n, 3): f, g, g1, g2, g3, h, h1, h2,
+    h3, h11, h12, h13, h22, h23, h33 in the columns of an array."""
+    cdef idx n = y.shape[0], i, s, r
+    cdef double stored[14]
+    cdef double f
+    cdef int *place = [0, 4, 1, 5, 8, 2, 6, 9, 11, 3, 7, 10, 12, 13]
+    if not 0 <= code < len(SLOTS_NEEDED):
+        raise ValueError("unknown family code")
+    if not (m.shape[0] == n and e.shape[0] == n and nu.shape[0] == n and t.shape[0] == n and t.shape[1] == 3):
+        raise ValueError("all arguments need one row a response")
+    out = np.zeros((n, 15))
+    cdef double[:, ::1] target = out
+    cdef int members = (2, 5, 9, 14)[SLOTS_NEEDED[code]]
+    for i in range(n):
+        f = 0.0
+        density_derivatives(code, y[i], m[i], e[i], 1.0, &t[i, 0], &nu[i], 1, &f, stored)
+        target[i, 0] = f
+        for r in range(members):
+            target[i, 1 + place[r]] = stored[r]
+    return out
 
 
 def exp_log_erfc(x):

@@ -54,66 +54,24 @@ cdef void leaf_nodes(const Data *data, const NodeSet *rule, const Place *place, 
             lp[k] -= 0.5 * node[k] * node[k]
 
 
-cdef inline void row_nu(const Data *data, Scratch *s, idx i, idx kp) noexcept nogil:
-    """nu of row i at every node of the leaf."""
-    cdef idx q0 = data.ql[0], q = data.q, r, k
-    cdef double base = data.a[i], loading
-    cdef const double *b = data.b + i * q
-    cdef out_ptr nu = s.nu
-    cdef in_ptr node
-    for r in range(q0, q):
-        base += b[r] * s.u[r]
-    loading = b[0]
-    node = s.nodes
-    for k in range(kp):
-        nu[k] = base + loading * node[k]
-    for r in range(1, q0):
-        loading = b[r]
-        node = s.nodes + r * kp
-        for k in range(kp):
-            nu[k] += loading * node[k]
-
-
-cdef inline void row_derivatives(const Data *data, Scratch *s, idx i, idx kp, double *slot, double *acc) noexcept nogil:
-    """Derivatives of row i at every node into `slot`; log f is added to `acc`."""
-    cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
-    cdef double tau = data.tau[i] if data.dispersion else 0.0
-    row_nu(data, s, i, kp)
-    if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
-        bernoulli_derivatives(data.y[i], s.nu, <int> kp, acc, s.product, slot, slot + kp)
-        count_factor(s, kp)
-    else:
-        add_derivatives(data.family[i], data.y[i], data.trials[i], w, tau, s.nu, <int> kp, acc, slot, slot + kp)
-    if data.dispersion:
-        dispersion_derivatives(data.family[i], data.y[i], w, tau, s.nu, slot, <int> kp,
-                               slot + 2 * kp, slot + 3 * kp, slot + 4 * kp)
-
-
 cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scratch *s, idx j,
                  int want, double *score, double *hess) noexcept nogil:
     """Log-likelihood of leaf j given the latent variables above; adds nothing, overwrites score and hess."""
-    cdef idx i0 = data.offset[0][j], i1 = data.offset[0][j + 1], i, k
+    cdef idx i0 = data.offset[0][j], i1 = data.offset[0][j + 1], i = i0, k, size
     cdef idx kp = rule.padded[0]
-    cdef double constant = 0.0, value, w, tau
-    cdef double *slot
+    cdef double constant = 0.0, value
     leaf_nodes(data, rule, place, s, j)
     for k in range(kp):
         s.product[k] = 1.0
     s.factors = 0
-    for i in range(i0, i1):
-        w = data.row_weight[i] if data.row_weight != NULL else 1.0
-        constant += w * data.constant[i]
+    while i < i1:
+        size = response_size(data, i)
+        constant += data.constant[i] * (data.row_weight[i] if data.row_weight != NULL else 1.0)
         if want:
-            k = i - i0 if i - i0 < s.store_rows else s.store_rows
-            row_derivatives(data, s, i, kp, s.store + k * kp * s.n_der, s.log_post)
+            response_derivatives(data, s, i, kp, stored_at(data, s, i - i0, size, kp), s.log_post)
         else:
-            tau = data.tau[i] if data.dispersion else 0.0
-            row_nu(data, s, i, kp)
-            if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
-                bernoulli_values(data.y[i], s.nu, <int> kp, s.log_post, s.product)
-                count_factor(s, kp)
-            else:
-                add_values(data.family[i], data.y[i], data.trials[i], w, tau, s.nu, <int> kp, s.log_post)
+            response_values(data, s, i, kp)
+        i += size
     if s.factors:
         flush(s, kp)
     value = normalise(kp, rule.sign[0], s.log_post, s.post) + constant
@@ -122,80 +80,46 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
     return value
 
 
+cdef inline double *stored_at(const Data *data, Scratch *s, idx row, idx size, idx kp) noexcept nogil:
+    """Where a response's derivatives are kept: past the budget all in one place, to be computed again."""
+    if row + size > s.store_rows:
+        row = s.store_rows
+    return s.store + row * kp * data.n_stored
+
+
 cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, idx i1,
                      int want, double *score, double *hess) noexcept nogil:
     """Score and Hessian of a leaf from the posterior node weights (Louis' identity)."""
-    cdef idx kp = rule.padded[0], na = data.n_active, nch = data.n_channels, q = data.q, d = data.d
-    cdef idx i, t, v, k, c, nz, channel
-    cdef double x, total
-    cdef double *slot
+    cdef idx kp = rule.padded[0], na = data.n_active, q = data.q
+    cdef idx i = i0, t, v, k, size, row, channel
+    cdef double x
+    cdef double *stored
     cdef out_ptr target
     cdef in_ptr source
     memset(score, 0, na * sizeof(double))
     if want >= 2:
         memset(hess, 0, na * na * sizeof(double))
-        memset(s.column_score, 0, 2 * (d + 1) * kp * sizeof(double))
-    for i in range(i0, i1):
-        k = i - i0
-        if k >= s.store_rows:
-            k = s.store_rows
-            row_derivatives(data, s, i, kp, s.store + k * kp * s.n_der, s.weighted)
-        slot = s.store + k * kp * s.n_der
-        row_expectations(data, s, kp, slot, want)
-        nz = 0
-        for t in range(na):
-            x = design_entry(data, i, data.active_column[t])
-            if x != 0.0:
-                s.row_value[nz] = x
-                s.row_index[nz] = t
-                nz += 1
-                score[t] += x * s.e1[data.active_channel[t]]
-        if want < 2:
-            continue
-        if nz == na:
-            # the usual case, dense: the coefficients' block is a plain rank-one update
-            for t in range(na):
-                channel = data.active_channel[t]
-                target = hess + t * na
-                x = s.row_value[t] * s.e2[channel * nch]
-                v = t + 1 if t < data.leading else data.leading
-                for c in range(v):
-                    target[c] += x * s.row_value[c]
-                for v in range(data.leading, t + 1):
-                    target[v] += (s.row_value[t] * s.row_value[v]
-                                  * s.e2[channel * nch + data.active_channel[v]])
-        else:
-            for t in range(nz):
-                channel = data.active_channel[s.row_index[t]]
-                for v in range(t + 1):
-                    hess[s.row_index[t] * na + s.row_index[v]] += (
-                        s.row_value[t] * s.row_value[v]
-                        * s.e2[channel * nch + data.active_channel[s.row_index[v]]])
-        # one node has no variance of scores
-        if kp == 1:
-            continue
-        source = slot
-        for c in range(d + data.constant_column):
-            x = design_entry(data, i, c if c < d else -1)
-            if x != 0.0:
-                target = s.column_score + c * kp
-                for k in range(kp):
-                    target[k] += x * source[k]
-        if data.dispersion:
-            source = slot + 2 * kp
-            for c in range(d + data.constant_column):
-                x = design_entry(data, i, c if c < d else -1)
-                if x != 0.0:
-                    target = s.column_score + (d + 1 + c) * kp
-                    for k in range(kp):
-                        target[k] += x * source[k]
+        memset(s.pair_score, 0, data.n_pairs * kp * sizeof(double))
+    while i < i1:
+        size = response_size(data, i)
+        stored = stored_at(data, s, i - i0, size, kp)
+        if i - i0 + size > s.store_rows:
+            # log f has been added: it goes where nobody reads it
+            response_derivatives(data, s, i, kp, stored, s.weighted)
+        if size > 1 and want >= 2:
+            memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
+        for row in range(size):
+            add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, size > 1, score, hess)
+        if size > 1 and want >= 2:
+            across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, hess)
+        i += size
+    # one node has no variance of scores
     if want < 2 or kp == 1:
         return
     # posterior variance of the node scores
     for t in range(na):
         channel = data.active_channel[t]
-        c = data.active_column[t] if data.active_column[t] >= 0 else d
-        source = s.column_score + (c if channel <= q else d + 1 + c) * kp
+        source = s.pair_score + data.active_pair[t] * kp
         target = s.node_score + t * kp
         if channel == 0 or channel > q:
             for k in range(kp):
@@ -214,24 +138,124 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
             hess[t * na + v] += sm_dot(s.weighted, s.node_score + v * kp, <int> kp)
 
 
-cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *slot, int want) noexcept nogil:
-    """Posterior expectations of a row's derivatives times products of channels, into e1 and e2."""
-    cdef idx q0 = data.ql[0], q = data.q, nch = data.n_channels, r, c, k
+cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *stored, int want,
+                  bint in_set, double *score, double *hess) noexcept nogil:
+    """A row's share of score and Hessian, and of the scores by node."""
+    cdef idx na = data.n_active, nch = data.n_channels, q = data.q, t, v, k, c, nz = 0, channel
+    cdef double x
+    cdef out_ptr target
+    cdef in_ptr source
+    row_expectations(data, s, kp, stored, want)
+    if not data.fixed_slots:
+        for c in range(data.n_slots):
+            channel = data.slot_channel[i * data.n_slots + c]
+            if channel >= 0:
+                s.slot_of[channel - q - 1] = q + 1 + c
+    for t in range(na):
+        channel = data.active_channel[t]
+        if channel > q:
+            channel = s.slot_of[channel - q - 1]
+            if channel < 0:
+                continue
+        x = design_entry(data, i, data.active_column[t])
+        if x != 0.0:
+            s.row_value[nz] = x
+            s.row_index[nz] = t
+            s.row_channel[nz] = channel
+            nz += 1
+            score[t] += x * s.e1[channel]
+    if want >= 2:
+        if nz == na:
+            # the usual case, dense: the coefficients' block is a plain rank-one update
+            for t in range(na):
+                channel = s.row_channel[t]
+                target = hess + t * na
+                x = s.row_value[t] * s.e2[channel * nch]
+                v = t + 1 if t < data.leading else data.leading
+                for c in range(v):
+                    target[c] += x * s.row_value[c]
+                for v in range(data.leading, t + 1):
+                    target[v] += s.row_value[t] * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]]
+        else:
+            for t in range(nz):
+                channel = s.row_channel[t]
+                for v in range(t + 1):
+                    hess[s.row_index[t] * na + s.row_index[v]] += (
+                        s.row_value[t] * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]])
+        for t in range(data.n_pairs):
+            channel = data.pair_channel[t]
+            source = stored
+            if channel > 0:
+                channel = s.slot_of[channel - q - 1]
+                if channel < 0:
+                    continue
+                source = stored + stored_slot(channel - q - 1) * kp
+            x = design_entry(data, i, data.pair_column[t])
+            if x == 0.0:
+                continue
+            target = s.pair_score + t * kp
+            for k in range(kp):
+                target[k] += x * source[k]
+            if in_set and data.pair_channel[t] == 0:
+                source = stored + (data.n_stored - 2) * kp
+                target = s.set_score + t * kp
+                for k in range(kp):
+                    target[k] += x * source[k]
+    if not data.fixed_slots:
+        for c in range(data.n_slots):
+            channel = data.slot_channel[i * data.n_slots + c]
+            if channel >= 0:
+                s.slot_of[channel - q - 1] = -1
+
+
+cdef void across_rows(const Data *data, Scratch *s, idx kp, const double *kappa, double *hess) noexcept nogil:
+    """What the second derivatives across the rows of one response add: E[kappa (sum v x)(sum v x)']."""
+    cdef idx na = data.n_active, q = data.q, t, v, k, channel
+    cdef double x
+    cdef out_ptr target
+    cdef in_ptr source
+    for t in range(na):
+        channel = data.active_channel[t]
+        if channel > q:
+            continue
+        source = s.set_score + data.active_pair[t] * kp
+        target = s.node_score + t * kp
+        if channel > 0 and channel <= data.ql[0]:
+            for k in range(kp):
+                target[k] = source[k] * s.nodes[(channel - 1) * kp + k]
+        else:
+            x = 1.0 if channel == 0 else s.u[channel - 1]
+            for k in range(kp):
+                target[k] = source[k] * x
+    for t in range(na):
+        if data.active_channel[t] > q:
+            continue
+        for k in range(kp):
+            s.weighted[k] = s.post[k] * kappa[k] * s.node_score[t * kp + k]
+        for v in range(t + 1):
+            if data.active_channel[v] <= q:
+                hess[t * na + v] += sm_dot(s.weighted, s.node_score + v * kp, <int> kp)
+
+
+cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *stored, int want) noexcept nogil:
+    """Posterior expectations of a row's derivatives times products of its channels, into e1 and e2."""
+    cdef idx q0 = data.ql[0], q = data.q, nch = data.n_channels, r, c, k, slot, other
     cdef int kk = <int> kp
+    cdef const double *mixed
     cdef double x
     cdef double *post = s.post
     cdef double *weighted = s.weighted
-    s.e1[0] = sm_dot(post, slot, kk)
+    s.e1[0] = sm_dot(post, stored, kk)
     for r in range(q0):
-        s.e1[r + 1] = sm_dot3(post, slot, s.nodes + r * kp, kk)
+        s.e1[r + 1] = sm_dot3(post, stored, s.nodes + r * kp, kk)
     for r in range(q0, q):
         s.e1[r + 1] = s.e1[0] * s.u[r]
-    if data.dispersion:
-        s.e1[q + 1] = sm_dot(post, slot + 2 * kp, kk)
+    for slot in range(data.n_slots):
+        s.e1[q + 1 + slot] = sm_dot(post, stored + stored_slot(slot) * kp, kk)
     if want < 2:
         return
     for k in range(kp):
-        weighted[k] = post[k] * slot[kp + k]
+        weighted[k] = post[k] * stored[kp + k]
     s.e2[0] = 0.0
     for k in range(kp):
         s.e2[0] += weighted[k]
@@ -245,14 +269,17 @@ cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *s
             s.e2[(r + 1) * nch + c + 1] = s.e2[c + 1] * s.u[r]
         for c in range(q0, r + 1):
             s.e2[(r + 1) * nch + c + 1] = s.e2[0] * s.u[r] * s.u[c]
-    if data.dispersion:
-        x = sm_dot(post, slot + 3 * kp, kk)
-        s.e2[q + 1] = x
+    for slot in range(data.n_slots):
+        mixed = stored + (stored_slot(slot) + 1) * kp
+        k = q + 1 + slot
+        x = sm_dot(post, mixed, kk)
+        s.e2[k] = x
         for r in range(q0):
-            s.e2[(q + 1) * nch + r + 1] = sm_dot3(post, slot + 3 * kp, s.nodes + r * kp, kk)
+            s.e2[k * nch + r + 1] = sm_dot3(post, mixed, s.nodes + r * kp, kk)
         for r in range(q0, q):
-            s.e2[(q + 1) * nch + r + 1] = x * s.u[r]
-        s.e2[(q + 1) * nch + q + 1] = sm_dot(post, slot + 4 * kp, kk)
+            s.e2[k * nch + r + 1] = x * s.u[r]
+        for other in range(slot + 1):
+            s.e2[k * nch + q + 1 + other] = sm_dot(post, mixed + (other + 1) * kp, kk)
     for r in range(nch):
         if r > 0:
             s.e2[r * nch] = s.e2[r]

@@ -7,8 +7,9 @@
 # nodes shifted linearly in the latent variables above it.
 #
 # What is differentiated.  The engine knows nothing of models: nu_i = offset_i + D_i' Phi (1, u). An "active"
-# entry t of Phi is (column of D, channel); channel 0 is the constant 1, channel r > 0 is u_r, and channel
-# q + 1 is the second predictor of a row (log dispersion). Score and Hessian are taken with respect to
+# entry t of Phi is (column of D, channel); channel 0 is the constant 1, channel r > 0 is u_r, and channels
+# from q + 1 on are constants of other predictors, which rows use in up to three slots (log dispersion,
+# thresholds, logit of a zero probability, log scale). Score and Hessian are taken with respect to
 # the active entries, nodes held fixed; any model's parameters follow by the chain rule outside.
 # With W the posterior node weights, s the score and H the Hessian at a node (Louis 1982):
 #     score = E_W[s],    Hessian = E_W[H] + Var_W[s],
@@ -20,17 +21,17 @@
 
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
-from libc.math cimport exp, fabs, isfinite, log, sqrt
+from libc.math cimport atan2, exp, expm1, fabs, isfinite, log, sqrt
 
+from sm_gllamm.responses._density cimport MAX_SLOTS, Density
 from sm_gllamm.responses._vecmath cimport sm_dot, sm_dot3, sm_exp, sm_log, sm_log_erfc
-from sm_gllamm.responses._families cimport (
-    BINOMIAL_CLOGLOG, BINOMIAL_LOGIT, BINOMIAL_PROBIT, GAUSSIAN_IDENTITY, GAUSSIAN_LOG, POISSON_LOG,
-    Derivatives, cloglog_derivatives, cloglog_value, gaussian_log_value, gaussian_value,
-    absolute, logit_derivatives, logit_value, poisson_derivatives, poisson_value, probit_derivatives,
-    one_minus_exp_over, probit_value,
-)
 
 import numpy as np
+
+from sm_gllamm.responses.densities import DENSITIES
+
+#: slots of each density, by code
+SLOTS_NEEDED = [slots for _, _, slots in DENSITIES]
 
 cdef extern from *:
     ctypedef double* out_ptr "double * __restrict"
@@ -43,6 +44,26 @@ cdef enum:
     STORE = 131072          # doubles kept of a leaf's derivatives: 1 MiB
     FLUSH = 512             # factors in (1, 2] multiplied before a logarithm is taken
 
+cdef enum:
+    BINOMIAL_LOGIT = 0      # place in responses.densities.DENSITIES; Bernoulli rows have a short cut
+    CHOICE = -1             # responses.densities.SETS
+    COMPOSITE_BINOMIAL = -2
+    COMPOSITE_POISSON = -3
+    COMPOSITE_GAUSSIAN = -4
+
+cdef enum:                  # responses.links.LINK_CODES
+    LINK_IDENTITY = 0
+    LINK_LOG = 1
+    LINK_LOGIT = 2
+    LINK_PROBIT = 3
+    LINK_CLOGLOG = 4
+    LINK_LOGLOG = 5
+    LINK_CAUCHIT = 6
+    LINK_INVERSE = 7
+    LINK_INVERSE_SQUARED = 8
+    LINK_SQRT = 9
+
+cdef double OUTSIDE = -1e100    # log density outside its domain
 cdef double PADDED_LOG_WEIGHT = -1e300
 
 ctypedef Py_ssize_t idx
@@ -50,6 +71,7 @@ ctypedef Py_ssize_t idx
 
 include "_structs.pxi"
 include "_rows.pxi"
+include "_sets.pxi"
 include "_integrate.pxi"
 include "_posterior.pxi"
 include "_modes.pxi"

@@ -51,6 +51,10 @@ cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double 
     cdef double total = 0.0, w, x
     cdef const double *b
     while start < i1:
+        if data.family[start] < 0:
+            total += set_curvature(data, s, start, grad, curv)
+            start += response_size(data, start)
+            continue
         stop = start + ROW_BLOCK if start + ROW_BLOCK < i1 else i1
         for i in range(start + 1, stop):
             if data.family[i] != data.family[start]:

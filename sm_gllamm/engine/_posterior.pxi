@@ -7,7 +7,10 @@ cdef struct Moments:
     double *residual2[MAX_LEVELS]   # (J, q_l, q_l)
     double *row_nu                  # (n,) E[nu]
     double *row_nu2                 # (n,) E[nu^2]
-    double *row_mean                # (n,) E[inverse link of nu]
+    double *row_mean                # (n,) E[inverse link of shift + slope nu], of choices E[share]
+    const int *link                 # (n,)
+    const double *shift             # (n,), NULL: zero
+    const double *slope             # (n,), NULL: one
 
 
 cdef void add_moments(const Data *data, const Place *place, Moments *m, Scratch *s, int level, idx j,
@@ -28,6 +31,14 @@ cdef void add_moments(const Data *data, const Place *place, Moments *m, Scratch 
             m.residual2[level][(j * ql + r) * ql + c] += weight * s.delta[r] * s.delta[c]
 
 
+cdef void choice_normaliser(const Data *data, Scratch *s, idx i, idx kp) noexcept nogil:
+    """log sum of exp(nu) over the alternatives of a choice that begins in row i, into the third work row."""
+    cdef idx a, size = response_size(data, i)
+    for a in range(size):
+        row_nu(data, s, i + a, kp, s.set_nu + a * kp)
+    choice_shares(s, size, kp, s.set_work + 2 * kp)
+
+
 cdef void posterior(const Data *data, const NodeSet *rule, const Place *place, Scratch *s, Moments *m,
                     int level, idx j, double weight) noexcept nogil:
     """Moments of the posterior of cluster j and all below, where `weight` is the posterior weight of
@@ -39,14 +50,20 @@ cdef void posterior(const Data *data, const NodeSet *rule, const Place *place, S
         for k in range(rule.k[0]):
             add_moments(data, place, m, s, 0, j, rule.z[0] + k, kp, s.nodes + k, kp, weight * s.post[k])
         for i in range(data.offset[0][j], data.offset[0][j + 1]):
-            row_nu(data, s, i, kp)
+            row_nu(data, s, i, kp, s.nu)
+            if data.family[i] == CHOICE and response_size(data, i) > 0:
+                choice_normaliser(data, s, i, kp)
             value = 0.0
             mu = 0.0
             x = 0.0
             for k in range(rule.k[0]):
                 x += s.post[k] * s.nu[k]
                 value += s.post[k] * s.nu[k] * s.nu[k]
-                mu += s.post[k] * mean_response(data.family[i], s.nu[k])
+                if data.family[i] == CHOICE:
+                    mu += s.post[k] * sm_exp(s.nu[k] - s.set_work[2 * kp + k])
+                else:
+                    mu += s.post[k] * link_mean(m.link[i], (m.shift[i] if m.shift != NULL else 0.0)
+                                                + (m.slope[i] if m.slope != NULL else 1.0) * s.nu[k])
             m.row_nu[i] += weight * x
             m.row_nu2[i] += weight * value
             m.row_mean[i] += weight * mu

@@ -1,77 +1,6 @@
-# Densities and their derivatives: one row at many nodes, or many rows at one point.
+# One response at many nodes, or many at one point: single rows here, responses of several rows in _sets.pxi.
 
-cdef void add_values(int family, double y, double m, double w, double tau,
-                     in_ptr nu, int k, out_ptr acc) noexcept nogil:
-    """acc += w log f(y | nu) at every node."""
-    cdef int i
-    cdef double precision
-    if family == BINOMIAL_LOGIT:
-        for i in range(k):
-            acc[i] += w * logit_value(y, m, nu[i])
-    elif family == BINOMIAL_PROBIT:
-        for i in range(k):
-            acc[i] += w * probit_value(y, m, nu[i])
-    elif family == BINOMIAL_CLOGLOG:
-        for i in range(k):
-            acc[i] += w * cloglog_value(y, m, nu[i])
-    elif family == POISSON_LOG:
-        for i in range(k):
-            acc[i] += w * poisson_value(y, m, nu[i])
-    else:
-        precision = exp(-2.0 * tau)
-        if family == GAUSSIAN_IDENTITY:
-            for i in range(k):
-                acc[i] += w * gaussian_value(y, tau, precision, nu[i])
-        else:
-            for i in range(k):
-                acc[i] += w * gaussian_log_value(y, tau, precision, nu[i])
-
-
-cdef void add_derivatives(int family, double y, double m, double w, double tau, in_ptr nu, int k,
-                          out_ptr acc, out_ptr g, out_ptr h) noexcept nogil:
-    """acc += w log f; g, h = w times its first and second derivative in nu."""
-    cdef int i
-    cdef Derivatives r
-    cdef double precision, e, mu
-    if family == BINOMIAL_LOGIT:
-        for i in range(k):
-            r = logit_derivatives(y, m, nu[i])
-            acc[i] += w * r.f
-            g[i] = w * r.g
-            h[i] = w * r.h
-    elif family == BINOMIAL_PROBIT:
-        for i in range(k):
-            r = probit_derivatives(y, m, nu[i])
-            acc[i] += w * r.f
-            g[i] = w * r.g
-            h[i] = w * r.h
-    elif family == BINOMIAL_CLOGLOG:
-        for i in range(k):
-            r = cloglog_derivatives(y, m, nu[i])
-            acc[i] += w * r.f
-            g[i] = w * r.g
-            h[i] = w * r.h
-    elif family == POISSON_LOG:
-        for i in range(k):
-            r = poisson_derivatives(y, m, nu[i])
-            acc[i] += w * r.f
-            g[i] = w * r.g
-            h[i] = w * r.h
-    else:
-        precision = exp(-2.0 * tau)
-        if family == GAUSSIAN_IDENTITY:
-            for i in range(k):
-                e = y - nu[i]
-                acc[i] += w * (-0.91893853320467274178 - tau - 0.5 * e * e * precision)
-                g[i] = w * e * precision
-                h[i] = -w * precision
-        else:
-            for i in range(k):
-                mu = sm_exp(nu[i] if nu[i] < 120.0 else 120.0)
-                e = y - mu
-                acc[i] += w * (-0.91893853320467274178 - tau - 0.5 * e * e * precision)
-                g[i] = w * e * mu * precision
-                h[i] = w * (e - mu) * mu * precision
+include "_dispatch.pxi"
 
 
 cdef void bernoulli_values(double y, in_ptr nu, int k, out_ptr acc, out_ptr product) noexcept nogil:
@@ -79,7 +8,7 @@ cdef void bernoulli_values(double y, in_ptr nu, int k, out_ptr acc, out_ptr prod
     cdef int i
     for i in range(k):
         acc[i] += y * nu[i] - (nu[i] if nu[i] > 0.0 else 0.0)
-        product[i] *= 1.0 + sm_exp(-absolute(nu[i]))
+        product[i] *= 1.0 + sm_exp(-fabs(nu[i]))
 
 
 cdef void bernoulli_derivatives(double y, in_ptr nu, int k, out_ptr acc, out_ptr product,
@@ -88,7 +17,7 @@ cdef void bernoulli_derivatives(double y, in_ptr nu, int k, out_ptr acc, out_ptr
     cdef int i
     cdef double t, r
     for i in range(k):
-        t = sm_exp(-absolute(nu[i]))
+        t = sm_exp(-fabs(nu[i]))
         r = 1.0 / (1.0 + t)
         acc[i] += y * nu[i] - (nu[i] if nu[i] > 0.0 else 0.0)
         product[i] *= 1.0 + t
@@ -113,75 +42,81 @@ cdef inline void count_factor(Scratch *s, idx kp) noexcept nogil:
         flush(s, kp)
 
 
-cdef void dispersion_derivatives(int family, double y, double w, double tau, in_ptr nu, in_ptr g, int k,
-                                 out_ptr gt, out_ptr hnt, out_ptr htt) noexcept nogil:
-    """Derivatives in tau = log sigma: first, mixed with nu, second. Zero for rows without dispersion."""
-    cdef int i
-    cdef double precision, e
-    if family < GAUSSIAN_IDENTITY:
-        for i in range(k):
-            gt[i] = 0.0
-            hnt[i] = 0.0
-            htt[i] = 0.0
-        return
-    precision = exp(-2.0 * tau)
-    for i in range(k):
-        e = y - (nu[i] if family == GAUSSIAN_IDENTITY else sm_exp(nu[i]))
-        gt[i] = w * (e * e * precision - 1.0)
-        hnt[i] = -2.0 * g[i]
-        htt[i] = -2.0 * w * e * e * precision
-
-
 cdef void rows_derivatives(const Data *data, int family, idx start, int k, in_ptr nu,
                            out_ptr f, out_ptr g, out_ptr h) noexcept nogil:
-    """log f and its two derivatives in nu for k consecutive rows of one family, without weights."""
-    cdef int i
-    cdef Derivatives r
-    cdef const double *y = data.y + start
-    cdef const double *m = data.trials + start
-    cdef double tau
-    if family == BINOMIAL_LOGIT:
-        for i in range(k):
-            r = logit_derivatives(y[i], m[i], nu[i])
-            f[i] = r.f
-            g[i] = r.g
-            h[i] = r.h
-    elif family == BINOMIAL_PROBIT:
-        for i in range(k):
-            r = probit_derivatives(y[i], m[i], nu[i])
-            f[i] = r.f
-            g[i] = r.g
-            h[i] = r.h
-    elif family == BINOMIAL_CLOGLOG:
-        for i in range(k):
-            r = cloglog_derivatives(y[i], m[i], nu[i])
-            f[i] = r.f
-            g[i] = r.g
-            h[i] = r.h
-    elif family == POISSON_LOG:
-        for i in range(k):
-            r = poisson_derivatives(y[i], m[i], nu[i])
-            f[i] = r.f
-            g[i] = r.g
-            h[i] = r.h
+    """log f and its two derivatives in nu for k <= ROW_BLOCK rows of one family, without weights."""
+    cdef double none[ROW_BLOCK]
+    cdef const double *entry
+    if data.entry != NULL:
+        entry = data.entry + start
     else:
-        for i in range(k):
-            f[i] = 0.0
-            add_derivatives(family, y[i], m[i], 1.0, data.tau[start + i], nu + i, 1, f + i, g + i, h + i)
+        memset(none, 0, sizeof(none))
+        entry = none
+    density_rows(family, data.y + start, data.trials + start, entry,
+                 data.slots + start * data.n_slots, data.n_slots, nu, k, f, g, h)
 
 
-cdef double mean_response(int family, double nu) noexcept nogil:
-    """Inverse link: the mean of y (a proportion for binomial rows)."""
-    cdef double t
-    if family == BINOMIAL_LOGIT:
-        t = exp(-fabs(nu))
-        return 1.0 / (1.0 + t) if nu > 0 else t / (1.0 + t)
-    if family == BINOMIAL_PROBIT:
-        t = 0.5 * exp(sm_log_erfc(fabs(nu) * 0.70710678118654752440))
-        return 1.0 - t if nu > 0 else t
-    if family == BINOMIAL_CLOGLOG:
-        t = sm_exp(nu if nu < 700.0 else 700.0)
-        return t * one_minus_exp_over(t)
-    if family == GAUSSIAN_IDENTITY:
-        return nu
-    return sm_exp(nu)
+cdef inline idx stored_slot(idx slot) noexcept nogil:
+    """Where the derivatives in a slot (from 0) begin among a row's stored derivatives."""
+    return 2 if slot == 0 else (5 if slot == 1 else (9 if slot == 2 else 14))
+
+
+cdef inline idx response_size(const Data *data, idx i) noexcept nogil:
+    """Rows that the response which begins in row i owns."""
+    return data.set_size[i] if data.set_size != NULL else 1
+
+
+cdef inline void row_nu(const Data *data, Scratch *s, idx i, idx kp, out_ptr nu) noexcept nogil:
+    """nu of row i at every node of the leaf."""
+    cdef idx q0 = data.ql[0], q = data.q, r, k
+    cdef double base = data.a[i], loading
+    cdef const double *b = data.b + i * q
+    cdef in_ptr node
+    for r in range(q0, q):
+        base += b[r] * s.u[r]
+    loading = b[0]
+    node = s.nodes
+    for k in range(kp):
+        nu[k] = base + loading * node[k]
+    for r in range(1, q0):
+        loading = b[r]
+        node = s.nodes + r * kp
+        for k in range(kp):
+            nu[k] += loading * node[k]
+
+
+cdef inline void response_values(const Data *data, Scratch *s, idx i, idx kp) noexcept nogil:
+    """Add w log f of the response of row i at every node to s.log_post."""
+    cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
+    cdef double entry = data.entry[i] if data.entry != NULL else 0.0
+    if data.family[i] < 0:
+        set_values(data, s, i, kp, w)
+        return
+    row_nu(data, s, i, kp, s.nu)
+    if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
+        bernoulli_values(data.y[i], s.nu, <int> kp, s.log_post, s.product)
+        count_factor(s, kp)
+    else:
+        density_values(data.family[i], data.y[i], data.trials[i], entry, w, data.slots + i * data.n_slots,
+                       s.nu, <int> kp, s.log_post)
+
+
+cdef inline void response_derivatives(const Data *data, Scratch *s, idx i, idx kp,
+                                      double *stored, double *acc) noexcept nogil:
+    """Derivatives of the response of row i at every node into `stored`; w log f is added to `acc`."""
+    cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
+    cdef double entry = data.entry[i] if data.entry != NULL else 0.0
+    cdef idx r
+    if data.family[i] < 0:
+        set_derivatives(data, s, i, kp, w, stored, acc)
+        return
+    # slots that this row's density does not have
+    for r in range(stored_slot(data.density_slots[data.family[i]]), stored_slot(data.n_slots)):
+        memset(stored + r * kp, 0, kp * sizeof(double))
+    row_nu(data, s, i, kp, s.nu)
+    if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
+        bernoulli_derivatives(data.y[i], s.nu, <int> kp, acc, s.product, stored, stored + kp)
+        count_factor(s, kp)
+    else:
+        density_derivatives(data.family[i], data.y[i], data.trials[i], entry, w,
+                            data.slots + i * data.n_slots, s.nu, <int> kp, acc, stored)

@@ -5,16 +5,27 @@ cdef struct Data:
     idx d
     idx q
     idx n_active
-    idx n_channels
+    idx n_channels          # of one row: constant, q latent variables, one for each slot
     idx leading             # active entries of channel 0 before the first of another
+    idx n_constants         # channels of the constant in slots
+    idx n_pairs             # different (column, predictor) pairs among the active entries
+    idx largest_set         # rows that the largest response owns
     int n_levels
-    int dispersion          # 1 if any row has a dispersion
-    int constant_column     # 1 if an active entry has the constant 1 for its column
+    const int *density_slots    # by code
+    int n_slots             # slots of the row that has most
+    int n_stored            # doubles a node that a row's derivatives take
+    int fixed_slots         # 1 if slot s of every row is channel q + 1 + s
     idx ql[MAX_LEVELS]
     idx first[MAX_LEVELS]   # position of a level's first latent variable in u
     const int *family
     const double *y
-    const double *trials
+    const double *trials            # or the upper bound of a censored response
+    const double *entry             # NULL: no late entry
+    const int *set_size             # rows that the response of a row owns, 0 after its first; NULL: all one
+    const int *link                 # of each row of a composite response; NULL: none
+    const double *part              # weight of each row of a composite response; NULL: none
+    const int *slot_channel         # (n, n_slots) channel of each slot of a row, -1: none
+    const double *slot_base         # (n, n_slots) fixed part of the slots; NULL: zero
     const double *constant
     const double *row_weight        # NULL: all one
     const double *design
@@ -22,12 +33,15 @@ cdef struct Data:
     idx column_stride
     const idx *active_column        # -1: the constant 1
     const idx *active_channel
+    const idx *active_pair          # pair of each active entry
+    const idx *pair_column
+    const idx *pair_channel         # 0 for the predictor nu, else the slot's channel
     const idx *offset[MAX_LEVELS]
     const double *weight[MAX_LEVELS]  # NULL: all one
     const double *base      # offset, NULL: none
     double *a
     double *b
-    double *tau
+    double *slots           # (n, n_slots) and two entries more
 
 
 cdef inline double design_entry(const Data *data, idx i, idx column) noexcept nogil:
@@ -62,12 +76,16 @@ cdef struct Scratch:
     int factors
     double *store           # derivatives
     idx store_rows
-    int n_der
-    double *column_score    # (2, d + 1, Kp)
+    double *set_nu          # (largest_set, Kp) predictors of a response's rows
+    double *set_work        # (4, Kp)
+    double *pair_score      # (n_pairs, Kp)
+    double *set_score       # (n_pairs, Kp)
     double *node_score      # (n_active, Kp)
     double *weighted        # (Kp,)
     double *row_value       # (n_active,)
     idx *row_index          # (n_active,)
+    idx *row_channel        # (n_active,) channel within the row
+    idx *slot_of            # channel - q - 1 to the row's channel of its slot, -1: not in this row
     double *e1              # (n_channels,)
     double *e2              # (n_channels, n_channels)
     # higher levels
@@ -81,6 +99,7 @@ cdef struct Scratch:
     double *grad[MAX_LEVELS]
     double *curv[MAX_LEVELS]
     double *delta           # (q,)
+    double *across          # (q,)
 
 
 cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_leaf, int want) noexcept nogil:
@@ -92,6 +111,7 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
         return NULL
     s.u = <double *> calloc(q + 1, sizeof(double))
     s.centre = <double *> calloc(q + 1, sizeof(double))
+    s.across = <double *> calloc(q + 1, sizeof(double))
     s.delta = <double *> calloc(q + 1, sizeof(double))
     s.nodes = <double *> calloc((data.ql[0] + 1) * kp, sizeof(double))
     s.log_post = <double *> calloc(kp, sizeof(double))
@@ -99,18 +119,24 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.nu = <double *> calloc(kp, sizeof(double))
     s.product = <double *> calloc(kp, sizeof(double))
     s.weighted = <double *> calloc(kp, sizeof(double))
-    s.n_der = 5 if data.dispersion else 2
-    s.store_rows = STORE // (kp * s.n_der)
+    s.store_rows = STORE // (kp * data.n_stored)
     if s.store_rows > largest_leaf:
         s.store_rows = largest_leaf
     if s.store_rows < 1:
         s.store_rows = 1
-    # one slot more, for rows beyond the budget
-    s.store = <double *> calloc((s.store_rows + 1) * kp * s.n_der, sizeof(double))
-    s.column_score = <double *> calloc(2 * (data.d + 1) * kp, sizeof(double))
+    # room for one response more, for rows beyond the budget
+    s.store = <double *> calloc((s.store_rows + data.largest_set) * kp * data.n_stored, sizeof(double))
+    s.set_nu = <double *> calloc(data.largest_set * kp, sizeof(double))
+    s.set_work = <double *> calloc(4 * kp, sizeof(double))
+    s.pair_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
+    s.set_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.node_score = <double *> calloc((na + 1) * kp, sizeof(double))
     s.row_value = <double *> calloc(na + 1, sizeof(double))
     s.row_index = <idx *> calloc(na + 1, sizeof(idx))
+    s.row_channel = <idx *> calloc(na + 1, sizeof(idx))
+    s.slot_of = <idx *> calloc(data.n_constants + 1, sizeof(idx))
+    for k in range(data.n_constants):
+        s.slot_of[k] = q + 1 + k if data.fixed_slots else -1
     s.e1 = <double *> calloc(data.n_channels, sizeof(double))
     s.e2 = <double *> calloc(data.n_channels * data.n_channels, sizeof(double))
     for level in range(data.n_levels):
@@ -136,6 +162,7 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     free(s.u)
     free(s.centre)
     free(s.delta)
+    free(s.across)
     free(s.nodes)
     free(s.log_post)
     free(s.post)
@@ -143,10 +170,15 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     free(s.product)
     free(s.weighted)
     free(s.store)
-    free(s.column_score)
+    free(s.set_nu)
+    free(s.set_work)
+    free(s.pair_score)
+    free(s.set_score)
     free(s.node_score)
     free(s.row_value)
     free(s.row_index)
+    free(s.row_channel)
+    free(s.slot_of)
     free(s.e1)
     free(s.e2)
     for level in range(data.n_levels):

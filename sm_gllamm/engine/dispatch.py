@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 
-__all__ = ["KERNEL", "Kernel", "Rule", "exp_log_erfc"]
+import numpy as np
+
+from sm_gllamm.responses.densities import CODES
+
+__all__ = ["KERNEL", "Kernel", "Rule", "density_rows", "exp_log_erfc"]
 
 
 def _cpu_flags() -> set[str]:
@@ -56,3 +60,27 @@ KERNEL, _module = _load()
 Kernel = _module.Kernel
 Rule = _module.Rule
 exp_log_erfc = _module.exp_log_erfc
+
+
+def density_rows(name, y, m, e, nu, t1, t2, t3):
+    """Log density of single rows and its derivatives, as the kernel computes them.
+
+    Parameters
+    ----------
+    name : str
+        A name in :data:`sm_gllamm.responses.densities.DENSITIES`.
+    y, m, e : array_like, shape (n,)
+        Response, denominator or upper bound, entry time.
+    nu, t1, t2, t3 : array_like, shape (n,)
+        Predictor and slots; those that the density lacks are not looked at.
+
+    Returns
+    -------
+    ndarray, shape (n, 15)
+        f, g, g1, g2, g3, h, h1, h2, h3, h11, h12, h13, h22, h23, h33: value, first derivatives in
+        (nu, t1, t2, t3), second ones.
+    """
+    y, m, e, nu, *t = np.broadcast_arrays(y, m, e, nu, t1, t2, t3)
+    columns = [np.ascontiguousarray(x, dtype=float).reshape(-1) for x in (y, m, e, nu)]
+    slots = np.column_stack([np.asarray(x, dtype=float).reshape(-1) for x in t])
+    return _module.density_table(CODES[name], *columns, np.ascontiguousarray(slots))

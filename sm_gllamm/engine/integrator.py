@@ -59,7 +59,9 @@ class Integrator:
         self.kernel = Kernel(
             problem.family, problem.y, problem.trials, problem.constant, problem.row_weight,
             problem.design, problem.offset, problem.active_column, problem.active_channel,
-            problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.dispersion,
+            problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.n_slots,
+            problem.slot_channel, problem.slot_base, problem.n_constants, problem.set_size,
+            problem.entry, problem.link, problem.part,
         )  # fmt: skip
         self._row_edges = np.concatenate([[0], np.cumsum(problem.rows_of_top)])
         self._allocate()
@@ -277,22 +279,33 @@ class Integrator:
         if score is not None:
             score[bad] = its_score
 
-    def _moments(self):
+    def _moments(self, link=None, shift=None, slope=None):
         moments = [
             (np.zeros(c.shape), np.zeros(s.shape), np.zeros(c.shape), np.zeros(s.shape))
             for c, s, _, _ in self._placement
         ]
-        rows = tuple(np.zeros(len(self.problem.y)) for _ in range(3))
+        n = len(self.problem.y)
+        rows = tuple(np.zeros(n) for _ in range(3))
+        if link is None:
+            link = np.zeros(n, dtype=np.intc)
         self._map(
             lambda g, clusters: self.kernel.posterior(
-                clusters, self._kernel_rules[g], self._placement, moments, rows
+                clusters, self._kernel_rules[g], self._placement, moments, rows, link, shift, slope
             )
         )
         return moments, rows
 
-    def posterior(self) -> Posterior:
-        """Posterior moments given the predictors and nodes in force."""
-        moments, (nu, nu2, response) = self._moments()
+    def posterior(self, link=None, shift=None, slope=None) -> Posterior:
+        """Posterior moments given the predictors and nodes in force.
+
+        Parameters
+        ----------
+        link : ndarray of intc, shape (n,), optional
+            Code of the inverse link whose posterior mean is wanted, by row; default identity.
+        shift, slope : ndarray, shape (n,), optional
+            The inverse link is taken of shift + slope nu; default of nu.
+        """
+        moments, (nu, nu2, response) = self._moments(link, shift, slope)
         mean = tuple(m[0] for m in moments)
         covariance = tuple(m[1] - m[0][:, :, None] * m[0][:, None, :] for m in moments)
         return Posterior(mean, covariance, nu, np.maximum(nu2 - nu**2, 0.0), response)

@@ -17,15 +17,17 @@ class Problem:
     the lowest (smallest clusters) up. Row i has the predictor ``nu_i = offset_i + D_i' Phi (1, u)``;
     `active_column` and `active_channel` list the entries of Phi that may be non-zero, so a model is,
     for the engine, a vector of values for these entries. Channel 0 stands for the constant, channel r
-    for latent variable u_r (lowest level first), channel q + 1 for the constant in the row's second
-    predictor (log dispersion).
+    for latent variable u_r (lowest level first). Channels q + 1, q + 2, ... stand for the constant in
+    further predictors; each of a row's up to three slots (log dispersion, thresholds, logit of a zero
+    probability, log scale) reads one of them.
 
     Attributes
     ----------
     family : ndarray of intc, shape (n,)
-        Family-and-link code of each row; rows of a cluster may differ.
+        Code of each row's density (responses.densities.CODES); rows of a cluster may differ.
     y, trials, constant : ndarray, shape (n,)
-        Response, binomial denominator (1 elsewhere), parameter-free part of the log density.
+        Response; binomial denominator or upper bound of a censored response (1 elsewhere);
+        parameter-free part of the log density, for responses of several rows in the first.
     row_weight : ndarray, shape (n,), or None
         Exponent of a row's density.
     design : ndarray, shape (n, d)
@@ -40,10 +42,23 @@ class Problem:
         Exponent of a cluster's likelihood.
     dimensions : tuple of int
         Number of latent variables of each level.
-    dispersion : bool
-        Whether any row has a dispersion.
     exact : bool
         All rows are gaussian with identity link: three adaptive nodes a dimension are exact.
+    n_slots : int
+        Slots of the rows that have most.
+    n_constants : int
+        Number of channels from q + 1 on.
+    slot_channel : ndarray of intc, shape (n, n_slots), or None
+        Channel of each slot, -1 for none. None: slot s is channel q + 1 + s in every row.
+    slot_base : ndarray, shape (n, n_slots), or None
+        Fixed part of the slots.
+    set_size : ndarray of intc, shape (n,), or None
+        Rows owned by the response that begins in a row, 0 in its other rows; None: one each.
+    entry : ndarray, shape (n,), or None
+        Times of late entry.
+    link : ndarray of intc, shape (n,), or None
+    part : ndarray, shape (n,), or None
+        Code of the inverse link and weight of each row of a composite response.
     """
 
     family: np.ndarray
@@ -58,8 +73,15 @@ class Problem:
     cluster_offsets: tuple[np.ndarray, ...]
     cluster_weights: tuple[np.ndarray | None, ...]
     dimensions: tuple[int, ...]
-    dispersion: bool
     exact: bool
+    n_slots: int = 0
+    n_constants: int = 0
+    slot_channel: np.ndarray | None = None
+    slot_base: np.ndarray | None = None
+    set_size: np.ndarray | None = None
+    entry: np.ndarray | None = None
+    link: np.ndarray | None = None
+    part: np.ndarray | None = None
 
     @property
     def n_top(self) -> int:
@@ -103,7 +125,8 @@ class Posterior:
     mean : tuple of ndarray, each shape (J_l, q_l)
     covariance : tuple of ndarray, each shape (J_l, q_l, q_l)
     nu, nu_variance, response : ndarray, shape (n,)
-        Posterior mean and variance of the linear predictor, posterior mean of the inverse link.
+        Posterior mean and variance of the linear predictor, posterior mean of its inverse link (of
+        choices: of the alternative's probability).
     """
 
     mean: tuple[np.ndarray, ...]

@@ -157,10 +157,13 @@ class MarginalLikelihood:
             None if want < 2 else self.mapping.hessian_in_theta(result.hessian),
         )
 
-    def posterior(self, theta) -> Posterior:
-        """Posterior moments of the standardised latent variables at theta."""
+    def posterior(self, theta, link=None, shift=None, slope=None) -> Posterior:
+        """Posterior moments of the standardised latent variables at theta.
+
+        `link`, `shift` and `slope` are those of :meth:`Integrator.posterior`.
+        """
         self.place(theta)
-        return self.integrator.posterior()
+        return self.integrator.posterior(link, shift, slope)
 
     def modes(self, theta):
         """Joint posterior modes and conditional curvature covariances, lowest level first."""

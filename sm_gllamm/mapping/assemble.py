@@ -1,4 +1,4 @@
-"""From rows in the user's order to a sorted engine problem, with the mapping of its parameters."""
+"""From rows of the likelihood to a sorted engine problem, with the mapping of its parameters."""
 
 from __future__ import annotations
 
@@ -21,21 +21,28 @@ class Assembly:
     problem : Problem
     mapping : GLMMMapping
     order : ndarray of intp, shape (n,), or None
-        Row of the user's data at each sorted position; None when the data are sorted already.
+        Row of the likelihood, before sorting, at each sorted position; None when they were sorted.
+    source : ndarray of intp, shape (n,), or None
+        Row of the user's data behind each sorted row; None when they are the same.
     cluster_codes : tuple of ndarray, each shape (J_l,)
         User's cluster code at each sorted cluster position, lowest level first.
-    first_row : ndarray of intp, shape (n_top,)
-        User's row that stands for a top-level cluster (its first in sorted order).
     """
 
     problem: Problem
     mapping: GLMMMapping
     order: np.ndarray | None
+    source: np.ndarray | None
     cluster_codes: tuple[np.ndarray, ...]
-    first_row: np.ndarray
+
+    @property
+    def first_row(self) -> np.ndarray:
+        """User's row that stands for a top-level cluster, the first of the sorted ones, shape (n_top,)."""
+        rows = self.problem.rows_of_top
+        first = np.concatenate([[0], np.cumsum(rows)[:-1]])
+        return first if self.source is None else self.source[first]
 
     def unsort(self, values: np.ndarray) -> np.ndarray:
-        """Row values in the user's order."""
+        """Row values in the order before sorting."""
         if self.order is None:
             return values
         out = np.empty_like(values)
@@ -62,110 +69,137 @@ def _offsets(codes: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray
     return offsets, first_rows
 
 
-def _design(exog: np.ndarray, levels) -> tuple[np.ndarray, list[list[list[int]]]]:
-    """Union of exog's and the random-effects columns, and where each term's columns are."""
-    extra: list[np.ndarray] = []
-    places = []
+def _same_column(design: np.ndarray, column: np.ndarray) -> int | None:
+    """Position of a column in a design, None if it is not there."""
+    for k in range(design.shape[1]):
+        if design[0, k] == column[0] and np.array_equal(design[:, k], column):
+            return k
+    return None
+
+
+class _Union:
+    """Columns of a design, each once."""
+
+    def __init__(self, exog: np.ndarray):
+        self.exog, self.extra = exog, []
+
+    def place(self, column: np.ndarray) -> int:
+        """Position of a column, which is added if it is new; -1 for the constant 1."""
+        found = _same_column(self.exog, column)
+        if found is not None:
+            return found
+        if np.all(column == 1.0):
+            return -1
+        for k, known in enumerate(self.extra):
+            if np.array_equal(known, column):
+                return self.exog.shape[1] + k
+        self.extra.append(column)
+        return self.exog.shape[1] + len(self.extra) - 1
+
+    @property
+    def design(self) -> np.ndarray:
+        return np.column_stack([self.exog, *self.extra]) if self.extra else self.exog
+
+
+def _lay_out(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLMMMapping]:
+    """Union of all design columns, and the parameters that go with them."""
+    union = _Union(exog)
+    random = []
     for level in levels:
-        places.append([])
+        terms = []
         for term in level.terms:
-            columns = []
-            for column in term.columns.T:
-                for k in range(exog.shape[1]):
-                    if exog[0, k] == column[0] and np.array_equal(exog[:, k], column):
-                        columns.append(k)
-                        break
-                else:
-                    if np.all(column == 1.0):
-                        columns.append(-1)
-                        continue
-                    for k, known in enumerate(extra):
-                        if np.array_equal(known, column):
-                            columns.append(exog.shape[1] + k)
-                            break
-                    else:
-                        columns.append(exog.shape[1] + len(extra))
-                        extra.append(column)
-            places[-1].append(columns)
-    design = np.column_stack([exog, *extra]) if extra else exog
-    return design, places
+            columns, names = rows.columns(term.columns, list(term.names))
+            where = [union.place(column) for column in columns.T]
+            terms.append((term.structure, names, term.label, where))
+        random.append((level.name, terms))
+    slots = []
+    for block in rows.slots:
+        where = []
+        for entry in block.entries:
+            if entry.design is None:
+                where.append(-1)
+            else:
+                where.append(union.place(rows.take(data.designs[entry.design][0][:, entry.column])))
+        slots.append((block, where))
+    mapping = GLMMMapping(exog_names, list(range(exog.shape[1])), random, slots)
+    return union.design, mapping
 
 
-def assemble(endog, trials, exog, exog_names, levels, response, offset, weights) -> Assembly:
+def assemble(data, rows, levels, exact: bool, weights) -> Assembly:
     """Sort, find the clusters, and lay out the parameters.
 
     Parameters
     ----------
-    endog, trials : ndarray, shape (n,)
-        Values or counts of successes, and binomial denominators.
-    exog : ndarray, shape (n, k)
-    exog_names : list of str
+    data : ResponseData
+    rows : Rows
+        Of the likelihood, in the order of the data.
     levels : tuple of Level
-        Lowest first.
-    response : Response
-    offset : ndarray, shape (n,), or None
+        Lowest first, by row of the data.
+    exact : bool
+        Whether all rows are gaussian with identity link.
     weights : dict
-        "row" or a level's name to weights by row, shape (n,), constant within the level's clusters.
+        "row" or a level's name to weights by row of the data, constant within the level's clusters.
     """
-    codes = [level.codes for level in levels]
+    exog, exog_names = rows.exog(data.exog, data.exog_names)
+    design, mapping = _lay_out(data, rows, levels, exog, exog_names)
+    codes = [rows.take(level.codes) for level in levels]
     order = np.lexsort(codes)
     if np.array_equal(order, np.arange(len(order))):
         order = None
 
-    def take(values):
-        return (
-            None
-            if values is None
-            else np.ascontiguousarray(values if order is None else values[order])
-        )
+    def take(values, from_data=False):
+        if values is None:
+            return None
+        if from_data:
+            values = rows.take(values)
+        return np.ascontiguousarray(values if order is None else values[order])
 
     codes = [take(code) for code in codes]
     offsets, first_rows = _offsets(codes)
-    design, places = _design(exog, levels)
-    if order is not None:
-        design = design[order]
-    y, m = take(np.asarray(endog, dtype=float)), take(np.asarray(trials, dtype=float))
-    row_weight = take(weights.get("row"))
     cluster_weights = []
     for level, first in zip(levels, first_rows, strict=True):
-        by_row = take(weights.get(level.name))
+        by_row = take(weights.get(level.name), True)
         cluster_weights.append(None if by_row is None else np.ascontiguousarray(by_row[first]))
-    mapping = GLMMMapping(
-        exog_names,
-        list(range(exog.shape[1])),
-        [
-            (
-                level.name,
-                [
-                    (t.structure, t.names, t.label, columns)
-                    for t, columns in zip(level.terms, place, strict=True)
-                ],
-            )
-            for level, place in zip(levels, places, strict=True)
-        ],
-        response.dispersion,
-    )
+    offset = take(data.offset, True)
+    if rows.offset is not None:
+        offset = take(rows.offset) + (0.0 if offset is None else offset)
+    channel = None
+    if rows.slot_channel is not None:
+        # numbers of predictors to channels: behind the constant and the latent variables
+        behind = 1 + sum(mapping.dimensions)
+        channel = take(
+            np.where(rows.slot_channel >= 0, rows.slot_channel + behind, -1).astype(np.intc)
+        )
     problem = Problem(
-        family=np.full(len(y), response.code, dtype=np.intc),
-        y=y,
-        trials=m,
-        constant=response.constant(y, m),
-        row_weight=row_weight,
-        design=design,
-        offset=take(offset),
+        family=take(rows.code),
+        y=take(np.asarray(rows.y, dtype=float)),
+        trials=take(np.asarray(rows.m, dtype=float)),
+        constant=take(rows.constant),
+        row_weight=take(weights.get("row"), True),
+        design=design if order is None else design[order],
+        offset=offset,
         active_column=mapping.active_column,
         active_channel=mapping.active_channel,
         cluster_offsets=tuple(offsets),
         cluster_weights=tuple(cluster_weights),
         dimensions=mapping.dimensions,
-        dispersion=response.dispersion,
-        exact=response.exact,
+        exact=exact,
+        n_slots=rows.n_slots,
+        n_constants=rows.n_constants,
+        slot_channel=channel,
+        slot_base=take(rows.slot_base),
+        set_size=take(rows.set_size),
+        entry=take(rows.entry),
+        link=take(rows.link),
+        part=take(rows.part),
     )
-    top_first = first_rows[-1]
+    source = rows.source
+    if order is not None:
+        source = order if source is None else source[order]
     return Assembly(
         problem,
         mapping,
         order,
+        source,
         tuple(code[first] for code, first in zip(codes, first_rows, strict=True)),
-        top_first if order is None else order[top_first],
     )

@@ -242,7 +242,7 @@ class LatentVariableModel(GenericLikelihoodModel):
         of_cluster = codes[self.assembly.first_row]
         top = self.assembly.problem.rows_of_top
         position = np.empty(len(codes), dtype=np.intp)
-        rows = np.arange(len(codes)) if self.assembly.order is None else self.assembly.order
+        rows = slice(None) if self.assembly.source is None else self.assembly.source
         position[rows] = np.repeat(np.arange(len(top)), top)
         if np.any(codes != of_cluster[position]):
             row = int(np.flatnonzero(codes != of_cluster[position])[0])

@@ -17,10 +17,10 @@ from sm_gllamm.models.fitting import (
     Fit,
     error_budget,
     objective,
-    start_theta,
 )
 from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.models.restrictions import ParameterRestriction
+from sm_gllamm.models.starting import start_theta
 from sm_gllamm.specification.constraints import constraint_arrays
 
 __all__ = ["constrained_results", "maximum_under", "restriction_of"]
@@ -123,7 +123,7 @@ def constrained_results(
     restriction = restriction_of(model, constraints)
     likelihood = model._ready(quadrature)
     if start_params is None:
-        start = start_theta(likelihood, model.family)[0]
+        start = start_theta(likelihood)[0]
         start_params = model.mapping.params(start)
     else:
         start = away_from_zero(model, model._start(start_params))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.newton import Outcome
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.inference.covariance import condition_number, inverse_information, null_space
@@ -36,8 +37,8 @@ def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale: f
 
 def _unit_sds(likelihood: MarginalLikelihood, theta: np.ndarray) -> dict[int, float]:
     """Position of each Cholesky diagonal, and the SD that makes a difference there."""
-    exact = likelihood.mapping.dispersion and likelihood.problem.exact
-    return dict(diagonal_units(likelihood, theta, np.exp(theta[-1]) if exact else 1.0))
+    unit = response_unit(likelihood.problem, likelihood.mapping, theta)
+    return dict(diagonal_units(likelihood, theta, unit))
 
 
 def snap_to_boundary(likelihood: MarginalLikelihood, outcome: Outcome) -> None:

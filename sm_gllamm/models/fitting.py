@@ -1,4 +1,4 @@
-"""The steps of a fit: start, nodes, maximum, diagnosis, covariance matrix."""
+"""The steps of a fit: nodes and maximum."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sm_gllamm.estimation.newton import INTERRUPTED, Controls, Outcome, maximize
-from sm_gllamm.estimation.start import link_scale_start, pooled_fit, scale_start
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
-from sm_gllamm.models.diagnosis import diagonal_units, snap_to_boundary
+from sm_gllamm.models.diagnosis import snap_to_boundary
 
-__all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "start_theta"]
+__all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
 LOOSE = 1e-3
-#: Rows that the least-squares start looks at, spread over the data.
-START_ROWS = 50_000
 #: Node choices before giving up (each is a rung of the ladder).
 ROUNDS = 8
 
@@ -102,58 +99,6 @@ def objective(likelihood: MarginalLikelihood):
         return result.total, result.gradient, result.hessian
 
     return evaluate
-
-
-def start_theta(likelihood: MarginalLikelihood, family) -> tuple[np.ndarray, Outcome]:
-    """Starting values from the pooled model and a few scales of the random effects.
-
-    Parameters
-    ----------
-    likelihood : MarginalLikelihood
-        With a quadrature in force.
-    family : statsmodels family
-        For its starting mean and link.
-
-    Returns
-    -------
-    theta : ndarray, shape (p,)
-    pooled : Outcome
-        Fit without random effects (its first entries are the coefficients).
-    """
-    problem, mapping = likelihood.problem, likelihood.mapping
-    theta = np.zeros(mapping.k_params)
-    k = mapping.k_exog
-    # a start needs no more than some of the rows
-    rows = slice(None, None, max(1, len(problem.y) // START_ROWS))
-    y, trials, design = problem.y[rows], problem.trials[rows], problem.design[rows, :k]
-    offset = 0.0 if problem.offset is None else problem.offset[rows]
-    weight = np.ones(len(y)) if problem.row_weight is None else problem.row_weight[rows]
-    mean = np.average(y, weights=weight) / np.average(trials, weights=weight)
-    # rows without trials say nothing: they are put at the mean
-    share = np.where(trials > 0, y, mean) / np.maximum(trials, 1.0)
-    linked = share if problem.exact else family.link(_pulled(share, mean, family))
-    theta[:k] = link_scale_start(design, linked - offset, weight * trials)
-    free = np.arange(k)
-    y_scale = 1.0
-    if mapping.dispersion:
-        centre = design @ theta[:k] + offset if problem.exact else mean
-        spread = np.sqrt(np.average((share - centre) ** 2, weights=weight))
-        spread = max(spread, 1e-8 * np.sqrt(np.average((share - mean) ** 2, weights=weight)))
-        theta[-1] = np.log(spread)
-        free = np.append(free, mapping.k_params - 1)
-    pooled = pooled_fit(likelihood, theta, free)
-    if pooled.interrupted:
-        raise KeyboardInterrupt
-    theta[free] = pooled.theta
-    if mapping.dispersion:
-        y_scale = np.exp(theta[-1]) * (1.0 if problem.exact else 1.0 / abs(mean))
-    return scale_start(likelihood, theta, diagonal_units(likelihood, theta, y_scale)), pooled
-
-
-def _pulled(share: np.ndarray, mean: float, family) -> np.ndarray:
-    """Responses pulled towards their mean, where the link is finite."""
-    pulled = family.starting_mu(share) if hasattr(family, "starting_mu") else (share + mean) / 2
-    return 0.5 * pulled + 0.5 * mean
 
 
 def _interrupted(outcome: Outcome) -> Outcome:

@@ -14,17 +14,25 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import ThetaEvaluation
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.mapping.assemble import assemble
+from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.base import LatentVariableModel
 from sm_gllamm.models.diagnosis import diagnose
+from sm_gllamm.models.extras import extras_from_arrays, extras_from_frame
 from sm_gllamm.models.fitting import (
     Fit,
     FitSettings,
     fit_adaptive,
     fit_fixed,
-    start_theta,
 )
-from sm_gllamm.models.inputs import level_weights, prepare_arrays, successes_and_trials
+from sm_gllamm.models.inputs import level_weights, prepare_arrays
 from sm_gllamm.models.refits import away_from_zero
+from sm_gllamm.models.responses import (
+    CATEGORICAL,
+    encode_categories,
+    prepare_responses,
+    without_constant,
+)
+from sm_gllamm.models.starting import start_theta
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.predict import predicted, rows_for
 from sm_gllamm.prediction.simulate import response_draws
@@ -34,19 +42,20 @@ from sm_gllamm.specification.checks import check_covariates, check_keywords
 from sm_gllamm.specification.collinearity import collinear_columns
 from sm_gllamm.specification.design import build_design
 from sm_gllamm.specification.random_checks import check_levels
-from sm_gllamm.specification.response_checks import check_response
 from sm_gllamm.specification.separation import separated_columns
 
 __all__ = ["GLMM"]
 
 _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "freq_weights",
-            "weight_scaling", "covariance", "missing", "n_threads")  # fmt: skip
+            "weight_scaling", "covariance", "missing", "n_threads", "dispersion", "zero",
+            "thresholds", "scale", "sets", "entry", "parts", "links")  # fmt: skip
 _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
                 "use_t", "reml", "tol", "quadrature_tol", "n_threads", "warn_convergence")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 #: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
 RUNAWAY = 1e-6
+_ROW_EXTRAS = ("sets", "entry", "parts", "links")
 #: Names of optimisers that statsmodels users pass; the fit is by Newton's method whatever the name.
 _METHODS = ("newton", "nm", "bfgs", "lbfgs", "powell", "cg", "ncg", "basinhopping", "minimize")
 
@@ -126,9 +135,18 @@ class GLMM(LatentVariableModel):
     def __init__(
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
         weights=None, freq_weights=None, weight_scaling=None, covariance="unstructured",
-        missing="none", random=None, n_threads=None, **kwargs,
+        missing="none", random=None, n_threads=None, dispersion=None, zero=None, thresholds=None,
+        scale=None, sets=None, entry=None, parts=None, links=None, extras=None, **kwargs,
     ):  # fmt: skip
         self.family, self.response = response_for(family)
+        if extras is None:
+            extras = extras_from_arrays(
+                {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
+                 "sets": sets, "entry": entry, "parts": parts, "links": links},
+                endog,
+            )  # fmt: skip
+        if getattr(self.family, "layout", "plain") in CATEGORICAL and not extras.labels:
+            endog, extras = self._coded(endog, extras)
         if random is None:
             arrays = prepare_arrays(
                 endog, exog, groups, exog_re, covariance, missing,
@@ -141,6 +159,7 @@ class GLMM(LatentVariableModel):
                 arrays.kept,
             )
             offset, exposure = arrays.offset, arrays.exposure
+            extras = extras.take(arrays.kept)
             weights, freq_weights = arrays.weights, arrays.freq_weights
         check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "GLMM")
         check_covariates(exog)
@@ -148,60 +167,84 @@ class GLMM(LatentVariableModel):
         # patsy's DesignInfo does not pickle; self.data keeps it and knows how to rebuild it
         self.__dict__.pop("model_spec", None)
         self.random = tuple(random)
+        self.extras = extras
         self.offset, self.exposure = offset, exposure
         self.n_threads = n_threads
         self.weights = level_weights(weights, freq_weights, weight_scaling, self.random)
-        self._init_keys = ["family", "offset", "exposure", "weights", "random", "n_threads"]
+        self._init_keys = [
+            "family", "offset", "exposure", "weights", "random", "n_threads", "extras",
+        ]  # fmt: skip
         self._data_attr += [
             "random",
+            "extras",
+            "responses",
             "offset",
             "exposure",
             "weights",
             "kept_rows",
             "assembly",
             "_likelihood",
+            "data.orig_endog",
+            "data.orig_exog",
         ]
         self._set_up()
 
+    def _coded(self, endog, extras):
+        """Codes of a categorical response, and the extras with its labels."""
+        name = str(getattr(endog, "name", None) or "endog")
+        codes, labels = encode_categories(self.family, endog, name)
+        if isinstance(endog, pd.Series):
+            codes = pd.Series(codes, endog.index, name=name)
+        return codes, replace(extras, labels=labels)
+
     def _set_up(self):
         """Sort the data, lay out the parameters, tell statsmodels their names and number."""
-        names = (
+        name = (
             self.endog_names if isinstance(self.endog_names, str) else ", ".join(self.endog_names)
         )
-        check_response(self.endog, self.kind, names, self.data.row_labels)
         check_levels(self.random, self.kind, self.weights.frequency)
-        y, trials = successes_and_trials(np.asarray(self.endog, dtype=float))
         total = self.offset
         if self.exposure is not None:
             total = np.log(self.exposure) + (0.0 if total is None else total)
         exog = np.asarray(self.exog, dtype=float)
-        names = list(self.exog_names)
+        self.kept_columns = without_constant(self.family, exog)
+        names = [x for x, keep in zip(self.exog_names, self.kept_columns, strict=True) if keep]
+        data = prepare_responses(
+            self.family, self.response, self.endog, self.extras.labels, name, self.data.row_labels,
+            exog if self.kept_columns.all() else exog[:, self.kept_columns], names, total,
+            self.extras.designs, **{key: self.extras.rows.get(key) for key in _ROW_EXTRAS},
+        )  # fmt: skip
+        self.responses = data
+        rows = rows_of(self.family, self.response, data)
         self.assembly = assemble(
-            y, trials, exog, names, self.random, self.response, total, self.weights.by_level
+            data, rows, self.random, self.response.exact, self.weights.by_level
         )
         self._mapping = self.assembly.mapping
         self.level_names = [level.name for level in self.random]
-        self.k_exog = exog.shape[1]
+        self.k_exog = self.mapping.k_exog
         self.k_vars = self.k_exog
-        self.nobs = len(y)
+        self.nobs = len(exog)
         k_params = self.mapping.k_params
+        self.data.xnames = self.mapping.param_names[: self.k_exog]
         self._set_extra_params_names(self.mapping.param_names[self.k_exog :])
         self.k_extra = k_params - self.k_exog
-        self.df_model = self.k_exog - self.k_constant
+        self.df_model = self.k_exog - (self.k_constant if self.kept_columns.all() else 0)
         self.df_resid = self.nobs - k_params
 
     @property
     def kind(self) -> str:
-        """Kind of response for checks: "gaussian", "bernoulli", "binomial" or "poisson"."""
-        if self.response.family != "Binomial":
-            return self.response.family.lower()
-        return "bernoulli" if np.ndim(self.endog) == 1 else "binomial"
+        """Kind of response for checks, such as "gaussian", "bernoulli", "binomial" or "count"."""
+        if self.response.kind == "binomial":
+            return "bernoulli" if np.ndim(self.endog) == 1 else "binomial"
+        return self.response.kind
 
     @classmethod
     def from_formula(
         cls, formula, data, subset=None, drop_cols=None, groups=None, re_formula=None, vc_formula=None,
         family=None, offset=None, exposure=None, weights=None, freq_weights=None, weight_scaling=None,
-        covariance="unstructured", missing="drop", n_threads=None, eval_env=0, **kwargs,
+        covariance="unstructured", missing="drop", n_threads=None, eval_env=0, dispersion=None,
+        zero=None, thresholds=None, scale=None, sets=None, entry=None, parts=None, links=None,
+        **kwargs,
     ):  # fmt: skip
         """Mixed model from a formula and a data frame.
 
@@ -252,6 +295,22 @@ class GLMM(LatentVariableModel):
         check_keywords(kwargs, (*_OPTIONS, *formula_options), "GLMM.from_formula")
         if isinstance(eval_env, int):
             eval_env += 1
+        family = response_for(family)[0]
+        extras, data = extras_from_frame(
+            family, formula, data,
+            {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
+             "sets": sets, "entry": entry, "parts": parts, "links": links},
+        )  # fmt: skip
+        left_out = extras.missing()
+        if left_out is not None:
+            if missing == "raise":
+                row = data.index[int(np.argmax(left_out))]
+                raise SpecificationError(
+                    f"row {row!r} has missing values in dispersion=, sets= and the like; drop it"
+                )
+            if isinstance(subset, (pd.Series, np.ndarray, list)) and len(subset) == len(data):
+                subset = np.asarray(subset)[~left_out]
+            data, extras = data[~left_out], extras.take(np.flatnonzero(~left_out))
         design = build_design(
             formula, data, subset=subset, drop_cols=drop_cols, groups=groups, re_formula=re_formula,
             vc_formula=vc_formula, covariance=covariance, offset=offset, exposure=exposure,
@@ -261,13 +320,15 @@ class GLMM(LatentVariableModel):
             design.endog, design.exog, random=design.levels, family=family, offset=design.offset,
             exposure=design.exposure, weights=design.weights, freq_weights=design.freq_weights,
             weight_scaling=weight_scaling, n_threads=n_threads, formula=design.fixed_formula,
-            model_spec=design.model_spec, missing_idx=None,
+            model_spec=design.model_spec, missing_idx=None, extras=extras.take(design.kept),
         )  # fmt: skip
         model.formula = design.fixed_formula
         model.random_formula = formula
         model.data.frame = design.frame
         model.random_design = design.random
-        model.kept_rows = design.kept
+        model.kept_rows = (
+            design.kept if left_out is None else np.flatnonzero(~left_out)[design.kept]
+        )
         return model
 
     # ------------------------------------------------------------ prediction
@@ -343,7 +404,7 @@ class GLMM(LatentVariableModel):
     @property
     def start_params(self) -> np.ndarray:
         """Starting values in published parameters: the pooled model, and a scale for the random effects."""
-        return self.mapping.params(start_theta(self._ready(), self.family)[0])
+        return self.mapping.params(start_theta(self._ready())[0])
 
     def fit(
         self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
@@ -434,7 +495,7 @@ class GLMM(LatentVariableModel):
             )
         self._check_before_fit()
         if start_params is None:
-            start, _ = start_theta(likelihood, self.family)
+            start, _ = start_theta(likelihood)
             start_params = self.mapping.params(start)
         else:
             start = away_from_zero(self, self._start(start_params))
@@ -452,7 +513,8 @@ class GLMM(LatentVariableModel):
     def _check_before_fit(self):
         """Refuse designs whose coefficients are not determined."""
         names = self.mapping.param_names[: self.k_exog]
-        if dependences := collinear_columns(self.exog, names):
+        design = self.assembly.problem.design[:, : self.k_exog]
+        if dependences := collinear_columns(design, names):
             raise SpecificationError(
                 "columns of exog are collinear: " + "; ".join(str(d) for d in dependences)
                 + ". Leave out " + ", ".join(d.column for d in dependences) + "."

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sm_gllamm.estimation.constrained import maximize_under
+from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.newton import Controls, maximize
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
@@ -34,8 +35,7 @@ def away_from_zero(model, theta: np.ndarray) -> np.ndarray:
     ndarray, shape (p,)
     """
     theta = np.array(theta, dtype=float)
-    exact = model.assembly.problem.exact
-    scale = float(np.exp(theta[-1])) if model.mapping.dispersion and exact else 1.0
+    scale = response_unit(model.assembly.problem, model.mapping, theta)
     for position, unit in diagonal_units(model.likelihood, theta, scale):
         if abs(theta[position]) < NEAR_ZERO * unit:
             theta[position] = 0.1 * unit

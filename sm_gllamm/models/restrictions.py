@@ -43,6 +43,12 @@ class ParameterRestriction:
         self.mapping = mapping
         zero = self._zero_variances(constraints)
         self.pinned = np.zeros(mapping.k_params, dtype=bool)
+        self._logs = [
+            k
+            for block, slot in mapping.slots
+            if slot.published != "identity"
+            for k in range(block.start, block.stop)
+        ]
         zeros = set()
         for _, _, block, covariance in mapping.terms:
             gone = {
@@ -118,10 +124,10 @@ class ParameterRestriction:
             best = error
             rows = (self.matrix @ self.mapping.jacobian(theta))[:, free]
             step = np.linalg.lstsq(rows, -miss, rcond=1e-12)[0]
-            if self.mapping.dispersion and abs(step[-1]) > 1.0:
-                # the log residual SD: exp() of a Newton step from far below overshoots
-                step = step / abs(step[-1])
-            theta[free] += step
+            logs = np.isin(free, self._logs)
+            longest = np.max(np.abs(step[logs]), initial=0.0)
+            # log dispersions: exp() of a Newton step from far below overshoots
+            theta[free] += step / longest if longest > 1.0 else step
             if not np.all(np.isfinite(theta)):
                 return None
         return None

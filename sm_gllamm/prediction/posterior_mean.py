@@ -8,50 +8,24 @@ other row.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.mapping.assemble import Assembly, assemble
+from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.prediction.means import marginal_mean
 from sm_gllamm.prediction.rows import PredictionRows
+from sm_gllamm.responses.links import LINK_CODES
 from sm_gllamm.specification.elements import Level
 from sm_gllamm.specification.grouping import show_label
 
-__all__ = ["FittedRows", "check_nesting", "fitted_rows", "posterior_response"]
+__all__ = ["check_nesting", "posterior_response"]
 
 #: Least number of nodes at a level where rows' clusters are unknown: it integrates over the prior.
 PRIOR_POINTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class FittedRows:
-    """The data of a fit, in the user's order.
-
-    Attributes
-    ----------
-    y, trials : ndarray, shape (nobs,)
-    exog : ndarray, shape (nobs, k)
-    offset : ndarray, shape (nobs,), or None
-    levels : tuple of Level
-        Lowest first.
-    weights : dict of str to ndarray, shape (nobs,)
-        By level; ``"row"`` for rows.
-    names : list of str
-        Of the columns of exog.
-    response : Response
-    """
-
-    y: np.ndarray
-    trials: np.ndarray
-    exog: np.ndarray
-    offset: np.ndarray | None
-    levels: tuple[Level, ...]
-    weights: dict[str, np.ndarray]
-    names: list[str]
-    response: object
 
 
 def check_nesting(fitted: tuple[Level, ...], rows: PredictionRows) -> None:
@@ -85,34 +59,41 @@ def _new_codes(rows: PredictionRows) -> list[np.ndarray]:
     return codes
 
 
-def _joined(fitted: FittedRows, rows: PredictionRows, old: np.ndarray) -> Assembly:
+def _joined(model, rows: PredictionRows, old: np.ndarray) -> Assembly:
     """The rows `old` of the fit and the new rows, these with weight zero, as one sorted problem."""
-    n_new = len(rows.exog)
+    n_new, data = len(rows.exog), model.responses
 
     def join(before, after):
-        return np.concatenate([before[old], after])
+        return None if before is None else np.concatenate([before[old], after])
 
-    of_rows = fitted.weights.get("row", np.ones(len(fitted.y)))
+    def repeat(values):
+        # with weight zero any value does
+        return join(values, None if values is None else np.repeat(values[:1], n_new, axis=0))
+
+    of_rows = model.weights.by_level.get("row", np.ones(len(data.y)))
     levels, weights = [], {"row": join(of_rows, np.zeros(n_new))}
-    for level, new, codes in zip(fitted.levels, rows.levels, _new_codes(rows), strict=True):
+    for level, new, codes in zip(model.random, rows.levels, _new_codes(rows), strict=True):
         terms = tuple(
             replace(term, columns=join(term.columns, other.columns))
             for term, other in zip(level.terms, new.terms, strict=True)
         )
         levels.append(Level(level.name, join(level.codes, codes), level.labels, terms))
-        if level.name in fitted.weights:
+        by_row = model.weights.by_level.get(level.name)
+        if by_row is not None:
             of_cluster = np.ones(codes.max() + 1 + level.n_clusters)
-            of_cluster[level.codes] = fitted.weights[level.name]
-            weights[level.name] = join(fitted.weights[level.name], of_cluster[codes])
+            of_cluster[level.codes] = by_row
+            weights[level.name] = join(by_row, of_cluster[codes])
     offset = None
-    if fitted.offset is not None or rows.offset is not None:
-        before = np.zeros(len(fitted.y)) if fitted.offset is None else fitted.offset
+    if data.offset is not None or rows.offset is not None:
+        before = np.zeros(len(data.y)) if data.offset is None else data.offset
         offset = join(before, np.zeros(n_new) if rows.offset is None else rows.offset)
-    return assemble(
-        join(fitted.y, np.zeros(n_new)), join(fitted.trials, np.ones(n_new)),
-        np.concatenate([fitted.exog[old], rows.exog]), fitted.names, tuple(levels), fitted.response,
-        offset, weights,
+    joined = replace(
+        data, y=repeat(data.y), m=repeat(data.m), exog=join(data.exog, rows.exog), offset=offset,
+        entry=repeat(data.entry),
+        designs={key: (repeat(matrix), names) for key, (matrix, names) in data.designs.items()},
     )  # fmt: skip
+    layout = rows_of(model.family, model.response, joined)
+    return assemble(joined, layout, tuple(levels), model.response.exact, weights)
 
 
 def _quadrature(quadrature: Quadrature, used: np.ndarray, unknown: list[bool]) -> Quadrature:
@@ -130,20 +111,9 @@ def _quadrature(quadrature: Quadrature, used: np.ndarray, unknown: list[bool]) -
     return Quadrature(quadrature.placement, rules, assignment)
 
 
-def fitted_rows(model) -> FittedRows:
-    """The data of a model, taken from its sorted problem."""
-    assembly = model.assembly
-    problem = assembly.problem
-    return FittedRows(
-        assembly.unsort(problem.y),
-        assembly.unsort(problem.trials),
-        np.asarray(model.exog, dtype=float),
-        None if problem.offset is None else assembly.unsort(problem.offset),
-        model.random,
-        model.weights.by_level,
-        assembly.mapping.param_names[: assembly.mapping.k_exog],
-        model.response,
-    )
+def _link_codes(model, n: int) -> np.ndarray:
+    """The kernel's code of the link for each of n rows."""
+    return np.full(n, LINK_CODES[model.response.link], dtype=np.intc)
 
 
 def _response_of_new_rows(
@@ -152,13 +122,12 @@ def _response_of_new_rows(
     """Posterior mean as a function of theta; complete rows, known top-level clusters."""
     # sorted order of top-level clusters is that of their codes
     used = np.unique(rows.levels[-1].codes)
-    fitted = fitted_rows(model)
-    assembly = _joined(fitted, rows, np.isin(fitted.levels[-1].codes, used))
+    assembly = _joined(model, rows, np.isin(model.random[-1].codes, used))
     likelihood = MarginalLikelihood(assembly.problem, assembly.mapping, model.n_threads)
     unknown = [bool((level.codes < 0).any()) for level in rows.levels]
     likelihood.use(_quadrature(quadrature, used, unknown))
-    n = len(rows.exog)
-    return lambda theta: assembly.unsort(likelihood.posterior(theta).response)[-n:]
+    n, links = len(rows.exog), _link_codes(model, len(assembly.problem.y))
+    return lambda theta: assembly.unsort(likelihood.posterior(theta, links).response)[-n:]
 
 
 def posterior_response(
@@ -191,7 +160,8 @@ def posterior_response(
     if rows.observed:
 
         def observed(theta):
-            posterior = model._ready(quadrature).posterior(theta)
+            links = _link_codes(model, len(model.assembly.problem.y))
+            posterior = model._ready(quadrature).posterior(theta, links)
             return model.assembly.unsort(posterior.response)
 
         return observed

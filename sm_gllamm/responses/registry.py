@@ -1,4 +1,7 @@
-"""Families and links the package knows: from a statsmodels family to the engine's code."""
+"""Families and links the package knows: from a family to the engine's density.
+
+A new pair is a line in :data:`RESPONSES` once its density stands in ``densities.py``.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +12,125 @@ import statsmodels.api as sm
 from scipy.special import gammaln
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.responses.base import Response
+from sm_gllamm.responses import families
+from sm_gllamm.responses.base import Response, Slot, no_constant
+from sm_gllamm.responses.links import LINK_CODES
 
 __all__ = ["RESPONSES", "response_for"]
 
+LOGISTIC, NORMAL, GUMBEL = np.pi**2 / 3, 1.0, np.pi**2 / 6
 
-def _no_constant(y, trials):
-    return np.zeros(len(y))
+_VARIANCE = (Slot("dispersion", "var(Residual)", "log_sd", "variance"),)
+_DISPERSION = (Slot("dispersion", "dispersion", "log_dispersion", "exp"),)
+_ALPHA = (Slot("dispersion", "alpha", "log_alpha", "exp"),)
+_PRECISION = (Slot("dispersion", "precision", "log_precision", "exp"),)
+_SHAPE = (Slot("dispersion", "shape", "log_shape", "exp"),)
+_SCALE = (Slot("dispersion", "scale", "log_scale", "exp"),)
+_LOG_SCALE = (Slot("scale", "scale", "log_scale", "exp"),)
+_ZERO = (Slot("zero", "zero", "zero", "identity"),)
 
 
-def _binomial_constant(y, trials):
-    return gammaln(trials + 1) - gammaln(y + 1) - gammaln(trials - y + 1)
+def _binomial_constant(y, m):
+    return gammaln(m + 1) - gammaln(y + 1) - gammaln(m - y + 1)
 
 
-def _poisson_constant(y, trials):
+def _count_constant(y, m):
     return -gammaln(y + 1)
 
 
-#: (family class, link class) -> Response. Tests and the documentation walk this table.
-RESPONSES: dict[tuple[str, str], Response] = {
-    ("Binomial", "Logit"): Response(
-        "Binomial", "Logit", 0, False, np.pi**2 / 3, _binomial_constant
+def _log_time_constant(y, m):
+    event = y == m
+    return np.where(event, -np.log(np.where(event, y, 1.0)), 0.0)
+
+
+def _binomial(link, density, variance):
+    return Response("Binomial", link, density, (), variance, _binomial_constant, "binomial")
+
+
+def _duration(family, density, slots, variance=None):
+    return Response(family, "Log", density, slots, variance, _log_time_constant, "duration")
+
+
+#: One family-and-link pair each. Tests and the documentation walk this table.
+_ALL = (
+    _binomial("Logit", "binomial_logit", LOGISTIC),
+    _binomial("Probit", "binomial_probit", NORMAL),
+    _binomial("CLogLog", "binomial_cloglog", GUMBEL),
+    _binomial("LogLog", "binomial_loglog", GUMBEL),
+    _binomial("Cauchy", "binomial_cauchit", None),
+    Response("Poisson", "Log", "poisson_log", (), None, _count_constant, "count"),
+    Response("Poisson", "Identity", "poisson_identity", (), None, _count_constant, "count"),
+    Response("Poisson", "Sqrt", "poisson_sqrt", (), None, _count_constant, "count"),
+    Response("Gaussian", "Identity", "gaussian_identity", _VARIANCE),
+    Response("Gaussian", "Log", "gaussian_log", _VARIANCE),
+    Response("Gaussian", "InversePower", "gaussian_inverse", _VARIANCE),
+    Response("Gamma", "Log", "gamma_log", _DISPERSION, kind="positive"),
+    Response("Gamma", "InversePower", "gamma_inverse", _DISPERSION, kind="positive"),
+    Response("Gamma", "Identity", "gamma_identity", _DISPERSION, kind="positive"),
+    Response("InverseGaussian", "Log", "inverse_gaussian_log", _DISPERSION, kind="positive"),
+    Response("InverseGaussian", "InverseSquared", "inverse_gaussian_inverse_squared", _DISPERSION,
+             kind="positive"),
+    Response("InverseGaussian", "InversePower", "inverse_gaussian_inverse", _DISPERSION,
+             kind="positive"),
+    Response("InverseGaussian", "Identity", "inverse_gaussian_identity", _DISPERSION,
+             kind="positive"),
+    Response("NegativeBinomial", "Log", "nb2_log", _ALPHA, None, _count_constant, "count"),
+    Response("NegativeBinomial1", "Log", "nb1_log", _ALPHA, None, _count_constant, "count"),
+    Response("Beta", "Logit", "beta_logit", _PRECISION, kind="proportion"),
+    Response("Beta", "Probit", "beta_probit", _PRECISION, kind="proportion"),
+    Response("Beta", "CLogLog", "beta_cloglog", _PRECISION, kind="proportion"),
+    Response("ZeroInflatedPoisson", "Log", "zip_log", _ZERO, None, _count_constant, "count"),
+    Response("ZeroInflatedNegativeBinomial", "Log", "zinb2_log", _ALPHA + _ZERO, None,
+             _count_constant, "count"),
+    Response("ZeroInflatedNegativeBinomial1", "Log", "zinb1_log", _ALPHA + _ZERO, None,
+             _count_constant, "count"),
+    Response("ZeroTruncatedPoisson", "Log", "truncated_poisson_log", (), None, _count_constant,
+             "positive count"),
+    Response("ZeroTruncatedNegativeBinomial", "Log", "truncated_nb2_log", _ALPHA, None,
+             _count_constant, "positive count"),
+    Response("ZeroTruncatedNegativeBinomial1", "Log", "truncated_nb1_log", _ALPHA, None,
+             _count_constant, "positive count"),
+    Response("CensoredGaussian", "Identity", "censored_gaussian", _VARIANCE, kind="interval"),
+    _duration("LogNormal", "lognormal", _SCALE, None),
+    _duration("LogLogistic", "loglogistic", _SCALE),
+    _duration("WeibullAFT", "weibull_aft", _SCALE),
+    _duration("WeibullPH", "weibull_ph", _SHAPE),
+    _duration("ExponentialAFT", "exponential_aft", ()),
+    _duration("ExponentialPH", "exponential_ph", ()),
+    _duration("GammaDuration", "gamma_duration", _DISPERSION),
+    *(
+        Response(family, link, f"{density}_{name}", slots, variance, kind="ordinal")
+        for family, density, slots in (
+            ("Ordinal", "cumulative", _LOG_SCALE),
+            ("ContinuationRatio", "binomial", ()),
+        )
+        for link, name, variance in (
+            ("Logit", "logit", LOGISTIC),
+            ("Probit", "probit", NORMAL),
+            ("CLogLog", "cloglog", GUMBEL),
+            ("LogLog", "loglog", GUMBEL),
+            ("Cauchy", "cauchit", None),
+        )
     ),
-    ("Binomial", "Probit"): Response("Binomial", "Probit", 1, False, 1.0, _binomial_constant),
-    ("Binomial", "CLogLog"): Response(
-        "Binomial", "CLogLog", 2, False, np.pi**2 / 6, _binomial_constant
+    Response("AdjacentCategory", "Logit", "choice", kind="ordinal"),
+    Response("Multinomial", "Logit", "choice", kind="nominal"),
+    Response("Choice", "Logit", "choice", kind="choice"),
+    Response("Ranking", "Logit", "choice", kind="ranking"),
+    Response("BestWorst", "Logit", "choice", kind="best-worst"),
+    *(
+        Response(f"Composite{kind.capitalize()}", link, f"composite_{kind}",
+                 _VARIANCE if kind == "gaussian" else (), None, constant, check)
+        for kind, constant, check in (
+            ("poisson", _count_constant, "count"),
+            ("binomial", _binomial_constant, "binomial"),
+            ("gaussian", no_constant, "gaussian"),
+        )
+        for link in LINK_CODES
     ),
-    ("Poisson", "Log"): Response("Poisson", "Log", 3, False, None, _poisson_constant),
-    ("Gaussian", "Identity"): Response("Gaussian", "Identity", 4, True, None, _no_constant),
-    ("Gaussian", "Log"): Response("Gaussian", "Log", 5, True, None, _no_constant),
-}
+)  # fmt: skip
+
+#: (family class, link class) -> Response
+RESPONSES: dict[tuple[str, str], Response] = {(r.family, r.link): r for r in _ALL}
 
 _NAMES = {
     "gaussian": sm.families.Gaussian,
@@ -46,6 +138,15 @@ _NAMES = {
     "binomial": sm.families.Binomial,
     "bernoulli": sm.families.Binomial,
     "poisson": sm.families.Poisson,
+    "gamma": sm.families.Gamma,
+    "inverse_gaussian": sm.families.InverseGaussian,
+    "negative_binomial": families.NegativeBinomial,
+    "beta": families.Beta,
+    "ordinal": families.Ordinal,
+    "adjacent_category": families.AdjacentCategory,
+    "continuation_ratio": families.ContinuationRatio,
+    "multinomial": families.Multinomial,
+    "choice": families.Choice,
 }
 
 
@@ -59,16 +160,24 @@ def _link_name(link) -> str:
         kind = kind.__mro__[1]
     if kind is sm.families.links.Probit and getattr(link.dbn, "name", "norm") != "norm":
         return "CDFLink"
+    if kind is sm.families.links.Power:
+        powers = {1.0: "Identity", -1.0: "InversePower", -2.0: "InverseSquared", 0.5: "Sqrt"}
+        return powers.get(float(link.power), "Power")
     return kind.__name__
 
 
-def response_for(family) -> tuple[sm.families.Family, Response]:
-    """The statsmodels family and the Response of a ``family=`` argument.
+def response_for(family):
+    """The family and the Response of a ``family=`` argument.
 
     Parameters
     ----------
-    family : None, str, statsmodels family class or instance
+    family : None, str, statsmodels family or one of ``smg.families``, class or instance
         None is gaussian.
+
+    Returns
+    -------
+    family : statsmodels family or Family
+    response : Response
 
     Raises
     ------
@@ -89,12 +198,12 @@ def response_for(family) -> tuple[sm.families.Family, Response]:
         family = _NAMES[family.lower()]()
     if inspect.isclass(family):
         family = family()
-    if not isinstance(family, sm.families.Family):
+    if not isinstance(family, (sm.families.Family, families.Family)):
         raise SpecificationError(
-            f"family must be a statsmodels family or its name, not {type(family).__name__}; "
-            "for example statsmodels.api.families.Binomial()"
+            "family must be a statsmodels family, one of sm_gllamm's families or a name, not "
+            f"{type(family).__name__}; for example statsmodels.api.families.Binomial()"
         )
-    key = (type(family).__name__, _link_name(family.link))
+    key = (getattr(family, "name", type(family).__name__), _link_name(family.link))
     if key in RESPONSES:
         return family, RESPONSES[key]
     known = ", ".join(f"{f} ({link})" for f, link in RESPONSES)

@@ -48,7 +48,7 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
         # one variance shared by all effects of a term counts once
         n_zero = min(n_zero, df)
     else:
-        df = full.df_modelwc - int(full.model.mapping.dispersion) - k_fixed
+        df = full.df_modelwc - int(full.model.mapping.dispersion is not None) - k_fixed
     if df < 0:
         raise SpecificationError(
             f"the restricted model has {-df} more parameters than this one; compare the other way round"

@@ -5,8 +5,17 @@ from scipy import stats
 from scipy.special import gammaln, log_ndtr
 
 from sm_gllamm.engine.problem import Problem
+from sm_gllamm.responses.densities import CODES
 
-FAMILIES = {"logit": 0, "probit": 1, "cloglog": 2, "poisson": 3, "gaussian": 4, "gaussian_log": 5}
+FAMILIES = {
+    "logit": CODES["binomial_logit"],
+    "probit": CODES["binomial_probit"],
+    "cloglog": CODES["binomial_cloglog"],
+    "poisson": CODES["poisson_log"],
+    "gaussian": CODES["gaussian_identity"],
+    "gaussian_log": CODES["gaussian_log"],
+}
+POISSON, GAUSSIAN = FAMILIES["poisson"], FAMILIES["gaussian"]
 
 
 def tree(rng, levels, n_top=3, max_units=3):
@@ -28,13 +37,13 @@ def make(rng, family, dimensions, weighted=False, d=3, n_top=3, max_units=3):
     trials = np.where(codes <= 2, rng.integers(1, 4, n), 1).astype(float)
     y = np.where(
         codes <= 2, rng.binomial(trials.astype(int), 0.5),
-        np.where(codes == 3, rng.poisson(1.5, n), rng.normal(1, 1, n)),
+        np.where(codes == POISSON, rng.poisson(1.5, n), rng.normal(1, 1, n)),
     ).astype(float)  # fmt: skip
     constant = np.where(
         codes <= 2, gammaln(trials + 1) - gammaln(y + 1) - gammaln(trials - y + 1), 0.0
     )
-    constant = np.where(codes == 3, -gammaln(np.abs(y) + 1), constant)
-    dispersion = bool((codes >= 4).any())
+    constant = np.where(codes == POISSON, -gammaln(np.abs(y) + 1), constant)
+    dispersion = bool((codes >= GAUSSIAN).any())
     column, channel = list(range(d)), [0] * d
     first = 1
     for q in dimensions:
@@ -54,7 +63,7 @@ def make(rng, family, dimensions, weighted=False, d=3, n_top=3, max_units=3):
     problem = Problem(
         codes, y, trials, constant, row_weight, design, rng.normal(0, 0.1, n),
         np.array(column, np.intp), np.array(channel, np.intp), tuple(offsets), tuple(weight),
-        tuple(dimensions), dispersion, bool((codes == 4).all()),
+        tuple(dimensions), bool((codes == GAUSSIAN).all()), int(dispersion), int(dispersion),
     )  # fmt: skip
     phi = rng.normal(0, 0.5, len(column))
     return problem, phi
@@ -71,9 +80,9 @@ def log_density(code, y, m, constant, nu, tau):
             log_q = -np.exp(nu)
             log_p = np.log(-np.expm1(log_q))
         return constant + y * log_p + (m - y) * log_q
-    if code == 3:
+    if code == POISSON:
         return stats.poisson.logpmf(y, np.exp(nu))
-    mean = nu if code == 4 else np.exp(nu)
+    mean = nu if code == GAUSSIAN else np.exp(nu)
     return stats.norm.logpdf(y, mean, np.exp(tau))
 
 

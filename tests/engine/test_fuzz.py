@@ -33,11 +33,12 @@ class Setup:
             "design": problem.design, "base": problem.offset,
             "active_column": problem.active_column, "active_channel": problem.active_channel,
             "offsets": problem.cluster_offsets, "weights": problem.cluster_weights,
-            "dimensions": problem.dimensions, "dispersion": problem.dispersion,
+            "dimensions": problem.dimensions, "n_slots": problem.n_slots,
+            "n_constants": problem.n_constants,
         }  # fmt: skip
 
     def kernel(self, **changed):
-        return Kernel(*{**self.arguments, **changed}.values())
+        return Kernel(**{**self.arguments, **changed})
 
     def shapes(self):
         """(J, q), (J, q, q) and (J, q, variables above) of each level."""
@@ -80,7 +81,8 @@ class Setup:
         if self.dimensions[0] == 1:
             kernel.bracket(clusters, self.placement(), 32.0)
         rows = tuple(np.zeros(self.n) for _ in range(3))
-        kernel.posterior(clusters, self.rule(), placement, moments, rows)
+        link = np.zeros(self.n, dtype=np.intc)
+        kernel.posterior(clusters, self.rule(), placement, moments, rows, link)
         return self.evaluate(kernel, placement=placement)
 
 
@@ -309,7 +311,7 @@ def test_clusters(clusters):
         kernel.bracket(clusters, setup.placement(), 32.0)
     with pytest.raises(REFUSED):
         rows = tuple(np.zeros(setup.n) for _ in range(3))
-        kernel.posterior(clusters, setup.rule(), setup.placement(), setup.moments(), rows)
+        kernel.posterior(clusters, setup.rule(), setup.placement(), setup.moments(), rows, np.zeros(setup.n, np.intc))
 
 
 def test_no_clusters_and_repeated_clusters():
@@ -489,7 +491,7 @@ DEADLY_CODE = {
         setup = Setup()
         rows = tuple(np.zeros(setup.n) for _ in range(2))
         setup.kernel().posterior(
-            np.arange(3), setup.rule(), setup.placement(), setup.moments(), rows)""",
+            np.arange(3), setup.rule(), setup.placement(), setup.moments(), rows, np.zeros(setup.n, np.intc))""",
 }
 
 

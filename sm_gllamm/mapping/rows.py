@@ -1,0 +1,341 @@
+"""From responses to the rows of the likelihood: one function a layout.
+
+A response may be one row (a count), several rows with a joint density (a choice), or several rows that
+are independent given the random effects (the stages of a continuation-ratio model, the two parts of a
+hurdle model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sm_gllamm.mapping.slots import SlotBlock, constant_block, formula_block, threshold_block
+from sm_gllamm.preparation.best_worst import expand_best_worst
+from sm_gllamm.preparation.expansions import category_rows, sequential_rows
+from sm_gllamm.preparation.rankings import expand_rankings
+from sm_gllamm.responses.densities import CODES
+
+__all__ = ["Copy", "ResponseData", "Rows", "rows_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseData:
+    """Responses and designs as the model has them, one entry a row of data.
+
+    Attributes
+    ----------
+    y, m : ndarray, shape (n,)
+        Response (category codes from 0 on for categorical ones); denominators or upper bounds.
+    exog : ndarray, shape (n, k)
+    exog_names : list of str
+    offset : ndarray, shape (n,), or None
+    designs : dict of str to (ndarray of shape (n, r), list of str)
+        Designs of the predictors without random effects: "dispersion", "zero", "thresholds", "scale".
+    labels : tuple
+        Categories in the order of their codes, the reference category of unordered ones first.
+    sets : ndarray of int, shape (n,), or None
+        Which rows are one response.
+    entry : ndarray, shape (n,), or None
+        Times of late entry.
+    parts : ndarray, shape (n,), or None
+        Weights of composite responses.
+    links : ndarray of intc, shape (n,), or None
+        Links of composite responses.
+    member : ndarray of int, shape (n,), or None
+        Which of several families a row has.
+    """
+
+    y: np.ndarray
+    m: np.ndarray
+    exog: np.ndarray
+    exog_names: list[str]
+    offset: np.ndarray | None = None
+    designs: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
+    labels: tuple = ()
+    sets: np.ndarray | None = None
+    entry: np.ndarray | None = None
+    parts: np.ndarray | None = None
+    links: np.ndarray | None = None
+    member: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """How a covariate enters the predictor of a row: times a factor, under a name of its own.
+
+    Attributes
+    ----------
+    suffix : str
+        Added to the names of coefficients and random effects.
+    factor : ndarray, shape (n_rows,), or None
+        None: one.
+    """
+
+    suffix: str = ""
+    factor: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the likelihood, those of a response together.
+
+    Attributes
+    ----------
+    source : ndarray of intp, shape (n_rows,), or None
+        Row of the data behind each; None: they are the same.
+    code : ndarray of intc, shape (n_rows,)
+        Density.
+    y, m, constant : ndarray, shape (n_rows,)
+    slots : tuple of SlotBlock
+    n_slots, n_constants : int
+    slot_channel : ndarray of intc, shape (n_rows, n_slots), or None
+        Number of the predictor that each slot reads, -1 for none; None: the slot's own number.
+    copies : tuple of Copy
+        How covariates and random effects enter.
+    extra : ndarray, shape (n_rows, r), or None
+        Columns with coefficients of their own (thresholds of sequential models), after the covariates.
+    extra_names : tuple of str
+    set_size : ndarray of intc, shape (n_rows,), or None
+    offset : ndarray, shape (n_rows,), or None
+        Beside that of the data.
+    slot_base : ndarray, shape (n_rows, n_slots), or None
+    entry, part, link : ndarray, shape (n_rows,), or None
+    """
+
+    source: np.ndarray | None
+    code: np.ndarray
+    y: np.ndarray
+    m: np.ndarray
+    constant: np.ndarray
+    slots: tuple[SlotBlock, ...] = ()
+    n_slots: int = 0
+    n_constants: int = 0
+    slot_channel: np.ndarray | None = None
+    copies: tuple[Copy, ...] = (Copy(),)
+    extra: np.ndarray | None = None
+    extra_names: tuple[str, ...] = ()
+    set_size: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    slot_base: np.ndarray | None = None
+    entry: np.ndarray | None = None
+    part: np.ndarray | None = None
+    link: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.y)
+
+    def take(self, values):
+        """Values by row of the data, one for each row of the likelihood."""
+        return values if values is None or self.source is None else values[self.source]
+
+    def columns(self, design: np.ndarray, suffix_names: list[str]) -> tuple[np.ndarray, list[str]]:
+        """A design with its names as the rows have it: taken, multiplied, side by side."""
+        taken = self.take(design)
+        blocks, names = [], []
+        for copy in self.copies:
+            blocks.append(taken if copy.factor is None else taken * copy.factor[:, None])
+            names += [f"{name}{copy.suffix}" if copy.suffix else name for name in suffix_names]
+        return blocks[0] if len(blocks) == 1 else np.column_stack(blocks), names
+
+    def exog(self, design: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
+        """Design of the predictor with random effects, extra columns included."""
+        columns, labels = self.columns(design, names)
+        if self.extra is None:
+            return columns, labels
+        return np.column_stack([columns, self.extra]), labels + list(self.extra_names)
+
+
+def _slots(response, data: ResponseData, first: int = 0, suffix: str = "") -> tuple[SlotBlock, ...]:
+    """Blocks of a response's slots, with a channel each from `first` on."""
+    blocks = []
+    for position, slot in enumerate(response.slots):
+        if slot.name in data.designs:
+            blocks.append(formula_block(slot, first + position, data.designs[slot.name][1]))
+        else:
+            blocks.append(constant_block(slot, first + position, slot.label + suffix))
+    return tuple(blocks)
+
+
+def _plain(family, response, data: ResponseData) -> Rows:
+    """One row a response."""
+    n = len(data.y)
+    k = len(response.slots)
+    fixed = getattr(family, "alpha", None) if response.family == "NegativeBinomial" else None
+    slots, constants, base, channel = _slots(response, data), k, None, None
+    if fixed is not None:
+        # statsmodels' own family: alpha is known
+        slots, constants = (), 0
+        base, channel = np.full((n, 1), np.log(fixed)), np.full((n, 1), -1, dtype=np.intc)
+    return Rows(
+        None, np.full(n, response.code, dtype=np.intc), data.y, data.m,
+        response.constant(data.y, data.m), slots, k, constants, channel, slot_base=base,
+        entry=data.entry,
+    )  # fmt: skip
+
+
+def _interval(family, response, data: ResponseData) -> Rows:
+    """Bounds of responses: `m` is the upper one."""
+    return _plain(family, response, data)
+
+
+def _cumulative(family, response, data: ResponseData) -> Rows:
+    """Categories between an upper and a lower threshold."""
+    y, top = data.y.astype(np.intc), len(data.labels) - 1
+    covariates = data.designs.get("thresholds", (None, []))[1]
+    slots = [threshold_block(data.labels, family.thresholds, covariates)]
+    channel = np.full((len(y), 3), -1, dtype=np.intc)
+    channel[:, 0] = np.where(y < top, y, -1)
+    channel[:, 1] = y - 1
+    constants = top
+    if "scale" in data.designs:
+        slots.append(formula_block(response.slots[0], top, data.designs["scale"][1]))
+        channel[:, 2] = top
+        constants += 1
+    position = np.where(y == 0, -1.0, np.where(y == top, 1.0, 0.0))
+    return Rows(
+        None, np.full(len(y), response.code, dtype=np.intc), position, data.m, np.zeros(len(y)),
+        tuple(slots), 3, constants, channel,
+    )  # fmt: skip
+
+
+def _thresholds(labels) -> tuple[str, ...]:
+    return threshold_block(labels, "free").names
+
+
+def _sequential(family, response, data: ResponseData) -> Rows:
+    """Stages of a continuation-ratio model: binary rows until the response stops."""
+    stages = sequential_rows(data.y.astype(np.intp), len(data.labels))
+    n = len(stages.source)
+    return Rows(
+        stages.source, np.full(n, response.code, dtype=np.intc), stages.y, np.ones(n), np.zeros(n),
+        copies=(Copy("", np.full(n, -1.0)),),
+        extra=(stages.stage[:, None] == np.arange(len(data.labels) - 1)).astype(float),
+        extra_names=_thresholds(data.labels),
+    )  # fmt: skip
+
+
+def _adjacent(family, response, data: ResponseData) -> Rows:
+    """Categories as alternatives with predictors s nu - sum of thresholds up to s."""
+    k = len(data.labels)
+    rows = category_rows(data.y.astype(np.intp), k)
+    return _alternatives(
+        rows.source, rows.chosen, np.full(len(data.y), k), (Copy("", rows.category.astype(float)),),
+        -(rows.category[:, None] > np.arange(k - 1)).astype(float), _thresholds(data.labels),
+    )  # fmt: skip
+
+
+def _nominal(family, response, data: ResponseData) -> Rows:
+    """Categories as alternatives with coefficients of their own; those of the base, the first, are zero."""
+    k = len(data.labels)
+    rows = category_rows(data.y.astype(np.intp), k)
+    copies = tuple(
+        Copy(f":{data.labels[c]}", (rows.category == c).astype(float)) for c in range(1, k)
+    )
+    return _alternatives(rows.source, rows.chosen, np.full(len(data.y), k), copies)
+
+
+def _choice(family, response, data: ResponseData) -> Rows:
+    """Alternatives of choice sets, sorted by set."""
+    source = np.argsort(data.sets, kind="stable")
+    return _alternatives(source, data.y[source], np.bincount(data.sets))
+
+
+def _ranking(family, response, data: ResponseData) -> Rows:
+    """Stages of rankings: each a choice among the alternatives that are not ranked yet."""
+    stages = expand_rankings(data.y, data.sets, ties=family.ties)
+    return _alternatives(
+        stages.source, stages.chosen, stages.sizes, offset=stages.offset, constant=stages.constant
+    )
+
+
+def _best_worst(family, response, data: ResponseData) -> Rows:
+    """The best among all, then the worst among the rest with utilities of the other sign."""
+    stages = expand_best_worst(data.y == 1, data.y == -1, data.sets)
+    return _alternatives(
+        stages.source, stages.chosen, stages.sizes, (Copy("", stages.sign.astype(float)),)
+    )
+
+
+def _alternatives(
+    source, chosen, sizes, copies=(Copy(),), extra=None, extra_names=(), offset=None, constant=None
+) -> Rows:
+    """Rows of choices; `sizes` counts the alternatives of each."""
+    n = len(source)
+    set_size = np.zeros(n, dtype=np.intc)
+    set_size[np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)] = sizes
+    at_first = np.zeros(n)
+    if constant is not None:
+        at_first[set_size > 0] = constant
+    return Rows(
+        source, np.full(n, CODES["choice"], dtype=np.intc), chosen.astype(float), np.ones(n), at_first,
+        copies=copies, extra=extra, extra_names=tuple(extra_names), set_size=set_size, offset=offset,
+    )  # fmt: skip
+
+
+def _hurdle(family, response, data: ResponseData) -> Rows:
+    """A binary row for every response (zero or not), a truncated count for those above zero."""
+    n, above = len(data.y), np.flatnonzero(data.y > 0)
+    source = np.concatenate([np.arange(n), above])
+    order = np.argsort(source, kind="stable")
+    source = source[order]
+    is_count = np.concatenate([np.zeros(n), np.ones(len(above))])[order]
+    zero = np.concatenate([(data.y == 0).astype(float), data.y[above]])[order]
+    design, names = data.designs.get("zero", (np.ones((n, 1)), ["Intercept"]))
+    constant = np.where(is_count > 0, response.constant(zero, data.m[source]), 0.0)
+    channel = None
+    slots = tuple(block for block in _slots(response, data) if block.slot != "zero")
+    k = len(slots)
+    if k:
+        channel = np.where(is_count > 0, 0, -1).astype(np.intc)[:, None]
+    return Rows(
+        source, np.where(is_count > 0, response.code, CODES["binomial_logit"]).astype(np.intc), zero,
+        np.ones(len(source)), constant, slots, k, k, channel, copies=(Copy("", is_count),),
+        extra=design[source] * (1.0 - is_count)[:, None],
+        extra_names=tuple(f"zero:{name}" for name in names),
+    )  # fmt: skip
+
+
+def _composite(family, response, data: ResponseData) -> Rows:
+    """Rows of composite responses, sorted by response."""
+    source = np.argsort(data.sets, kind="stable")
+    sizes = np.bincount(data.sets)
+    set_size = np.zeros(len(source), dtype=np.intc)
+    set_size[np.concatenate([[0], np.cumsum(sizes)[:-1]])] = sizes
+    y, m = data.y[source], data.m[source]
+    k = len(response.slots)
+    return Rows(
+        source, np.full(len(source), response.code, dtype=np.intc), y, m, response.constant(y, m),
+        _slots(response, data), k, k, set_size=set_size, part=data.parts[source],
+        link=data.links[source],
+    )  # fmt: skip
+
+
+LAYOUTS: dict[str, Callable] = {
+    "plain": _plain,
+    "interval": _interval,
+    "cumulative": _cumulative,
+    "sequential": _sequential,
+    "adjacent": _adjacent,
+    "nominal": _nominal,
+    "choice": _choice,
+    "ranking": _ranking,
+    "best_worst": _best_worst,
+    "hurdle": _hurdle,
+    "composite": _composite,
+}
+
+
+def rows_of(family, response, data: ResponseData) -> Rows:
+    """The rows of the likelihood of a model's responses.
+
+    Parameters
+    ----------
+    family : statsmodels family or Family
+    response : Response
+    data : ResponseData
+    """
+    return LAYOUTS[getattr(family, "layout", "plain")](family, response, data)

@@ -1,0 +1,236 @@
+"""From what a user passes as endog to responses the rows of the likelihood can be made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.mapping.rows import ResponseData
+from sm_gllamm.models.inputs import successes_and_trials
+from sm_gllamm.preparation.categories import category_codes, nominal_codes
+from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
+from sm_gllamm.responses.families import link_of
+from sm_gllamm.responses.links import LINK_CODES
+from sm_gllamm.specification.response_checks import check_response
+from sm_gllamm.specification.response_ranges import (
+    bounds_of,
+    check_range,
+    durations_of,
+    limited,
+)
+
+__all__ = ["CATEGORICAL", "DESIGNS", "encode_categories", "prepare_responses", "without_constant"]
+
+#: Layouts with ordered or unordered categories.
+CATEGORICAL = ("cumulative", "sequential", "adjacent", "nominal")
+#: Layouts whose predictor has no constant: thresholds, or differences between alternatives.
+_NO_CONSTANT = ("cumulative", "sequential", "adjacent", "choice", "ranking", "best_worst")
+#: Layouts that need to know which rows are one response.
+_SETS = ("choice", "ranking", "best_worst", "composite")
+#: Keywords of predictors without random effects.
+DESIGNS = ("dispersion", "zero", "thresholds", "scale")
+
+
+def encode_categories(family, values: Any, name: str) -> tuple[np.ndarray, tuple]:
+    """Codes from 0 on, missing ones as NaN, and the labels of the categories.
+
+    Parameters
+    ----------
+    family : Ordinal, ContinuationRatio, AdjacentCategory or Multinomial
+    values : array_like, shape (n,)
+    name : str
+        Of the response.
+
+    Raises
+    ------
+    SpecificationError
+        Strings without an order, an empty category, a single category.
+    """
+    series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+    known = series.notna().to_numpy()
+    if family.layout == "nominal":
+        if family.order is not None:
+            series = series.astype(pd.CategoricalDtype(list(family.order)))
+        codes, labels = nominal_codes(series[known], family.base, name=name)
+    else:
+        codes, labels = category_codes(series[known], family.order, name=name)
+    out = np.full(len(series), np.nan)
+    out[known] = codes
+    return out, tuple(labels)
+
+
+def without_constant(family, exog: np.ndarray) -> np.ndarray:
+    """Columns of exog that have coefficients, a boolean array of shape (k,)."""
+    keep = np.ones(exog.shape[1], dtype=bool)
+    if getattr(family, "layout", "plain") in _NO_CONSTANT and len(exog):
+        keep = ~np.all(exog == exog[:1], axis=0)
+        if not keep.any():
+            raise SpecificationError(
+                "the model has no covariates beside the constant, which this family leaves out"
+                if family.layout in ("choice", "ranking", "best_worst")
+                else "exog has only constant columns; the thresholds are the constants. A model "
+                "without covariates needs exog without columns, a formula 'y ~ 0 + (1 | g)'"
+            )
+    return keep
+
+
+def prepare_responses(
+    family, response, endog, labels, name, rows, exog, exog_names, offset, designs, sets, entry, parts,
+    links,
+) -> ResponseData:  # fmt: skip
+    """Checked responses with their designs.
+
+    Parameters
+    ----------
+    family : statsmodels family or Family
+    response : Response
+    endog : ndarray, shape (n,) or (n, 2)
+        Category codes for categorical responses.
+    labels : tuple
+        Of the categories.
+    name : str
+        Of the response.
+    rows : pandas.Index or None
+        Row labels, for messages.
+    exog : ndarray, shape (n, k)
+        Columns that have coefficients.
+    exog_names : list of str
+    offset : ndarray, shape (n,), or None
+    designs : dict
+        See ResponseData.
+    sets, entry, parts, links : array_like, shape (n,), or None
+
+    Raises
+    ------
+    SpecificationError
+    """
+    layout = getattr(family, "layout", "plain")
+    if (sets is not None) != (layout in _SETS):
+        raise SpecificationError(
+            f"{type(family).__name__} needs sets: a column that says which rows are one response"
+            if sets is None
+            else f"sets goes with choices, rankings and composite responses, not {type(family).__name__}"
+        )
+    _check_designs(response, layout, designs)
+    endog = np.asarray(endog)
+    if endog.dtype.kind not in "fiub":
+        check_response(endog, "gaussian", name, rows)
+    endog = endog.astype(float)
+    y = endog if endog.ndim == 1 else endog[:, 0]
+    m = np.ones(len(y))
+    codes = None
+    if layout in CATEGORICAL:
+        _check_categories(y, labels, name)
+    elif layout == "choice":
+        codes = check_choice_sets(pd.Series(y, index=rows), sets, name).codes
+    elif layout in ("ranking", "best_worst", "composite"):
+        codes = encode_sets(sets, len(y))[0]
+    if layout == "best_worst":
+        check_range(y, "best-worst", name, rows)
+    elif layout == "interval":
+        y, m = _bounds(family, endog, name, rows)
+    elif layout in ("plain", "hurdle", "composite"):
+        y, m = _values(family, response, endog, name, rows)
+    return ResponseData(
+        y, m, exog, exog_names, offset, designs, labels, codes, _entry(entry, family, y, m, rows),
+        np.ones(len(y)) if parts is None and layout == "composite" else parts,
+        _links(family, links, len(y)) if layout == "composite" else None,
+    )  # fmt: skip
+
+
+def _check_designs(response, layout: str, designs: dict) -> None:
+    """Formulas that the response has no predictor for."""
+    known = {slot.name for slot in response.slots}
+    if layout == "cumulative":
+        known |= {"thresholds", "scale"}
+    if layout == "hurdle":
+        known |= {"zero"}
+    for keyword in designs:
+        if keyword not in known:
+            raise SpecificationError(
+                f"{keyword}= does not go with the {response.family} family"
+                + (f"; it has {sorted(known)}" if known else "")
+            )
+
+
+def _check_categories(y: np.ndarray, labels: tuple, name: str) -> None:
+    counts = np.bincount(y.astype(np.intp), minlength=len(labels))
+    if not counts.all():
+        raise SpecificationError(
+            f"Category {labels[int(np.argmin(counts))]!r} of the response '{name}' does not occur in "
+            "the rows in use; merge it with another one, or drop it (cat.remove_unused_categories())."
+        )
+
+
+def _values(family, response, endog, name, rows) -> tuple[np.ndarray, np.ndarray]:
+    """Response and denominator of one-row responses."""
+    kind = response.kind
+    if kind in ("positive", "proportion", "positive count"):
+        if endog.ndim != 1:
+            raise SpecificationError(
+                f"The response '{name}' has {endog.shape[1]} columns, not one."
+            )
+        if getattr(family, "layout", "plain") == "hurdle":
+            check_response(endog, "poisson", name, rows)
+            if not (endog == 0).any():
+                raise SpecificationError(
+                    f"The response '{name}' has no zeros; a zero-truncated family needs no hurdle."
+                )
+        else:
+            check_range(endog, kind, name, rows)
+    elif kind == "binomial":
+        check_response(endog, "bernoulli" if endog.ndim == 1 else "binomial", name, rows)
+        return successes_and_trials(endog)
+    else:
+        check_response(endog, "poisson" if kind == "count" else "gaussian", name, rows)
+    return endog, np.ones(len(endog))
+
+
+def _bounds(family, endog, name, rows) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds of censored responses."""
+    positive = family.name != "CensoredGaussian"
+    if family.censoring == "interval":
+        return bounds_of(endog, positive, name, rows)
+    if family.censoring == "right":
+        return durations_of(endog, name, rows)
+    if endog.ndim != 1:
+        raise SpecificationError(
+            f"The response '{name}' has two columns; lower and upper bounds need censoring='interval'."
+        )
+    return limited(endog, family.lower, family.upper)
+
+
+def _entry(entry, family, y, m, rows) -> np.ndarray | None:
+    """Times of late entry, before the end of each duration."""
+    if getattr(family, "layout", "plain") != "interval":
+        if entry is not None:
+            raise SpecificationError("entry (late entry) goes with durations")
+        return None
+    none = -np.inf if family.name == "CensoredGaussian" else 0.0
+    if entry is None:
+        return np.full(len(y), none) if none else None
+    entry = np.asarray(entry, dtype=float)
+    end = np.where(np.isfinite(m), m, y)
+    bad = ~(entry < end) | ~(entry >= none)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise SpecificationError(
+            f"entry is {entry[row]:g} in row {rows[row] if rows is not None else row!r}, where the "
+            f"duration ends at {end[row]:g}; it must come before, and not be negative"
+        )
+    # nobody who entered late can have had the event before
+    return entry
+
+
+def _links(family, links, n: int) -> np.ndarray:
+    """Codes of the rows' links."""
+    if links is None:
+        return np.full(n, LINK_CODES[type(family.link).__name__], dtype=np.intc)
+    values = np.asarray(links)
+    if len(values) != n:
+        raise SpecificationError(f"links has {len(values)} entries for {n} rows")
+    code = {value: LINK_CODES[type(link_of(str(value))).__name__] for value in set(values.tolist())}
+    return np.array([code[value] for value in values.tolist()], dtype=np.intc)
