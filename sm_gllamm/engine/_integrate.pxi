@@ -92,6 +92,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
     """Score and Hessian of a leaf from the posterior node weights (Louis' identity)."""
     cdef idx kp = rule.padded[0], na = data.n_active, q = data.q
     cdef idx i = i0, t, v, k, size, row, channel
+    cdef bint several
     cdef double x
     cdef double *stored
     cdef out_ptr target
@@ -106,11 +107,12 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         if i - i0 + size > s.store_rows:
             # log f has been added: it goes where nobody reads it
             response_derivatives(data, s, i, kp, stored, s.weighted)
-        if size > 1 and want >= 2:
+        several = data.family[i] < 0
+        if several and want >= 2:
             memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
         for row in range(size):
-            add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, size > 1, score, hess)
-        if size > 1 and want >= 2:
+            add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, several, score, hess)
+        if several and want >= 2:
             across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, hess)
         i += size
     # one node has no variance of scores

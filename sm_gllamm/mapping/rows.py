@@ -44,8 +44,8 @@ class ResponseData:
         Weights of composite responses.
     links : ndarray of intc, shape (n,), or None
         Links of composite responses.
-    member : ndarray of int, shape (n,), or None
-        Which of several families a row has.
+    members : tuple of (label, family, Response, ndarray of intp, ResponseData)
+        Of mixed responses: each family with its rows and its share of the data.
     """
 
     y: np.ndarray
@@ -59,7 +59,7 @@ class ResponseData:
     entry: np.ndarray | None = None
     parts: np.ndarray | None = None
     links: np.ndarray | None = None
-    member: np.ndarray | None = None
+    members: tuple = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +314,39 @@ def _composite(family, response, data: ResponseData) -> Rows:
     )  # fmt: skip
 
 
+def _mixed(family, response, data: ResponseData) -> Rows:
+    """Rows of several families, each with its own dispersions and thresholds."""
+    n = len(data.y)
+    code, y, m = np.empty(n, dtype=np.intc), np.empty(n), np.ones(n)
+    constant = np.empty(n)
+    parts = [
+        (label, at, rows_of(member, its_response, share))
+        for label, member, its_response, at, share in data.members
+    ]
+    width = max(part.n_slots for _, _, part in parts)
+    channel = np.full((n, width), -1, dtype=np.intc)
+    base = np.zeros((n, width)) if any(p.slot_base is not None for _, _, p in parts) else None
+    late = any(part.entry is not None for _, _, part in parts)
+    entry = np.zeros(n) if late else None
+    slots: list[SlotBlock] = []
+    first = 0
+    for label, at, part in parts:
+        code[at], y[at], m[at], constant[at] = part.code, part.y, part.m, part.constant
+        slots += [block.shifted(first, f"[{label}]") for block in part.slots]
+        if part.n_slots:
+            own = np.arange(part.n_slots) if part.slot_channel is None else part.slot_channel
+            here = np.broadcast_to(np.where(own >= 0, own + first, -1), (len(at), part.n_slots))
+            channel[at, : part.n_slots] = here
+        if base is not None and part.slot_base is not None:
+            base[at, : part.n_slots] = part.slot_base
+        if entry is not None and part.entry is not None:
+            entry[at] = part.entry
+        first += part.n_constants
+    return Rows(
+        None, code, y, m, constant, tuple(slots), width, first, channel, slot_base=base, entry=entry
+    )
+
+
 LAYOUTS: dict[str, Callable] = {
     "plain": _plain,
     "interval": _interval,
@@ -326,6 +359,7 @@ LAYOUTS: dict[str, Callable] = {
     "best_worst": _best_worst,
     "hurdle": _hurdle,
     "composite": _composite,
+    "mixed": _mixed,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,11 @@ class SlotBlock:
     names: tuple[str, ...]
     published: str
     entries: tuple[SlotEntry, ...]
+
+    def shifted(self, first: int, suffix: str) -> SlotBlock:
+        """The same block with channels from `first` on and longer names."""
+        entries = tuple(replace(entry, channel=entry.channel + first) for entry in self.entries)
+        return replace(self, names=tuple(name + suffix for name in self.names), entries=entries)
 
     def publish(self, theta: np.ndarray) -> np.ndarray:
         """Published parameters of internal ones."""

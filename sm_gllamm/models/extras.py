@@ -18,7 +18,7 @@ __all__ = ["Extras", "design_of", "extras_from_arrays", "extras_from_frame"]
 
 #: Predictors that have a constant of their own elsewhere.
 _NO_CONSTANT = ("thresholds", "scale")
-_ROWS = ("sets", "entry", "parts", "links")
+_ROWS = ("sets", "entry", "parts", "links", "family_by")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from sm_gllamm.models.starting import start_theta
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.predict import predicted, rows_for
 from sm_gllamm.prediction.simulate import response_draws
+from sm_gllamm.responses.densities import CODES
 from sm_gllamm.responses.registry import response_for
 from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.specification.checks import check_covariates, check_keywords
@@ -48,14 +49,14 @@ __all__ = ["GLMM"]
 
 _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "freq_weights",
             "weight_scaling", "covariance", "missing", "n_threads", "dispersion", "zero",
-            "thresholds", "scale", "sets", "entry", "parts", "links")  # fmt: skip
+            "thresholds", "scale", "sets", "entry", "parts", "links", "family_by")  # fmt: skip
 _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
                 "use_t", "reml", "tol", "quadrature_tol", "n_threads", "warn_convergence")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 #: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
 RUNAWAY = 1e-6
-_ROW_EXTRAS = ("sets", "entry", "parts", "links")
+_ROW_EXTRAS = ("sets", "entry", "parts", "links", "family_by")
 #: Names of optimisers that statsmodels users pass; the fit is by Newton's method whatever the name.
 _METHODS = ("newton", "nm", "bfgs", "lbfgs", "powell", "cg", "ncg", "basinhopping", "minimize")
 
@@ -136,13 +137,14 @@ class GLMM(LatentVariableModel):
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
         weights=None, freq_weights=None, weight_scaling=None, covariance="unstructured",
         missing="none", random=None, n_threads=None, dispersion=None, zero=None, thresholds=None,
-        scale=None, sets=None, entry=None, parts=None, links=None, extras=None, **kwargs,
+        scale=None, sets=None, entry=None, parts=None, links=None, family_by=None,
+        extras=None, **kwargs,
     ):  # fmt: skip
         self.family, self.response = response_for(family)
         if extras is None:
             extras = extras_from_arrays(
                 {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
-                 "sets": sets, "entry": entry, "parts": parts, "links": links},
+                 "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by},
                 endog,
             )  # fmt: skip
         if getattr(self.family, "layout", "plain") in CATEGORICAL and not extras.labels:
@@ -216,9 +218,8 @@ class GLMM(LatentVariableModel):
         )  # fmt: skip
         self.responses = data
         rows = rows_of(self.family, self.response, data)
-        self.assembly = assemble(
-            data, rows, self.random, self.response.exact, self.weights.by_level
-        )
+        exact = bool(np.all(rows.code == CODES["gaussian_identity"]))
+        self.assembly = assemble(data, rows, self.random, exact, self.weights.by_level)
         self._mapping = self.assembly.mapping
         self.level_names = [level.name for level in self.random]
         self.k_exog = self.mapping.k_exog
@@ -244,7 +245,7 @@ class GLMM(LatentVariableModel):
         family=None, offset=None, exposure=None, weights=None, freq_weights=None, weight_scaling=None,
         covariance="unstructured", missing="drop", n_threads=None, eval_env=0, dispersion=None,
         zero=None, thresholds=None, scale=None, sets=None, entry=None, parts=None, links=None,
-        **kwargs,
+        family_by=None, **kwargs,
     ):  # fmt: skip
         """Mixed model from a formula and a data frame.
 
@@ -299,7 +300,7 @@ class GLMM(LatentVariableModel):
         extras, data = extras_from_frame(
             family, formula, data,
             {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
-             "sets": sets, "entry": entry, "parts": parts, "links": links},
+             "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by},
         )  # fmt: skip
         left_out = extras.missing()
         if left_out is not None:

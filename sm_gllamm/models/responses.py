@@ -14,6 +14,7 @@ from sm_gllamm.preparation.categories import category_codes, nominal_codes
 from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
 from sm_gllamm.responses.families import link_of
 from sm_gllamm.responses.links import LINK_CODES
+from sm_gllamm.responses.registry import response_for
 from sm_gllamm.specification.response_checks import check_response
 from sm_gllamm.specification.response_ranges import (
     bounds_of,
@@ -78,8 +79,8 @@ def without_constant(family, exog: np.ndarray) -> np.ndarray:
 
 
 def prepare_responses(
-    family, response, endog, labels, name, rows, exog, exog_names, offset, designs, sets, entry, parts,
-    links,
+    family, response, endog, labels, name, rows, exog, exog_names, offset, designs, sets=None,
+    entry=None, parts=None, links=None, family_by=None,
 ) -> ResponseData:  # fmt: skip
     """Checked responses with their designs.
 
@@ -101,13 +102,23 @@ def prepare_responses(
     offset : ndarray, shape (n,), or None
     designs : dict
         See ResponseData.
-    sets, entry, parts, links : array_like, shape (n,), or None
+    sets, entry, parts, links, family_by : array_like, shape (n,), or None
 
     Raises
     ------
     SpecificationError
     """
     layout = getattr(family, "layout", "plain")
+    if (family_by is not None) != (layout == "mixed"):
+        raise SpecificationError(
+            "family={...} needs family_by: a column that says which of the families a row has"
+            if family_by is None
+            else "family_by goes with family={...}, a dict of families"
+        )
+    if layout == "mixed":
+        return _mixed(
+            family, endog, name, rows, exog, exog_names, offset, designs, entry, family_by
+        )
     if (sets is not None) != (layout in _SETS):
         raise SpecificationError(
             f"{type(family).__name__} needs sets: a column that says which rows are one response"
@@ -139,6 +150,42 @@ def prepare_responses(
         np.ones(len(y)) if parts is None and layout == "composite" else parts,
         _links(family, links, len(y)) if layout == "composite" else None,
     )  # fmt: skip
+
+
+def _mixed(
+    family, endog, name, rows, exog, exog_names, offset, designs, entry, family_by
+) -> ResponseData:
+    """Each family's rows checked by themselves."""
+    if designs:
+        raise SpecificationError(
+            f"{sorted(designs)} cannot be given with several families; each has its own constant"
+        )
+    endog, by = np.asarray(endog), pd.Series(np.asarray(family_by))
+    unknown = ~by.isin(list(family.members)).to_numpy()
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise SpecificationError(
+            f"family_by is {by[row]!r} in row {rows[row] if rows is not None else row!r}; "
+            f"the families are {list(family.members)}"
+        )
+    members = []
+    for label, member in family.members.items():
+        at = np.flatnonzero((by == label).to_numpy())
+        if len(at) == 0:
+            raise SpecificationError(f"no row has family_by {label!r}; leave the family out")
+        layout = getattr(member, "layout", "plain")
+        values = endog[at] if layout == "interval" or endog.ndim == 1 else endog[at, 0]
+        categories: tuple = ()
+        if layout == "cumulative":
+            values, categories = encode_categories(member, values, f"{name} ({label})")
+        share = prepare_responses(
+            member, response_for(member)[1], values, categories, f"{name} ({label})",
+            None if rows is None else rows[at], exog[at], exog_names, None, {},
+            entry=entry if entry is None or layout != "interval" else np.asarray(entry)[at],
+        )  # fmt: skip
+        members.append((label, member, response_for(member)[1], at, share))
+    y = endog.astype(float) if endog.ndim == 1 else endog[:, 0].astype(float)
+    return ResponseData(y, np.ones(len(y)), exog, exog_names, offset, members=tuple(members))
 
 
 def _check_designs(response, layout: str, designs: dict) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Hurdle",
     "LogLogistic",
     "LogNormal",
+    "Mixed",
     "Multinomial",
     "NegativeBinomial",
     "Ordinal",
@@ -622,6 +623,40 @@ class Composite(Family):
         super().__init__(link)
         self.family = _one_of("family", family, ("poisson", "binomial", "gaussian"))
         self.name = "Composite" + family.capitalize()
+
+
+class Mixed(Family):
+    """Different families in different rows; what ``family={...}`` stands for.
+
+    Parameters
+    ----------
+    members : dict of label to family
+        The label of a row's family stands in the model's `family_by`.
+
+    Notes
+    -----
+    Rows share the coefficients and random effects of the formula; products of covariates with
+    indicators of the families make them specific to one.
+
+    References
+    ----------
+    Gueorguieva, R. (2001). A multivariate generalized linear mixed model for joint modelling of
+    clustered outcomes in the exponential family. Statistical Modelling 1, 177-193.
+
+    Examples
+    --------
+    >>> Mixed({"score": "gaussian", "pass": "binomial"}).layout
+    'mixed'
+    """
+
+    name = "Mixed"
+    layout = "mixed"
+
+    def __init__(self, members: dict):
+        super().__init__("identity")
+        if not members:
+            raise SpecificationError("family={} is empty; give a family for each kind of row")
+        self.members = dict(members)
 
 
 def _one_of(name: str, value, allowed: tuple[str, ...]) -> str:

@@ -114,6 +114,8 @@ _ALL = (
     ),
     Response("AdjacentCategory", "Logit", "choice", kind="ordinal"),
     Response("Multinomial", "Logit", "choice", kind="nominal"),
+    # every row has the response of its own family; this one stands for the model
+    Response("Mixed", "Identity", "binomial_logit", kind="mixed"),
     Response("Choice", "Logit", "choice", kind="choice"),
     Response("Ranking", "Logit", "choice", kind="ranking"),
     Response("BestWorst", "Logit", "choice", kind="best-worst"),
@@ -166,6 +168,17 @@ def _link_name(link) -> str:
     return kind.__name__
 
 
+def _resolve_members(mixed) -> None:
+    """Replace names by families, and refuse those whose responses are several rows."""
+    for label, member in mixed.members.items():
+        resolved = response_for(member)[0]
+        if getattr(resolved, "layout", "plain") not in ("plain", "interval", "cumulative"):
+            raise SpecificationError(
+                f"family[{label!r}]: {type(resolved).__name__} cannot be one of several families"
+            )
+        mixed.members[label] = resolved
+
+
 def response_for(family):
     """The family and the Response of a ``family=`` argument.
 
@@ -196,8 +209,12 @@ def response_for(family):
         if family.lower() not in _NAMES:
             raise SpecificationError(f"family={family!r} is not known; use one of {sorted(_NAMES)}")
         family = _NAMES[family.lower()]()
+    if isinstance(family, dict):
+        family = families.Mixed(family)
     if inspect.isclass(family):
         family = family()
+    if isinstance(family, families.Mixed):
+        _resolve_members(family)
     if not isinstance(family, (sm.families.Family, families.Family)):
         raise SpecificationError(
             "family must be a statsmodels family, one of sm_gllamm's families or a name, not "

@@ -311,7 +311,14 @@ def test_clusters(clusters):
         kernel.bracket(clusters, setup.placement(), 32.0)
     with pytest.raises(REFUSED):
         rows = tuple(np.zeros(setup.n) for _ in range(3))
-        kernel.posterior(clusters, setup.rule(), setup.placement(), setup.moments(), rows, np.zeros(setup.n, np.intc))
+        kernel.posterior(
+            clusters,
+            setup.rule(),
+            setup.placement(),
+            setup.moments(),
+            rows,
+            np.zeros(setup.n, np.intc),
+        )
 
 
 def test_no_clusters_and_repeated_clusters():
