@@ -34,9 +34,16 @@
 SM_INLINE int64_t sm_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
 SM_INLINE double sm_double(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
 
+/* a if c, else b, without a branch even where the compiler knows that c is the same in a whole loop:
+ * it then moves the selection out of the loop, where a branch would keep the loop from becoming SIMD. */
+SM_INLINE double sm_select(int c, double a, double b) {
+    int64_t mask = -(int64_t)(c != 0);
+    return sm_double((sm_bits(a) & mask) | (sm_bits(b) & ~mask));
+}
+
 SM_INLINE double sm_clamp(double x, double low, double high) {
-    x = x < low ? low : x;
-    return x > high ? high : x;
+    x = sm_select(x < low, low, x);
+    return sm_select(x > high, high, x);
 }
 
 /* (e^r - 1 - r) / r^2, |r| <= ln2/2 */
@@ -78,7 +85,7 @@ SM_INLINE double sm_exp_excess(double x) {
     double r = sm_clamp(x, -0.34, 0.34);
     double near = r * r * sm_exp_series(r);
     double far = sm_expm1(x) - x;
-    return r == x ? near : far;
+    return sm_select(r == x, near, far);
 }
 
 /* of log((1+s)/(1-s)) = 2 s + s R: R in z = s^2, |s| <= 0.1716 */
@@ -115,7 +122,7 @@ SM_INLINE double sm_log_gap(double w, double u) {
     double half = 0.5 * u * u;
     double near = half - s * (half + sm_log_series(s * s));
     double far = u - sm_log(w);
-    return (u > -0.29) & (u < 0.41) ? near : far;
+    return sm_select((u > -0.29) & (u < 0.41), near, far);
 }
 
 /* exp(z^2) erfc(z), z >= 0, relative error below 1e-15: (z + 3.75) erfcx(z) is a polynomial in
@@ -160,10 +167,10 @@ SM_INLINE double sm_atan(double x) {
  * The results are balanced for small x: the sums over 1/(x+i) are multiplied by x before a square. */
 #define SM_STIRLING_SHIFT                                                            \
     int low = x < 8.0;                                                               \
-    double a = low ? x : 8.0;                                                        \
+    double a = sm_select(low, x, 8.0);                                                        \
     double v = a * (a + 7.0);                                                        \
     double inverse = 1.0 / (v * (720.0 + v * (252.0 + v * (28.0 + v))));             \
-    double shifted = low ? x + 8.0 : x;                                              \
+    double shifted = sm_select(low, x + 8.0, x);                                              \
     double r = 1.0 / shifted, z = r * r;
 
 /* S(x) */
@@ -176,7 +183,7 @@ SM_INLINE double sm_stirling(double x) {
         z * (0.17964437236883057316 + z * (-1.3924322169059011164 + z * 13.402864044168391994))))))))));
     double b = a + 8.0, b2 = b * b, b4 = b2 * b2;
     double steps = (a - 0.5) * sm_log(b / a) + sm_log(b4 * b4 * inverse) - 8.0;
-    return low ? series + steps : series;
+    return sm_select(low, series + steps, series);
 }
 
 /* x S'(x) = x (digamma(x) - log x) + 1/2 */
@@ -189,7 +196,7 @@ SM_INLINE double sm_stirling1(double x) {
         z * (-3.0539543302701197438 + z * (26.456212121212121212 + z * -281.46014492753623188))))))))));
     double sum = (2.0 * a + 7.0) * (720.0 + v * (504.0 + v * (84.0 + 4.0 * v))) * inverse;
     double steps = a * (sm_log((a + 8.0) / a) + (series - 0.5) * r - sum) + 0.5;
-    return low ? steps : series;
+    return sm_select(low, steps, series);
 }
 
 /* x^2 S''(x) = x^2 trigamma(x) - x - 1/2 */
@@ -205,7 +212,7 @@ SM_INLINE double sm_stirling2(double x) {
     double second = a * a * (504.0 + v * (168.0 + 12.0 * v)) * inverse;
     double squares = width * width * (first * first - second) - 2.0 * a * first;
     double steps = a * a * r * (1.0 + r * (0.5 + series)) + squares - a - 0.5;
-    return low ? steps : series;
+    return sm_select(low, steps, series);
 }
 
 /* Dot products: the order of summation is free here, and here only. */

@@ -8,6 +8,7 @@ cdef extern from "_vecmath.h" nogil:
     double sm_expm1(double x) noexcept
     double sm_log1p(double x) noexcept
     double sm_erfcx(double z) noexcept
+    double sm_select(bint c, double a, double b) noexcept
     double sm_clamp(double x, double low, double high) noexcept
     double sm_exp_excess(double x) noexcept
     double sm_log_gap(double w, double u) noexcept

@@ -11,7 +11,7 @@ from libc.math cimport fabs
 
 from sm_gllamm.responses._density cimport Density, nothing
 from sm_gllamm.responses._vecmath cimport (
-    sm_clamp, sm_erfcx, sm_exp, sm_expm1, sm_log, sm_log1p, sm_log_erfc, sm_log_gap,
+    sm_clamp, sm_erfcx, sm_exp, sm_expm1, sm_log, sm_log1p, sm_log_gap,
     sm_stirling, sm_stirling1, sm_stirling2,
 )
 
@@ -93,12 +93,14 @@ cdef inline Density beta_probit(
     double y, double m, double e, double nu, double t1, double t2, double t3
 ) noexcept nogil:
     cdef Mean mean
-    cdef double z = fabs(nu) * 0.70710678118654752440
-    cdef double log_tail = sm_log_erfc(z) - 0.69314718055994530942
-    cdef double tail = sm_exp(log_tail)
+    cdef double square = 0.5 * nu * nu
+    cdef double scaled = sm_erfcx(fabs(nu) * 0.70710678118654752440)
+    cdef double kernel = sm_exp(-(square if square < 680.0 else 680.0))
+    cdef double tail = 0.5 * scaled * kernel
+    cdef double log_tail = sm_log(scaled) - square - 0.69314718055994530942
     cdef double log_rest = sm_log1p(-tail)
-    cdef double mills = 0.79788456080286535588 / sm_erfcx(z)
-    cdef double mills_rest = mills * tail / (1.0 - tail)
+    cdef double mills = 0.79788456080286535588 / scaled
+    cdef double mills_rest = 0.39894228040143267794 * kernel / (1.0 - tail)
     mean.p = 1.0 - tail if nu > 0.0 else tail
     mean.q = tail if nu > 0.0 else 1.0 - tail
     mean.log_p = log_rest if nu > 0.0 else log_tail

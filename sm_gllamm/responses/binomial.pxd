@@ -6,7 +6,7 @@ Left out of f: log C(m, y).
 from libc.math cimport fabs
 
 from sm_gllamm.responses._density cimport Density, nothing
-from sm_gllamm.responses._vecmath cimport sm_atan, sm_erfcx, sm_exp, sm_expm1, sm_log, sm_log1p, sm_log_erfc
+from sm_gllamm.responses._vecmath cimport sm_atan, sm_erfcx, sm_exp, sm_expm1, sm_log, sm_log1p
 
 
 cdef inline Density binomial_logit(
@@ -26,16 +26,18 @@ cdef inline Density binomial_logit(
 cdef inline Density binomial_probit(
     double y, double m, double e, double nu, double t1, double t2, double t3
 ) noexcept nogil:
-    """The tail probability Phi(-|nu|) by its logarithm, the other one from its complement."""
+    """The tail Phi(-|nu|) = exp(-nu^2 / 2) erfcx(|nu| / sqrt 2) / 2, and its complement."""
     cdef Density out = nothing()
     cdef double a = fabs(nu)
-    cdef double z = a * 0.70710678118654752440
-    cdef double log_tail = sm_log_erfc(z) - 0.69314718055994530942
-    cdef double tail = sm_exp(log_tail)
-    cdef double log_rest = sm_log(1.0 - tail)
+    cdef double square = 0.5 * a * a
+    cdef double scaled = sm_erfcx(a * 0.70710678118654752440)
+    cdef double kernel = sm_exp(-(square if square < 680.0 else 680.0))
+    cdef double complement = 1.0 - 0.5 * scaled * kernel
+    cdef double log_tail = sm_log(scaled) - square - 0.69314718055994530942
+    cdef double log_rest = sm_log(complement)
     # inverse Mills ratios phi / Phi(-a) and phi / Phi(a); far out, the first exceeds a by a series in 1/a
-    cdef double mills = 0.79788456080286535588 / sm_erfcx(z)
-    cdef double rest = mills * tail / (1.0 - tail)
+    cdef double mills = 0.79788456080286535588 / scaled
+    cdef double rest = 0.39894228040143267794 * kernel / complement
     cdef double b = 1.0 / (a if a > 30.0 else 30.0)
     cdef double b2 = b * b
     cdef double series = b * (1.0 - b2 * (2.0 - b2 * (10.0 - b2 * (74.0 - b2 * (706.0 - b2 * 8162.0)))))

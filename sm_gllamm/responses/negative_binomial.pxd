@@ -12,7 +12,7 @@ from libc.math cimport fabs
 
 from sm_gllamm.responses._density cimport Density, nothing
 from sm_gllamm.responses._vecmath cimport (
-    sm_clamp, sm_exp, sm_log1p, sm_log_gap, sm_stirling, sm_stirling1, sm_stirling2,
+    sm_clamp, sm_exp, sm_log1p, sm_log_gap, sm_select, sm_stirling, sm_stirling1, sm_stirling2,
 )
 
 cdef struct Rising:
@@ -35,10 +35,10 @@ cdef inline Rising rising(double y, double k) noexcept nogil:
 
 
 cdef struct Softplus:
-    double l        # L = log(1 + exp(s))
+    double value    # log(1 + exp(s))
     double p        # its derivative exp(s) / (1 + exp(s))
     double q        # 1 - p
-    double gap      # L - p
+    double gap      # value - p
 
 cdef inline Softplus softplus(double s) noexcept nogil:
     """Relative accuracy for s -> -infinity."""
@@ -46,10 +46,10 @@ cdef inline Softplus softplus(double s) noexcept nogil:
     cdef double x = sm_exp(-fabs(s))
     cdef double r = 1.0 / (1.0 + x)
     cdef double log_x = sm_log1p(x)
-    out.l = s + log_x if s > 0.0 else log_x
-    out.p = r if s > 0.0 else x * r
-    out.q = x * r if s > 0.0 else r
-    out.gap = out.l - out.p if s > 0.0 else x * out.p - sm_log_gap(1.0 + x, x)
+    out.value = sm_select(s > 0.0, s + log_x, log_x)
+    out.p = sm_select(s > 0.0, r, x * r)
+    out.q = sm_select(s > 0.0, x * r, r)
+    out.gap = sm_select(s > 0.0, out.value - out.p, x * out.p - sm_log_gap(1.0 + x, x))
     return out
 
 
@@ -61,7 +61,7 @@ cdef inline Density nb2_log(
     cdef double k = sm_exp(-tau)
     cdef Rising up = rising(y, k)
     cdef Softplus s = softplus(tau + nu)
-    out.f = up.c + y * nu - (y + k) * s.l
+    out.f = up.c + y * nu - (y + k) * s.value
     out.g = y * s.q - k * s.p
     out.g1 = up.c1 + k * s.gap - y * s.p
     out.h = -(y + k) * s.p * s.q
@@ -80,10 +80,10 @@ cdef inline Density nb1_log(
     cdef double k = sm_exp(x - tau)
     cdef Rising up = rising(y, k)
     cdef Softplus s = softplus(tau)
-    out.g = y - up.c1 - k * s.l
-    out.f = up.c + y * x - (y + k) * s.l + out.g * (nu - x)
+    out.g = y - up.c1 - k * s.value
+    out.f = up.c + y * x - (y + k) * s.value + out.g * (nu - x)
     out.g1 = up.c1 + k * s.gap - y * s.p
-    out.h = up.c2 - k * s.l
+    out.h = up.c2 - k * s.value
     out.h1 = k * s.gap - up.c2
     out.h11 = up.c2 - k * s.gap + k * s.p * s.p - y * s.p * s.q
     return out

@@ -8,7 +8,7 @@ P(0) = exp(-a), with a of the order of the mean: log(1 - exp(-a)) is log a + log
 derivatives of a are relative to a, so that nothing under- or overflows as the mean goes to zero.
 """
 from sm_gllamm.responses._density cimport Density, nothing
-from sm_gllamm.responses._vecmath cimport sm_clamp, sm_exp, sm_expm1, sm_log
+from sm_gllamm.responses._vecmath cimport sm_clamp, sm_exp, sm_expm1, sm_log, sm_select
 from sm_gllamm.responses.negative_binomial cimport Softplus, nb1_log, nb2_log, softplus
 
 
@@ -53,11 +53,11 @@ cdef inline Density truncated_nb2_log(
     cdef double tau = sm_clamp(t1, -100.0, 100.0)
     cdef double s = tau + nu
     cdef Softplus zero = softplus(s)
-    cdef double over = zero.p / zero.l
-    cdef double lag = zero.gap / zero.l
+    cdef double over = zero.p / zero.value
+    cdef double lag = zero.gap / zero.value
     # log of softplus(s): s enters directly where exp(s) may vanish
-    cdef double log_l = (s if s < -30.0 else 0.0) + sm_log(1.0 if s < -30.0 else zero.l)
-    cdef double a = sm_clamp(sm_exp(-tau) * zero.l, 1e-300, 1e300)
+    cdef double log_l = sm_select(s < -30.0, s, sm_log(zero.value))
+    cdef double a = sm_clamp(sm_exp(-tau) * zero.value, 1e-300, 1e300)
     return divided(
         nb2_log(y, m, e, nu, t1, 0.0, 0.0), a, log_l - tau,
         over, over * zero.q, -lag, lag - over * zero.p, -over * zero.p,
@@ -70,9 +70,9 @@ cdef inline Density truncated_nb1_log(
     """a = mu log(1 + alpha) / alpha"""
     cdef double tau = sm_clamp(t1, -100.0, 100.0)
     cdef Softplus zero = softplus(tau)
-    cdef double lag = zero.gap / zero.l
-    cdef double log_a = (nu if nu < 230.0 else 230.0) - tau + sm_log(zero.l)
+    cdef double lag = zero.gap / zero.value
+    cdef double log_a = (nu if nu < 230.0 else 230.0) - tau + sm_log(zero.value)
     return divided(
         nb1_log(y, m, e, nu, t1, 0.0, 0.0), sm_exp(log_a), log_a,
-        1.0, 1.0, -lag, lag - zero.p * zero.p / zero.l, -lag,
+        1.0, 1.0, -lag, lag - zero.p * zero.p / zero.value, -lag,
     )

@@ -7,7 +7,7 @@ Left out of f: -log y!.
 from libc.math cimport fabs
 
 from sm_gllamm.responses._density cimport Density, nothing
-from sm_gllamm.responses._vecmath cimport sm_exp, sm_log1p
+from sm_gllamm.responses._vecmath cimport sm_exp, sm_log1p, sm_select
 from sm_gllamm.responses.negative_binomial cimport Softplus, nb1_log, nb2_log, softplus
 from sm_gllamm.responses.poisson cimport poisson_log
 
@@ -26,12 +26,13 @@ cdef inline Mixture inflated(double y, double log_count, double logit) noexcept 
     cdef Softplus prior = softplus(logit)
     cdef Softplus posterior = softplus(logit - log_count)
     # log(exp(logit) + exp(log_count)) for a zero: the larger one, and what the smaller one adds
-    cdef double larger = logit if logit > log_count else log_count
+    cdef double larger = sm_select(logit > log_count, logit, log_count)
     cdef double added = sm_log1p(sm_exp(-fabs(logit - log_count)))
-    out.f = (larger + added if zero else log_count) - prior.l
-    out.share = posterior.q if zero else 1.0
-    out.spread = posterior.p * posterior.q if zero else 0.0
-    out.g = (posterior.p if zero else 0.0) - prior.p
+    cdef double inflation = sm_select(zero, posterior.p, 0.0)
+    out.f = sm_select(zero, larger + added, log_count) - prior.value
+    out.share = sm_select(zero, posterior.q, 1.0)
+    out.spread = inflation * out.share
+    out.g = inflation - prior.p
     out.h = out.spread - prior.p * prior.q
     return out
 

@@ -305,22 +305,16 @@ def test_outside_the_domain(name):
     assert (found[:, 1:] == 0.0).all()
 
 
-@pytest.mark.parametrize(
-    ("name", "limit"), [("nb2_log", "poisson_log"), ("nb1_log", "poisson_log")]
-)
-def test_poisson_limit(name, limit):
+@pytest.mark.parametrize("name", ["nb2_log", "nb1_log"])
+def test_poisson_limit(name):
     """Without overdispersion, and with noise in no derivative that would hide its sign."""
-    points = [
-        (y, 1.0, nu, t1, 0.0)
-        for y in (0, 1, 5, 300)
-        for nu in (-4.0, 0.2, 5.0)
-        for t1 in (-40.0, -80.0)
-    ]
-    found, poisson_found = rows(name, points), rows(limit, points)
+    points = itertools.product([0, 1, 5, 300], [-4.0, 0.2, 5.0], [-40.0, -80.0])
+    points = [(y, 1.0, nu, t1, 0.0) for y, nu, t1 in points]
+    found, poisson_found = rows(name, points), rows("poisson_log", points)
     np.testing.assert_allclose(found[:, :2], poisson_found[:, :2], rtol=1e-8, atol=1e-8)
     y, _, nu, t1, _ = np.array(points).T
     mu = np.exp(nu)
     slope = np.exp(t1) * ((y - mu) ** 2 - y) / 2
     if name == "nb1_log":
-        slope = np.exp(t1) * ((y - mu) ** 2 - y) / (2 * mu)
+        slope = slope / mu
     np.testing.assert_allclose(found[:, 2], slope, rtol=1e-7, atol=0)
