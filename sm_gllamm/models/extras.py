@@ -13,6 +13,7 @@ import patsy
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.responses import CATEGORICAL, DESIGNS, encode_categories
 from sm_gllamm.specification.row_arrays import column
+from sm_gllamm.specification.variance_by import variance_groups
 
 __all__ = ["Extras", "design_of", "extras_from_arrays", "extras_from_frame"]
 
@@ -34,12 +35,15 @@ class Extras:
         Where the designs come from.
     labels : tuple
         Categories of the response.
+    groups : dict of str to Categorical
+        By level, the groups whose random effects have variances of their own.
     """
 
     designs: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
     rows: dict[str, Any] = field(default_factory=dict)
     formulas: dict[str, str] = field(default_factory=dict)
     labels: tuple = ()
+    groups: dict[str, pd.Categorical] = field(default_factory=dict)
 
     def missing(self) -> np.ndarray | None:
         """Rows in which something is missing, a boolean array of shape (n,); None if there are none."""
@@ -55,7 +59,8 @@ class Extras:
             key: values.iloc[kept] if hasattr(values, "iloc") else np.asarray(values)[kept]
             for key, values in self.rows.items()
         }
-        return Extras(designs, rows, self.formulas, self.labels)
+        groups = {level: values[kept] for level, values in self.groups.items()}
+        return Extras(designs, rows, self.formulas, self.labels, groups)
 
 
 def design_of(keyword: str, formula: str, data: pd.DataFrame, frame: pd.DataFrame | None = None):
@@ -136,7 +141,8 @@ def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[s
             codes, labels = encode_categories(family, data[left], left)
             data = data.copy(deep=False)
             data[left] = codes
-    return Extras(designs, rows, formulas, labels), data
+    groups = variance_groups(given.get("variance_by") or {}, data)
+    return Extras(designs, rows, formulas, labels, groups), data
 
 
 def _row_values(keyword: str, value: Any, data: pd.DataFrame) -> Any:
@@ -182,4 +188,9 @@ def extras_from_arrays(given: Mapping[str, Any], endog: Any) -> Extras:
             if np.ndim(value) == 0 or len(value) != n:
                 raise SpecificationError(f"{keyword} needs one value for each of {n} rows")
             rows[keyword] = value
-    return Extras(designs, rows)
+    groups = {}
+    for level, labels in (given.get("variance_by") or {}).items():
+        if np.ndim(labels) == 0 or len(labels) != n:
+            raise SpecificationError(f"variance_by[{level!r}] needs one group for each of {n} rows")
+        groups[level] = pd.Categorical(labels)
+    return Extras(designs, rows, groups=groups)

@@ -44,12 +44,14 @@ from sm_gllamm.specification.collinearity import collinear_columns
 from sm_gllamm.specification.design import build_design
 from sm_gllamm.specification.random_checks import check_levels
 from sm_gllamm.specification.separation import separated_columns
+from sm_gllamm.specification.variance_by import with_variances_by_group
 
 __all__ = ["GLMM"]
 
 _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "freq_weights",
             "weight_scaling", "covariance", "missing", "n_threads", "dispersion", "zero",
-            "thresholds", "scale", "sets", "entry", "parts", "links", "family_by")  # fmt: skip
+            "thresholds", "scale", "sets", "entry", "parts", "links", "family_by",
+            "variance_by")  # fmt: skip
 _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
                 "use_t", "reml", "tol", "quadrature_tol", "n_threads", "warn_convergence")  # fmt: skip
 #: What statsmodels itself hands to constructors.
@@ -137,14 +139,15 @@ class GLMM(LatentVariableModel):
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
         weights=None, freq_weights=None, weight_scaling=None, covariance="unstructured",
         missing="none", random=None, n_threads=None, dispersion=None, zero=None, thresholds=None,
-        scale=None, sets=None, entry=None, parts=None, links=None, family_by=None,
+        scale=None, sets=None, entry=None, parts=None, links=None, family_by=None, variance_by=None,
         extras=None, **kwargs,
     ):  # fmt: skip
         self.family, self.response = response_for(family)
         if extras is None:
             extras = extras_from_arrays(
                 {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
-                 "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by},
+                 "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by,
+                 "variance_by": variance_by},
                 endog,
             )  # fmt: skip
         if getattr(self.family, "layout", "plain") in CATEGORICAL and not extras.labels:
@@ -168,11 +171,12 @@ class GLMM(LatentVariableModel):
         super().__init__(endog, exog, missing="none", **kwargs)
         # patsy's DesignInfo does not pickle; self.data keeps it and knows how to rebuild it
         self.__dict__.pop("model_spec", None)
-        self.random = tuple(random)
-        self.extras = extras
+        self.weights = level_weights(weights, freq_weights, weight_scaling, random)
+        check_levels(random, self.kind, self.weights.frequency)
+        self.random = with_variances_by_group(tuple(random), extras.groups)
+        self.extras = replace(extras, groups={})
         self.offset, self.exposure = offset, exposure
         self.n_threads = n_threads
-        self.weights = level_weights(weights, freq_weights, weight_scaling, self.random)
         self._init_keys = [
             "family", "offset", "exposure", "weights", "random", "n_threads", "extras",
         ]  # fmt: skip
@@ -204,7 +208,6 @@ class GLMM(LatentVariableModel):
         name = (
             self.endog_names if isinstance(self.endog_names, str) else ", ".join(self.endog_names)
         )
-        check_levels(self.random, self.kind, self.weights.frequency)
         total = self.offset
         if self.exposure is not None:
             total = np.log(self.exposure) + (0.0 if total is None else total)
@@ -229,7 +232,9 @@ class GLMM(LatentVariableModel):
         self.data.xnames = self.mapping.param_names[: self.k_exog]
         self._set_extra_params_names(self.mapping.param_names[self.k_exog :])
         self.k_extra = k_params - self.k_exog
-        self.df_model = self.k_exog - (self.k_constant if self.kept_columns.all() else 0)
+        if not self.kept_columns.all():
+            self.k_constant = 0
+        self.df_model = self.k_exog - self.k_constant
         self.df_resid = self.nobs - k_params
 
     @property
@@ -245,7 +250,7 @@ class GLMM(LatentVariableModel):
         family=None, offset=None, exposure=None, weights=None, freq_weights=None, weight_scaling=None,
         covariance="unstructured", missing="drop", n_threads=None, eval_env=0, dispersion=None,
         zero=None, thresholds=None, scale=None, sets=None, entry=None, parts=None, links=None,
-        family_by=None, **kwargs,
+        family_by=None, variance_by=None, **kwargs,
     ):  # fmt: skip
         """Mixed model from a formula and a data frame.
 
@@ -300,7 +305,8 @@ class GLMM(LatentVariableModel):
         extras, data = extras_from_frame(
             family, formula, data,
             {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
-             "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by},
+             "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by,
+                 "variance_by": variance_by},
         )  # fmt: skip
         left_out = extras.missing()
         if left_out is not None:
@@ -327,6 +333,10 @@ class GLMM(LatentVariableModel):
         model.random_formula = formula
         model.data.frame = design.frame
         model.random_design = design.random
+        model.variance_by = {
+            level: (variance_by[level], groups.categories)
+            for level, groups in extras.groups.items()
+        }
         model.kept_rows = (
             design.kept if left_out is None else np.flatnonzero(~left_out)[design.kept]
         )

@@ -14,6 +14,16 @@ from sm_gllamm.specification.elements import Level, RandomTerm
 
 __all__ = ["check_levels"]
 
+#: Responses with nothing beside their own variation by which an effect of each row could be told from
+#: it (Skrondal & Rabe-Hesketh 2007, Redundant overdispersion parameters in multilevel models for
+#: categorical responses), and what that variation is.
+_ONE_DRAW = {
+    "gaussian": "the residual",
+    "bernoulli": "the variation of a single 0/1 response (overdispersion is a matter of several trials)",
+    "ordinal": "the variation of a single category (the scale of its latent response is not identified)",
+    "nominal": "the variation of a single category",
+}
+
 
 def check_levels(levels: Sequence[Level], kind: str, row_counts: np.ndarray | None = None) -> None:
     """Refuse random effects whose variances the data cannot identify.
@@ -51,12 +61,12 @@ def _check_clusters(level: Level, kind: str, row_counts: np.ndarray | None) -> N
             f"Grouping factor '{level.name}' has a single cluster; a variance between clusters "
             "needs several. Leave out its random effects."
         )
-    if kind not in ("gaussian", "bernoulli"):
+    if kind not in _ONE_DRAW:
         return
     sizes = np.bincount(level.codes, weights=row_counts, minlength=level.n_clusters)
     n_rows, n_effects = int(sizes.sum()), level.n_clusters * len(level.names)
     if (sizes <= 1).all():
-        what = "the residual" if kind == "gaussian" else "the variation of a single 0/1 response"
+        what = _ONE_DRAW[kind]
         crossed = ""
         if ":" in level.name:
             crossed = (
