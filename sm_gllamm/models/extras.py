@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Extras:
         Categories of the response.
     groups : dict of str to Categorical
         By level, the groups whose random effects have variances of their own.
+    names : dict of str to str or sequence of str
+        Columns that `rows` were taken from, as far as they were.
     """
 
     designs: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class Extras:
     formulas: dict[str, str] = field(default_factory=dict)
     labels: tuple = ()
     groups: dict[str, pd.Categorical] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=dict)
 
     def missing(self) -> np.ndarray | None:
         """Rows in which something is missing, a boolean array of shape (n,); None if there are none."""
@@ -60,7 +63,44 @@ class Extras:
             for key, values in self.rows.items()
         }
         groups = {level: values[kept] for level, values in self.groups.items()}
-        return Extras(designs, rows, self.formulas, self.labels, groups)
+        return replace(self, designs=designs, rows=rows, groups=groups)
+
+    def without_data(self) -> Extras:
+        """What does not have the length of the data."""
+        return replace(self, designs={}, rows={}, groups={})
+
+    def design(
+        self, keyword: str, data: pd.DataFrame, frame: pd.DataFrame | None
+    ) -> np.ndarray | None:
+        """Design of a predictor for new data, coded as in `frame`; None if it is a constant.
+
+        Raises
+        ------
+        SpecificationError
+            The predictor's design was an array, or `frame`, the model's data, is gone.
+        """
+        if keyword not in self.formulas:
+            return None
+        if frame is None:
+            raise SpecificationError(
+                f"the data of the model, by which {keyword}= is coded, were removed by remove_data()"
+            )
+        return design_of(keyword, self.formulas[keyword], data, frame)[0]
+
+    def row_values(self, keyword: str, data: pd.DataFrame) -> Any:
+        """Values of "sets", "family_by" and the like in new data, from the model's column.
+
+        Raises
+        ------
+        SpecificationError
+            The model had values, not a column; or the column is lacking.
+        """
+        if keyword not in self.names:
+            raise SpecificationError(
+                f"{keyword} of the model were values, not a column of its data; for predictions for new "
+                f"data give the model the name of a column, or pass extras={{{keyword!r}: ...}}"
+            )
+        return _row_values(keyword, self.names[keyword], data)
 
 
 def design_of(keyword: str, formula: str, data: pd.DataFrame, frame: pd.DataFrame | None = None):
@@ -122,7 +162,7 @@ def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[s
     extras : Extras
     data : DataFrame
     """
-    designs, rows, formulas, labels = {}, {}, {}, ()
+    designs, rows, formulas, labels, names = {}, {}, {}, (), {}
     for keyword in DESIGNS:
         value = given.get(keyword)
         if value is None:
@@ -135,6 +175,8 @@ def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[s
         value = given.get(keyword)
         if value is not None:
             rows[keyword] = _row_values(keyword, value, data)
+            if isinstance(value, str) or _several_columns(keyword, value):
+                names[keyword] = value
     if getattr(family, "layout", "plain") in CATEGORICAL:
         left = formula.split("~", 1)[0].strip()
         if left in data.columns:
@@ -142,14 +184,23 @@ def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[s
             data = data.copy(deep=False)
             data[left] = codes
     groups = variance_groups(given.get("variance_by") or {}, data)
-    return Extras(designs, rows, formulas, labels, groups), data
+    return Extras(designs, rows, formulas, labels, groups, names), data
+
+
+def _several_columns(keyword: str, value: Any) -> bool:
+    """Whether choice sets are given by the names of several columns."""
+    return (
+        keyword == "sets"
+        and isinstance(value, Sequence)
+        and all(isinstance(name, str) for name in value)
+    )
 
 
 def _row_values(keyword: str, value: Any, data: pd.DataFrame) -> Any:
     """A column, several columns, or values with one entry a row."""
     if isinstance(value, str):
         return column(data, value, keyword)
-    if keyword == "sets" and isinstance(value, Sequence) and all(isinstance(v, str) for v in value):
+    if _several_columns(keyword, value):
         return pd.concat([column(data, name, keyword) for name in value], axis=1)
     if np.ndim(value) == 0 or len(value) != len(data):
         raise SpecificationError(
