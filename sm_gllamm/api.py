@@ -12,6 +12,10 @@ from sm_gllamm.exceptions import (
     SpecificationError,
 )
 from sm_gllamm.models.glmm import GLMM
+from sm_gllamm.preparation.person_period import person_period
+from sm_gllamm.preparation.split_episodes import split_episodes
+from sm_gllamm.preparation.stack_responses import stack_responses
+from sm_gllamm.responses import families
 from sm_gllamm.results.glmm import GLMMResults
 
 __all__ = [
@@ -26,4 +30,8 @@ __all__ = [
     "SpecificationError",
     "Verdict",
     "datasets",
+    "families",
+    "person_period",
+    "split_episodes",
+    "stack_responses",
 ]

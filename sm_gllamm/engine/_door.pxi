@@ -144,6 +144,7 @@ cdef class Kernel:
         self.data.n_constants = n_constants
         self.data.fixed_slots = 1 if slot_channel is None else 0
         self.data.n_active = len(active_column)
+        self.data.dense = 1 if slot_channel is None and self.data.n_active <= DENSE else 0
         self.data.n_channels = 1 + self.data.q + self.data.n_slots
         if active_column.ndim != 1 or active_channel.shape != active_column.shape:
             raise ValueError("one column and one channel an active entry")

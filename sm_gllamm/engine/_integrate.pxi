@@ -140,6 +140,26 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
             hess[t * na + v] += sm_dot(s.weighted, s.node_score + v * kp, <int> kp)
 
 
+cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept nogil:
+    """Collect the active entries that are not zero in a row, and add to the score; returns their number."""
+    cdef idx t, channel, nz = 0
+    cdef double x
+    for t in range(data.n_active):
+        channel = data.active_channel[t]
+        if channel > data.q:
+            channel = s.slot_of[channel - data.q - 1]
+            if channel < 0:
+                continue
+        x = design_entry(data, i, data.active_column[t])
+        if x != 0.0:
+            s.row_value[nz] = x
+            s.row_index[nz] = t
+            s.row_channel[nz] = channel
+            nz += 1
+            score[t] += x * s.e1[channel]
+    return nz
+
+
 cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *stored, int want,
                   bint in_set, double *score, double *hess) noexcept nogil:
     """A row's share of score and Hessian, and of the scores by node."""
@@ -153,19 +173,17 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
             channel = data.slot_channel[i * data.n_slots + c]
             if channel >= 0:
                 s.slot_of[channel - q - 1] = q + 1 + c
-    for t in range(na):
-        channel = data.active_channel[t]
-        if channel > q:
-            channel = s.slot_of[channel - q - 1]
-            if channel < 0:
-                continue
-        x = design_entry(data, i, data.active_column[t])
-        if x != 0.0:
-            s.row_value[nz] = x
-            s.row_index[nz] = t
-            s.row_channel[nz] = channel
-            nz += 1
+    if data.dense:
+        # zeros are not worth a branch
+        nz = na
+        for t in range(na):
+            channel = data.active_channel[t]
+            x = design_entry(data, i, data.active_column[t])
+            s.row_value[t] = x
+            s.row_channel[t] = channel
             score[t] += x * s.e1[channel]
+    else:
+        nz = gather_row(data, s, i, score)
     if want >= 2:
         if nz == na:
             # the usual case, dense: the coefficients' block is a plain rank-one update
@@ -193,7 +211,7 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
                     continue
                 source = stored + stored_slot(channel - q - 1) * kp
             x = design_entry(data, i, data.pair_column[t])
-            if x == 0.0:
+            if x == 0.0 and not data.dense:
                 continue
             target = s.pair_score + t * kp
             for k in range(kp):

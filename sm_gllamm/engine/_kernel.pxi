@@ -42,6 +42,7 @@ cdef enum:
     PAD = 8
     ROW_BLOCK = 64
     STORE = 131072          # doubles kept of a leaf's derivatives: 1 MiB
+    DENSE = 24              # active entries up to which zeros of a row are not skipped
     FLUSH = 512             # factors in (1, 2] multiplied before a logarithm is taken
 
 cdef enum:

@@ -14,6 +14,7 @@ cdef struct Data:
     const int *density_slots    # by code
     int n_slots             # slots of the row that has most
     int n_stored            # doubles a node that a row's derivatives take
+    int dense               # 1 if rows are too short for it to pay to skip their zeros
     int fixed_slots         # 1 if slot s of every row is channel q + 1 + s
     idx ql[MAX_LEVELS]
     idx first[MAX_LEVELS]   # position of a level's first latent variable in u

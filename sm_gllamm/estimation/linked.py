@@ -12,6 +12,8 @@ __all__ = ["LinkedResponses", "response_unit"]
 
 #: Links on whose scale an effect of one is a moderate one.
 _UNIT_LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit", "log")
+#: Densities that have only such links.
+_UNIT_FILES = ("binomial", "poisson_log", "nb", "z", "beta", "cumulative", "truncated")
 #: Spread of log durations with unit scale: normal, logistic, minimum extreme value.
 _ERROR_SD = {"lognormal": 1.0, "loglogistic": 1.814, "weibull_aft": 1.283, "weibull_ph": 1.283}
 _DURATIONS = tuple(name for name, file, _ in DENSITIES if file == "duration")
@@ -197,5 +199,8 @@ def response_unit(problem, mapping, theta: np.ndarray) -> float:
     """
     if problem.exact:
         return float(np.exp(mapping.slot_average(theta, problem.design)))
+    codes = np.unique(problem.family)
+    if all(code >= 0 and DENSITIES[code][0].startswith(_UNIT_FILES) for code in codes):
+        return 1.0
     rows = slice(None, None, max(1, len(problem.y) // 5_000))
     return LinkedResponses(problem, rows).unit

@@ -45,13 +45,15 @@ def covariance_frames(mapping, level_names, params) -> dict[str, pd.DataFrame]:
 
 
 def _entries(mapping):
-    """Position in params of each random parameter; for covariances also those of the two variances."""
+    """Position in params of each variance, covariance and dispersion; for covariances also those of the
+    two variances."""
     for _, _, block, covariance in mapping.terms:
         variances = {r: block.start + k for k, (r, c) in enumerate(covariance.params) if r == c}
         for k, (r, c) in enumerate(covariance.params):
             yield block.start + k, None if r == c else (variances[c], variances[r])
-    if mapping.dispersion:
-        yield mapping.k_params - 1, None
+    for block, slot in mapping.slots:
+        if slot.published != "identity":
+            yield from ((position, None) for position in range(block.start, block.stop))
 
 
 def random_effects_rows(mapping, params, bse, cov, q: float) -> tuple[list[str], np.ndarray]:
@@ -74,11 +76,18 @@ def random_effects_rows(mapping, params, bse, cov, q: float) -> tuple[list[str],
         and limits of standard deviations and correlations.
     """
     rows, names = [], []
+    # of dispersions only residual variances have a standard deviation
+    plain = {
+        position
+        for block, slot in mapping.slots
+        if slot.published == "exp"
+        for position in range(block.start, block.stop)
+    }
     for position, pair in _entries(mapping):
         value, se = params[position], bse[position]
         if pair is None:
             limits = log_limits(value, se, q)
-            other = (np.sqrt(value), *np.sqrt(limits))
+            other = (np.nan,) * 3 if position in plain else (np.sqrt(value), *np.sqrt(limits))
         else:
             first, second = params[pair[0]], params[pair[1]]
             limits = fisher_limits(value, se, np.sqrt(max(first * second, 0.0)), q)

@@ -103,12 +103,28 @@ def _labelled(items, title: str) -> PlainTable:
     return PlainTable([[value] for value in values], None, labels, title, txt_fmt=fmt_2cols)
 
 
+#: Titles of the tables of predictors without random effects.
+SLOT_TITLES = {
+    "threshold": "Thresholds",
+    "zero": "Zero inflation (logit)",
+    "scale": "Log scale",
+    "dispersion": "Log dispersion",
+}
+
+
+def slot_blocks(results) -> list[tuple[str, slice]]:
+    """Title and position of the parameters that are shown like coefficients, beside those of exog."""
+    return [
+        (SLOT_TITLES[slot.slot], block)
+        for block, slot in results.model.mapping.slots
+        if slot.published == "identity"
+    ]
+
+
 def coefficients(results, alpha: float) -> np.ndarray:
-    """Estimates, standard errors, test statistics, p-values and limits of the coefficients of exog."""
-    k = results.model.k_exog
+    """Estimates, standard errors, test statistics, p-values and limits of all parameters."""
     columns = (results.params, results.bse, results.tvalues, results.pvalues)
-    limits = np.asarray(results.conf_int(alpha))
-    return np.column_stack([*(column[:k] for column in columns), limits[:k]])
+    return np.column_stack([*columns, np.asarray(results.conf_int(alpha))])
 
 
 def coefficient_titles(results, alpha: float) -> list[str]:
@@ -117,16 +133,26 @@ def coefficient_titles(results, alpha: float) -> list[str]:
     return [letter, f"P>|{letter}|", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]"]
 
 
-def coefficient_table(results, alpha: float, xname=None) -> PlainTable:
-    """Table of the coefficients of exog."""
+def coefficient_tables(results, alpha: float, xname=None) -> list[PlainTable]:
+    """Table of the coefficients of exog, then one for each predictor without random effects."""
     k = results.model.k_exog
-    names = list(results.model.mapping.param_names[:k]) if xname is None else list(xname)[:k]
+    names = list(results.model.mapping.param_names)
+    names[:k] = names[:k] if xname is None else list(xname)[:k]
+    values = coefficients(results, alpha)
+    tables = [_coefficient_table(results, values[:k], names[:k], alpha, None)] if k else []
+    for title, block in slot_blocks(results):
+        tables.append(_coefficient_table(results, values[block], names[block], alpha, title))
+    return tables
+
+
+def _coefficient_table(results, values, names, alpha: float, title) -> PlainTable:
+    """Some parameters with tests and limits."""
     rows = []
-    for estimate, se, t, p, lower, upper in coefficients(results, alpha).tolist():
+    for estimate, se, t, p, lower, upper in values.tolist():
         shown = [cell(se), cell(t), "" if isnan(p) else f"{p:#6.3f}", cell(lower), cell(upper)]
         rows.append([cell(estimate, 4), *([""] * 5 if se == 0.0 else shown)])
     titles = ["coef", "std err", *coefficient_titles(results, alpha)]
-    return PlainTable(rows, titles, names, txt_fmt=fmt_params)
+    return PlainTable(rows, titles, names, txt_fmt=fmt_params, title=title)
 
 
 def random_table(results, alpha: float) -> PlainTable:
@@ -183,7 +209,7 @@ def summary_text(results, yname=None, xname=None, title=None, alpha: float = 0.0
     out = Summary()
     out.tables = [
         header_table(results, title or results.title, yname),
-        coefficient_table(results, alpha, xname),
+        *coefficient_tables(results, alpha, xname),
         random_table(results, alpha),
     ]
     out.add_extra_txt(
@@ -192,8 +218,8 @@ def summary_text(results, yname=None, xname=None, title=None, alpha: float = 0.0
     return out
 
 
-def summary_tables(results, alpha: float = 0.05) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Coefficients and random part as data frames.
+def summary_tables(results, alpha: float = 0.05) -> tuple[pd.DataFrame, ...]:
+    """Coefficients, predictors without random effects, and random part as data frames.
 
     Parameters
     ----------
@@ -202,18 +228,21 @@ def summary_tables(results, alpha: float = 0.05) -> tuple[pd.DataFrame, pd.DataF
 
     Returns
     -------
-    coefficients, random : DataFrame
+    tuple of DataFrame
+        Coefficients first, random part last.
     """
     titles = coefficient_titles(results, alpha)
-    fixed = pd.DataFrame(
+    everything = pd.DataFrame(
         coefficients(results, alpha),
-        index=results.model.mapping.param_names[: results.model.k_exog],
+        index=results.model.mapping.param_names,
         columns=["Coef.", "Std.Err.", *titles],
     )
+    fixed = [everything.iloc[: results.model.k_exog]]
+    fixed += [everything.iloc[block] for _, block in slot_blocks(results)]
     frame = results.random_effects_table(alpha)
     random = frame[["estimate", "std_err", "lower", "upper", "sd_corr"]].copy()
     random.columns = ["Estimate", "Std.Err.", titles[-2], titles[-1], "SD/Corr."]
-    return fixed, random
+    return *fixed, random
 
 
 def wide_summary(results, title=None, alpha: float = 0.05, float_format: str = "%.4f") -> Summary2:
