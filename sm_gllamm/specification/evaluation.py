@@ -6,7 +6,8 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -19,8 +20,13 @@ from patsy.eval import EvalEnvironment
 from statsmodels.formula._manager import FormulaManager, NAAction
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.specification.column_factors import (
+    ColumnFactor,
+    encoded,
+    encoded_as,
+    with_columns,
+)
 from sm_gllamm.specification.formula_columns import (
-    all_numbers,
     as_fitted,
     numeric_response,
     plain_columns,
@@ -31,9 +37,8 @@ from sm_gllamm.specification.formula_columns import (
 __all__ = ["Evaluated", "FormulaEngine", "did_you_mean", "names_in_scope"]
 
 _LIBRARY_ERRORS = (patsy.PatsyError, formulaic.errors.FormulaicError)
+_LEFT_SIDE = re.compile(r"\s*[^\s~][^~]*~")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
-# names, numbers and operators, no calls: the same on arrays as on Series
-_ARITHMETIC = re.compile(r"(?!.*[\w.]\s*\()[\w\s~+:*\-/()]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,6 @@ class Evaluated:
     right: pd.DataFrame
     spec: Any
     missing: np.ndarray
-
-
-def _labelled(matrix: patsy.DesignMatrix, index: pd.Index) -> pd.DataFrame:
-    """A design matrix as a data frame on the same memory."""
-    columns = matrix.design_info.column_names
-    return pd.DataFrame(np.asarray(matrix), index=index, columns=columns, copy=False)
 
 
 class _DropMissing(NAAction):
@@ -110,10 +109,19 @@ class FormulaEngine:
             Names the unknown variable, with similar columns of the data, or repeats what the
             formula library has to say.
         """
-        used = used_columns(formula, frame)
-        for column in used:
-            refuse_numbers_as_objects(frame[column], column)
-        return self._evaluate(formula, plain_columns(frame[used]), frame.columns, formula)
+        columns = plain_columns(frame, used_columns(formula, frame))
+        for name, values in columns.items():
+            refuse_numbers_as_objects(values, name)
+        with self._explained(formula, frame.columns):
+            if self.name == "formulaic":
+                return self._formulaic(formula, columns, frame.index)
+            model = patsy.ModelDesc.from_formula(formula)
+            model = with_columns(model, columns, self.environment)
+            terms = (*model.lhs_termlist, *model.rhs_termlist)
+            factors = {factor for term in terms for factor in term.factors}
+            data = _patsy_data(factors, columns, encoded(factors, columns), frame.index)
+            build = patsy.dmatrices if _LEFT_SIDE.match(formula) else patsy.dmatrix
+            return self._patsy(build, model, data, frame.index)
 
     def apply(self, spec: Any, formula: str, frame: pd.DataFrame) -> Evaluated:
         """Evaluate new data as `spec` encoded the data of the model.
@@ -136,57 +144,65 @@ class FormulaEngine:
         SpecificationError
             A column is lacking, or a factor has levels that the model's data did not have.
         """
-        used = used_columns(formula, frame)
-        plain = as_fitted(spec, plain_columns(frame[used]))
-        return self._evaluate(spec, plain, frame.columns, formula)
+        columns = as_fitted(spec, plain_columns(frame, used_columns(formula, frame)))
+        with self._explained(formula, frame.columns):
+            if self.name == "formulaic":
+                return self._formulaic(spec, columns, frame.index)
+            prepared = encoded_as(spec, columns)
+            data = _patsy_data(spec.factor_infos, columns, prepared, frame.index)
+            return self._patsy(patsy.dmatrix, spec, data, frame.index)
 
-    def _evaluate(
-        self, formula: Any, frame: pd.DataFrame, columns: pd.Index, text: str
+    def _patsy(
+        self,
+        build: Callable[..., Any],
+        model: patsy.ModelDesc | patsy.DesignInfo,
+        data: Any,
+        index: pd.Index,
     ) -> Evaluated:
+        drop = _DropMissing()
+        result = build(model, data, EvalEnvironment([self.environment]), NA_action=drop)
+        left, right = result if isinstance(result, tuple) else (None, result)
+        missing = getattr(drop, "missing_mask", np.zeros(len(index), dtype=bool))
+        kept = index[~missing] if missing.any() else index
+        return Evaluated(
+            None if left is None else numeric_response(_labelled(left, kept), left.design_info),
+            _labelled(right, kept),
+            right.design_info,
+            missing,
+        )
+
+    def _formulaic(
+        self, formula: Any, columns: Mapping[Any, pd.Series], index: pd.Index
+    ) -> Evaluated:
+        manager = FormulaManager("formulaic")
+        result = manager.get_matrices(
+            formula,
+            _framed(columns, index),
+            eval_env=self.environment,
+            pandas=True,
+            na_action="drop",
+        )
+        left, right = result if isinstance(result, tuple) else (None, result)
+        if left is not None:
+            left = numeric_response(left, left.model_spec)
+        return Evaluated(left, right, manager.spec, np.array(manager.missing_mask, dtype=bool))
+
+    @contextmanager
+    def _explained(self, text: str, columns: pd.Index) -> Iterator[None]:
+        """The library's errors in words that name the variable and the remedy."""
         with warnings.catch_warnings():
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
             try:
-                # patsy counts the rows of a constant alone only in a DataFrame
-                plain = isinstance(formula, str) or bool(getattr(formula, "factor_infos", True))
-                plain = plain and _ARITHMETIC.fullmatch(text) is not None and all_numbers(frame)
-                if self.name == "patsy" and plain:
-                    return self._evaluate_arrays(formula, frame, text)
-                manager = FormulaManager(self.name)
-                result = manager.get_matrices(
-                    formula,
-                    frame,
-                    eval_env=self.environment,
-                    pandas=True,
-                    na_action=_DropMissing() if self.name == "patsy" else "drop",
-                )
+                yield
             except formulaic.errors.DataMismatchWarning as mismatch:
                 raise _unseen_levels(str(mismatch), text) from mismatch
+            except SyntaxError as error:
+                piece = (error.text or "").strip()
+                raise SpecificationError(
+                    f"The formula '{text}' cannot be evaluated: {error.msg} in '{piece}'."
+                ) from error
             except _LIBRARY_ERRORS as error:
                 raise _explain(error, columns, text) from error
-        left, right = result if isinstance(result, tuple) else (None, result)
-        mask = manager.missing_mask
-        missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
-        return Evaluated(numeric_response(left), right, manager.spec, missing)
-
-    def _evaluate_arrays(self, formula: Any, frame: pd.DataFrame, text: str) -> Evaluated:
-        """patsy on arrays instead of Series: several times faster, and the same for plain arithmetic."""
-        data = {column: frame[column].to_numpy() for column in frame.columns}
-        drop = _DropMissing()
-        environment = EvalEnvironment([self.environment])
-        two_sided = (
-            isinstance(formula, str) and bool(text.partition("~")[0].strip()) and "~" in text
-        )
-        build = patsy.dmatrices if two_sided else patsy.dmatrix
-        result = build(formula, data, environment, NA_action=drop)
-        mask = getattr(drop, "missing_mask", None)
-        missing = np.zeros(len(frame), bool) if mask is None else np.array(mask, dtype=bool)
-        index = frame.index[~missing] if missing.any() else frame.index
-        # patsy's own data frames would be copies of the finished matrices
-        left, right = (
-            None if matrix is None else _labelled(matrix, index)
-            for matrix in (result if two_sided else (None, result))
-        )
-        return Evaluated(left, right, (result[1] if two_sided else result).design_info, missing)
 
     def __getstate__(self) -> dict[str, Any]:
         # modules do not pickle; their names do
@@ -203,6 +219,47 @@ class FormulaEngine:
         }
         object.__setattr__(self, "name", state["name"])
         object.__setattr__(self, "environment", environment)
+
+
+def _patsy_data(
+    factors: Collection[Any],
+    columns: Mapping[Any, pd.Series],
+    encoded: dict[ColumnFactor, pd.Categorical],
+    index: pd.Index,
+) -> Any:
+    """What patsy reads factors from: a data frame, or where none is code, a dict.
+
+    Arrays in a dict are several times faster than Series, but code could tell the difference, and
+    patsy counts the rows of a constant alone only in a data frame.
+    """
+    if factors and all(isinstance(factor, ColumnFactor) for factor in factors):
+        return {name: _array(values) for name, values in columns.items()} | encoded
+    frame = _framed({name: _as_objects(values) for name, values in columns.items()}, index)
+    for factor, categorical in encoded.items():
+        frame[factor] = categorical
+    return frame
+
+
+def _array(values: pd.Series) -> Any:
+    """Numbers and booleans as an array, anything else as it is."""
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"
+    return values.to_numpy() if plain else values
+
+
+def _as_objects(values: pd.Series) -> pd.Series:
+    """Text as Python's strings: patsy does not know pandas' own."""
+    return values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
+
+
+def _framed(columns: Mapping[Any, pd.Series], index: pd.Index) -> pd.DataFrame:
+    """Columns as a data frame, on the same memory."""
+    return pd.DataFrame(dict(columns), index=index, copy=False)
+
+
+def _labelled(matrix: patsy.DesignMatrix, index: pd.Index) -> pd.DataFrame:
+    """A design matrix as a data frame on the same memory; patsy's own would be a copy."""
+    columns = matrix.design_info.column_names
+    return pd.DataFrame(np.asarray(matrix), index=index, columns=columns, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

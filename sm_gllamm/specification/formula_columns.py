@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.grouping import show_label
 
 __all__ = [
-    "all_numbers",
     "as_fitted",
     "numeric_response",
     "plain_columns",
@@ -37,30 +36,25 @@ def used_columns(formula: str, frame: pd.DataFrame) -> list[Any]:
     return used
 
 
-def all_numbers(frame: pd.DataFrame) -> bool:
-    """Whether there are columns, and all are plain NumPy integers or floats."""
-    kinds = [dtype.kind if isinstance(dtype, np.dtype) else "O" for dtype in frame.dtypes]
-    return bool(kinds) and set(kinds) <= set("iuf")
+def plain_columns(frame: pd.DataFrame, names: Iterable[Any]) -> dict[Any, pd.Series]:
+    """Columns by name, pandas' nullable ones as NumPy's, which patsy can read: it stops at NA."""
+    return {name: _plain(frame[name]) for name in names}
 
 
-def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with pandas' nullable columns as NumPy's, which patsy can read: it stops at NA."""
-    plain: dict[Any, Any] = {}
-    for column in frame.columns:
-        dtype = frame[column].dtype
-        if pd.api.types.is_object_dtype(dtype) and len(frame) and frame[column].isna().all():
-            plain[column] = np.full(len(frame), np.nan)
-            continue
-        if not isinstance(dtype, pd.api.extensions.ExtensionDtype) or dtype.na_value is not pd.NA:
-            continue
-        if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
-            plain[column] = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            values = frame[column].to_numpy(dtype=object, na_value=None)
-            plain[column] = pd.Series(values, index=frame.index, dtype=object)
-            if not frame[column].isna().any():
-                plain[column] = plain[column].infer_objects()
-    return frame.assign(**plain) if plain else frame
+def _plain(values: pd.Series) -> pd.Series:
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind == "O" and len(values) and values.isna().all():
+            return pd.Series(np.nan, index=values.index)
+        return values
+    if getattr(dtype, "na_value", None) is not pd.NA:
+        return values
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
+        return pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan), index=values.index)
+    plain = pd.Series(
+        values.to_numpy(dtype=object, na_value=None), index=values.index, dtype=object
+    )
+    return plain if values.isna().any() else plain.infer_objects()
 
 
 def refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
@@ -76,10 +70,10 @@ def refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
         )
 
 
-def numeric_response(left: pd.DataFrame | None) -> pd.DataFrame | None:
+def numeric_response(left: pd.DataFrame, spec: Any) -> pd.DataFrame:
     """The response as numbers: booleans are 0 and 1, which patsy turns into two columns."""
-    name, levels = ("", []) if left is None else _categories(left)
-    if left is None or not levels:
+    name, levels = _categories(spec)
+    if not levels:
         return left
     if set(levels) <= {False, True}:
         true = f"{name}[True]"
@@ -94,19 +88,13 @@ def numeric_response(left: pd.DataFrame | None) -> pd.DataFrame | None:
     raise SpecificationError(f"The response '{name}' is not numeric, it is {shown}; {remedy}.")
 
 
-def _categories(left: Any) -> tuple[str, list[Any]]:
+def _categories(spec: Any) -> tuple[str, list[Any]]:
     """Name and levels of a response that the formula library took for a factor, or none."""
-    if hasattr(left, "design_info"):
-        for factor, info in left.design_info.factor_infos.items():
-            if info.type == "categorical":
-                return factor.name(), list(info.categories)
-    elif hasattr(left, "model_spec"):
-        for factor, state in left.model_spec.factor_contrasts.items():
-            return str(factor), list(state.levels)
-    return "", []
+    categorical = ((name, levels) for name, levels in _factors(spec) if levels is not None)
+    return next(categorical, ("", []))
 
 
-def as_fitted(spec: Any, frame: pd.DataFrame) -> pd.DataFrame:
+def as_fitted(spec: Any, columns: Mapping[Any, pd.Series]) -> dict[Any, pd.Series]:
     """New data of the kinds of the model's data: floats for booleans where the model had numbers.
 
     The libraries do not always notice: patsy breaks down at text in place of numbers, formulaic
@@ -116,22 +104,23 @@ def as_fitted(spec: Any, frame: pd.DataFrame) -> pd.DataFrame:
     ----------
     spec : object
         The formula library's record of the model's data.
-    frame : DataFrame
-        Columns of the new data.
+    columns : mapping of column name to Series
+        The new data.
 
     Returns
     -------
-    DataFrame
+    dict of column name to Series
 
     Raises
     ------
     SpecificationError
         Text where the model had numbers, or a level of a factor that the model's data did not have.
     """
+    fitted = dict(columns)
     for column, levels in _factors(spec):
-        if column not in frame.columns:
+        if column not in columns:
             continue
-        values = frame[column]
+        values = columns[column]
         if levels is not None:
             unseen = [value for value in values.dropna().unique() if value not in levels]
             if unseen:
@@ -140,13 +129,13 @@ def as_fitted(spec: Any, frame: pd.DataFrame) -> pd.DataFrame:
                     f"have, {show_label(unseen[0])}; they had {', '.join(map(repr, levels))}."
                 )
         elif pd.api.types.is_bool_dtype(values):
-            frame = frame.assign(**{column: values.astype(np.float64)})
+            fitted[column] = values.astype(np.float64)
         elif not pd.api.types.is_numeric_dtype(values) and values.notna().any():
             raise SpecificationError(
                 f"Column {column!r} of the new data is not numeric as in the model's data, for "
                 f"instance {values.dropna().iloc[0]!r}; convert it by pd.to_numeric."
             )
-    return frame
+    return fitted
 
 
 def _factors(spec: Any) -> Iterator[tuple[str, list[Any] | None]]:
@@ -155,6 +144,6 @@ def _factors(spec: Any) -> Iterator[tuple[str, list[Any] | None]]:
         for factor, info in spec.factor_infos.items():
             yield factor.name(), list(info.categories) if info.type == "categorical" else None
         return
-    for factor in {factor for term in spec.terms for factor in term.factors}:
+    for factor in dict.fromkeys(factor for term in spec.terms for factor in term.factors):
         state = spec.factor_contrasts.get(factor)
         yield str(factor), None if state is None else list(state.levels)
