@@ -61,3 +61,20 @@ def test_constructed_columns_of_pisa():
     np.testing.assert_allclose(data["wt1"] * data["wt2"], data["w_fstuwt"], rtol=1e-12)
     size = data.groupby("id_school")["wt1_size"].agg(["sum", "size"])
     np.testing.assert_allclose(size["sum"], size["size"], rtol=1e-12)
+
+
+def test_one_brand_is_bought_at_each_purchase():
+    data = datasets.crackers.load_pandas().data
+    purchases = data.groupby(["id", "occasion"], sort=False)
+    assert (purchases["choice"].sum() == 1).all()
+    assert (purchases["brand"].nunique() == 4).all()
+
+
+def test_rating_of_wine_groups_the_response():
+    data = datasets.wine.load_pandas().data
+    assert (data["rating"] == 1 + data["response"] // 20).all()
+
+
+def test_one_eye_of_each_patient_is_treated():
+    data = datasets.retinopathy.load_pandas().data
+    assert (data.groupby("id")["trt"].agg(["sum", "size"]) == [1, 2]).all(axis=None)

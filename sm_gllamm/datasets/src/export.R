@@ -1,7 +1,7 @@
 # Writes the csv files of sm_gllamm.datasets that come from R packages, values unchanged.
 # Run in sm_gllamm/datasets:  Rscript src/export.R
-# Needs MASS, HSAUR3, lme4, mlmRev, nlme. Binary outcomes are recoded to 0/1; wk2 and ch1, ch2, ch3p
-# are added.
+# Needs MASS, HSAUR3, lme4, mlmRev, nlme, ordinal, glmmTMB, Ecdat, survival. Binary outcomes are
+# recoded to 0/1; wk2 and ch1, ch2, ch3p are added; crackers is reshaped to long form.
 
 write_set <- function(frame, name) {
   utils::write.csv(frame, file.path(name, paste0(name, ".csv")), row.names = FALSE)
@@ -50,3 +50,35 @@ write_set(plain(gu_immun), "gu_immun")
 
 write_set(plain(nlme::Oxide), "oxide")
 write_set(plain(nlme::Orthodont), "orthodont")
+
+wine <- ordinal::wine
+wine$rating <- as.integer(as.character(wine$rating))
+write_set(plain(wine), "wine")
+
+owls <- glmmTMB::Owls
+owls$logBroodSize <- NULL
+write_set(plain(owls), "owls")
+
+cracker <- Ecdat::Cracker[Ecdat::Cracker$id <= 100, ]
+occasion <- stats::ave(cracker$id, cracker$id, FUN = seq_along)
+brands <- c("sunshine", "kleebler", "nabisco", "private")
+crackers <- do.call(rbind, lapply(brands, function(brand) {
+  data.frame(
+    id = cracker$id,
+    occasion = occasion,
+    brand = if (brand == "kleebler") "keebler" else brand,
+    choice = as.integer(cracker$choice == brand),
+    display = cracker[[paste0("disp.", brand)]],
+    feature = cracker[[paste0("feat.", brand)]],
+    price = round(cracker[[paste0("price.", brand)]]) / 100
+  )
+}))
+position <- match(crackers$brand, c("sunshine", "keebler", "nabisco", "private"))
+write_set(crackers[order(crackers$id, crackers$occasion, position), ], "crackers")
+
+write_set(plain(survival::retinopathy), "retinopathy")
+
+kidney <- survival::kidney
+kidney$sex <- ifelse(kidney$sex == 1, "male", "female")
+kidney$frail <- NULL
+write_set(plain(kidney), "kidney")
