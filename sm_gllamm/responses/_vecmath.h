@@ -35,10 +35,15 @@ SM_INLINE int64_t sm_bits(double x) { int64_t i; memcpy(&i, &x, 8); return i; }
 SM_INLINE double sm_double(int64_t i) { double x; memcpy(&x, &i, 8); return x; }
 
 /* a if c, else b, without a branch even where the compiler knows that c is the same in a whole loop:
- * it then moves the selection out of the loop, where a branch would keep the loop from becoming SIMD. */
+ * it then moves the selection out of the loop, where a branch would keep the loop from becoming SIMD.
+ * SSE2 alone has no mask of 64-bit integers; there a plain selection is the better one. */
 SM_INLINE double sm_select(int c, double a, double b) {
+#if defined(__x86_64__) && !defined(__SSE4_2__)
+    return c ? a : b;
+#else
     int64_t mask = -(int64_t)(c != 0);
     return sm_double((sm_bits(a) & mask) | (sm_bits(b) & ~mask));
+#endif
 }
 
 SM_INLINE double sm_clamp(double x, double low, double high) {

@@ -231,7 +231,7 @@ def exact(log_density, slots, point):
 
 
 def allowance(exact_values, points):
-    """1e-10 of its own size plus 1e-10, and what a change of the arguments by some ulps makes of it."""
+    """1e-11 of its own size plus 1e-11, and what a change of the arguments by some ulps makes of it."""
     v = {name: np.abs(exact_values[:, k]) for k, name in enumerate(MEMBERS)}
     change = {
         "f": v["g"] + v["g1"] + v["g2"],
@@ -243,10 +243,10 @@ def allowance(exact_values, points):
         "h11": v["h1"] + v["h11"] + v["h12"],
     }
     y = np.abs(points[:, 0])
-    ulps = 4 * EPS * (2 + np.abs(points[:, 2:]).sum(1) + np.abs(np.log(np.where(y > 0, y, 1))))
+    ulps = 2 * EPS * (2 + np.abs(points[:, 2:]).sum(1) + np.abs(np.log(np.where(y > 0, y, 1))))
     zero = np.zeros(len(points))
     return np.stack(
-        [1e-10 * (1 + v[name]) + ulps * change.get(name, zero) for name in MEMBERS], axis=1
+        [1e-11 * (1 + v[name]) + ulps * change.get(name, zero) for name in MEMBERS], axis=1
     )
 
 
