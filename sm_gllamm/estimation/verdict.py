@@ -27,6 +27,8 @@ class Verdict:
         Parameters involved in a flat direction of the log-likelihood.
     separation : tuple of str
         Covariates that predict a binary response perfectly.
+    crossing : tuple of str
+        Thresholds that are not in order in some row.
     condition_number : float
         Square root of the ratio of largest to smallest eigenvalue of the scaled information.
     quadrature_error : float
@@ -50,6 +52,7 @@ class Verdict:
     singular: tuple[str, ...] = ()
     unidentified: tuple[str, ...] = ()
     separation: tuple[str, ...] = ()
+    crossing: tuple[str, ...] = ()
     condition_number: float = 1.0
     quadrature_error: float = 0.0
     quadrature_tol: float = 1e-3
@@ -81,6 +84,11 @@ class Verdict:
             )
         if self.unidentified:
             out.append(f"Not identified by the data: {', '.join(self.unidentified)}.")
+        if self.crossing:
+            out.append(
+                f"Thresholds cross in some rows: {', '.join(self.crossing)}; category probabilities "
+                "there are negative. Fewer covariates in thresholds, or proportional odds."
+            )
         if self.quadrature_error > self.quadrature_tol:
             out.append(
                 f"The integral is off by about {self.quadrature_error:.1e} in the log-likelihood; "

@@ -332,6 +332,12 @@ class LatentVariableModel(GenericLikelihoodModel):
                 IdentificationWarning,
                 stacklevel=4,
             )
+        if verdict.crossing:
+            warnings.warn(
+                f"thresholds cross in some rows: {', '.join(verdict.crossing)}",
+                BoundaryWarning,
+                stacklevel=4,
+            )
         if verdict.quadrature_error > verdict.quadrature_tol:
             warnings.warn(
                 f"the log-likelihood is off by about {verdict.quadrature_error:.1e} at the chosen number of "

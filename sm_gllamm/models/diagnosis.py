@@ -10,7 +10,7 @@ from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.inference.covariance import condition_number, inverse_information, null_space
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 
-__all__ = ["diagnose", "diagonal_units", "snap_to_boundary"]
+__all__ = ["crossed_thresholds", "diagnose", "diagonal_units", "snap_to_boundary"]
 
 #: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
 ZERO_SD = 1e-4
@@ -103,6 +103,27 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
         )
         huge = se[: mapping.k_exog] * alone > HUGE_SE
     return found + [names[k] for k in np.flatnonzero(huge)]
+
+
+def crossed_thresholds(model, theta: np.ndarray) -> tuple[str, ...]:
+    """Neighbouring thresholds that are out of order in some row, where they depend on covariates."""
+    found = model.mapping.slot("threshold")
+    if found is None or "thresholds" not in model.responses.designs:
+        return ()
+    block, slot = found
+    design = model.responses.designs["thresholds"][0]
+    size = 1 + max(entry.channel for entry in slot.entries)
+    values = np.zeros((len(design), size))
+    for entry in slot.entries:
+        column = 1.0 if entry.design is None else design[:, entry.column]
+        values[:, entry.channel] += (
+            entry.coefficient * theta[block.start + entry.parameter] * column
+        )
+    labels = model.responses.labels
+    return tuple(
+        f"{labels[s]}|{labels[s + 1]} and {labels[s + 1]}|{labels[s + 2]}"
+        for s in np.flatnonzero((np.diff(values, axis=1) <= 0.0).any(axis=0))
+    )
 
 
 def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Verdict:

@@ -47,6 +47,8 @@ class FitSettings:
     n_threads : int or None
     disp : int
     reml : bool
+    scale : str or None
+        "X2" for standard errors by quasi-likelihood.
     """
 
     n_points: object = None
@@ -58,6 +60,7 @@ class FitSettings:
     n_threads: int | None = None
     disp: int = 0
     reml: bool = False
+    scale: str | None = None
 
     def __post_init__(self):
         whole = (int, np.integer)

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.estimation.newton import INTERRUPTED, Outcome, maximize
-from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.likelihood.marginal import ThetaEvaluation
-from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.mapping.assemble import assemble
 from sm_gllamm.mapping.rows import rows_of
-from sm_gllamm.models.base import LatentVariableModel
-from sm_gllamm.models.diagnosis import diagnose
 from sm_gllamm.models.extras import extras_from_arrays, extras_from_frame
-from sm_gllamm.models.fitting import (
-    Fit,
-    FitSettings,
-    fit_adaptive,
-    fit_fixed,
-)
+from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.inputs import level_weights, prepare_arrays
-from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     encode_categories,
     prepare_responses,
     without_constant,
 )
-from sm_gllamm.models.starting import start_theta
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.predict import predicted, rows_for
 from sm_gllamm.prediction.simulate import response_draws
@@ -40,10 +26,8 @@ from sm_gllamm.responses.densities import CODES
 from sm_gllamm.responses.registry import response_for
 from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.specification.checks import check_covariates, check_keywords
-from sm_gllamm.specification.collinearity import collinear_columns
 from sm_gllamm.specification.design import build_design
 from sm_gllamm.specification.random_checks import check_levels
-from sm_gllamm.specification.separation import separated_columns
 from sm_gllamm.specification.variance_by import with_variances_by_group
 
 __all__ = ["GLMM"]
@@ -52,18 +36,12 @@ _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "fre
             "weight_scaling", "covariance", "missing", "n_threads", "dispersion", "zero",
             "thresholds", "scale", "sets", "entry", "parts", "links", "family_by",
             "variance_by")  # fmt: skip
-_FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
-                "use_t", "reml", "tol", "quadrature_tol", "n_threads", "warn_convergence")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
-#: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
-RUNAWAY = 1e-6
 _ROW_EXTRAS = ("sets", "entry", "parts", "links", "family_by")
-#: Names of optimisers that statsmodels users pass; the fit is by Newton's method whatever the name.
-_METHODS = ("newton", "nm", "bfgs", "lbfgs", "powell", "cg", "ncg", "basinhopping", "minimize")
 
 
-class GLMM(LatentVariableModel):
+class GLMM(FitMethods):
     """Generalized linear mixed model with nested random effects, fitted by maximum likelihood.
 
     Parameters
@@ -383,232 +361,3 @@ class GLMM(LatentVariableModel):
         """
         draws = list(response_draws(self, params, n, np.random.default_rng(seed)))
         return draws[0] if n == 1 else np.column_stack(draws)
-
-    # ------------------------------------------------------------ fit
-    def _start(self, start_params) -> np.ndarray:
-        """Internal starting values from published ones given as an array, Series or dict."""
-        names = self.mapping.param_names
-        if isinstance(start_params, pd.Series) and start_params.index.dtype != np.intp:
-            start_params = start_params.to_dict()
-        if isinstance(start_params, Mapping):
-            if unknown := [name for name in start_params if name not in names]:
-                raise SpecificationError(
-                    f"start_params names {unknown}; the parameters are {names}"
-                )
-            if absent := [name for name in names if name not in start_params]:
-                raise SpecificationError(f"start_params lacks {absent}")
-            start_params = [start_params[name] for name in names]
-        try:
-            start_params = np.asarray(start_params, dtype=float)
-        except (TypeError, ValueError):
-            raise SpecificationError(
-                f"start_params must be numbers, not {start_params!r}"
-            ) from None
-        if start_params.shape != (len(names),):
-            raise SpecificationError(
-                f"start_params has shape {start_params.shape}; one value is needed for each of {names}"
-            )
-        if not np.all(np.isfinite(start_params)):
-            raise SpecificationError(f"start_params is not finite: {start_params}")
-        return self.mapping.theta(start_params)
-
-    @property
-    def start_params(self) -> np.ndarray:
-        """Starting values in published parameters: the pooled model, and a scale for the random effects."""
-        return self.mapping.params(start_theta(self._ready())[0])
-
-    def fit(
-        self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
-        retall=0, n_points=None, integration=None, cov_type=None, cov_kwds=None, use_t=False,
-        reml=False, tol=1e-10, quadrature_tol=1e-5, n_threads=None, warn_convergence=True,
-        skip_hessian=False, **kwargs,
-    ):  # fmt: skip
-        """Fit by maximum likelihood, or restricted maximum likelihood for gaussian models.
-
-        Parameters
-        ----------
-        start_params : array_like, Series or dict, optional
-            Starting values on the published scale, in the order of ``param_names``.
-        method : str
-            For statsmodels' sake; the optimiser is always Newton's method with exact derivatives.
-        maxiter : int
-            Newton iterations; 0 evaluates at `start_params`.
-        disp : int
-            1 prints a line an iteration.
-        n_points : int, sequence (top level first) or dict (by level name), optional
-            Quadrature points per dimension. None (default) chooses them, cluster by cluster, until the
-            estimated error of the log-likelihood is below `quadrature_tol`.
-        integration : {None, "mode", "meansd", "laplace", "trapezoid", "sparse"}
-            Gauss-Hermite nodes at the posterior mode (None, "mode"; as lme4) or at posterior mean and
-            SD ("meansd"; as gllamm and Stata); one node; a trapezoidal rule over the bulk of the
-            posterior (one random effect at the lowest level); a sparse grid.
-        cov_type : {"nonrobust", "robust", "cluster"}, optional
-            Inverse observed information; sandwich over top-level clusters; sandwich over
-            ``cov_kwds["groups"]``, which contain whole top-level clusters. Default "nonrobust", with
-            sampling weights "robust".
-        cov_kwds : dict, optional
-            For "cluster": ``groups`` and ``use_correction`` (factor G / (G - 1), default True).
-        use_t : bool
-            t and F instead of normal and chi-square distributions.
-        reml : bool
-            Restricted maximum likelihood; gaussian with identity link only.
-        tol : float
-            Convergence when the Newton decrement (log-likelihood units) is below.
-        quadrature_tol : float
-            Absolute error of the log-likelihood aimed at when `n_points` is None.
-        n_threads : int, optional
-            Threads over top-level clusters; None uses all processors where it pays.
-        warn_convergence : bool
-            Whether to warn when the fit did not converge.
-
-        Returns
-        -------
-        GLMMResultsWrapper
-
-        Raises
-        ------
-        SpecificationError
-            Collinear columns, unknown options, or a random part that the data cannot support.
-
-        Warns
-        -----
-        ConvergenceWarning, BoundaryWarning, IdentificationWarning, SeparationWarning, QuadratureWarning
-            What ``results.verdict`` says in full.
-
-        Examples
-        --------
-        >>> import sm_gllamm.formula.api as smgf
-        >>> from sm_gllamm.datasets import sleepstudy
-        >>> data = sleepstudy.load_pandas().data
-        >>> result = smgf.glmm("Reaction ~ Days + (1 + Days | Subject)", data).fit()
-        >>> round(result.llf, 4)
-        -875.9697
-        """
-        check_keywords(kwargs, _FIT_OPTIONS, "GLMM.fit")
-        if method not in _METHODS:
-            raise SpecificationError(
-                f"method={method!r} is not known; leave it out (Newton's method)"
-            )
-        settings = FitSettings(
-            n_points=n_points, integration=integration, maxiter=maxiter, tol=tol,
-            quadrature_tol=quadrature_tol, disp=disp, reml=reml,
-            n_threads=self.n_threads if n_threads is None else n_threads,
-        )  # fmt: skip
-        self.n_threads = settings.n_threads
-        quadrature = self._quadrature_for(n_points, integration)
-        self._quadrature = None
-        likelihood = self._ready(quadrature)
-        if cov_type is None:
-            cov_type = "robust" if self.weights.sampling else "nonrobust"
-        if maxiter == 0:
-            return self._at(
-                start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence
-            )
-        self._check_before_fit()
-        if start_params is None:
-            start, _ = start_theta(likelihood)
-            start_params = self.mapping.params(start)
-        else:
-            start = away_from_zero(self, self._start(start_params))
-        if reml:
-            return self._fit_reml(start, start_params, cov_type, cov_kwds, use_t, settings)
-        if quadrature is None:
-            placement = "meansd" if integration == "meansd" else "mode"
-            fit = fit_adaptive(likelihood, start, placement, settings.controls, quadrature_tol)
-        else:
-            fit = fit_fixed(likelihood, start, quadrature, settings.controls)
-        return self._finish(
-            fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
-        )
-
-    def _check_before_fit(self):
-        """Refuse designs whose coefficients are not determined."""
-        names = self.mapping.param_names[: self.k_exog]
-        design = self.assembly.problem.design[:, : self.k_exog]
-        if dependences := collinear_columns(design, names):
-            raise SpecificationError(
-                "columns of exog are collinear: " + "; ".join(str(d) for d in dependences)
-                + ". Leave out " + ", ".join(d.column for d in dependences) + "."
-            )  # fmt: skip
-
-    def _separation(self, theta) -> tuple[str, ...]:
-        """Covariates that predict a binary response perfectly, looked for where estimates run away."""
-        if self.response.family != "Binomial":
-            return ()
-        nu = self.exog @ theta[: self.k_exog]
-        share = self.family.link.inverse(np.clip([nu.min(), nu.max()], -30.0, 30.0))
-        if np.minimum(share, 1.0 - share).min() > RUNAWAY:
-            return ()
-        return separated_columns(self.endog, self.exog, self.mapping.param_names[: self.k_exog])
-
-    def _finish(
-        self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
-    ):
-        """Verdict, covariance matrix and results of a maximum likelihood fit."""
-        theta = self.mapping.normalised(fit.outcome.theta)
-        likelihood = self._ready(fit.quadrature)
-        self._quadrature = fit.quadrature
-        if cov_type == "nonrobust" and np.array_equal(theta, fit.outcome.theta):
-            evaluation = ThetaEvaluation(np.array([fit.outcome.value]), None, fit.outcome.hessian)
-        else:
-            evaluation = likelihood.evaluate(theta, 2)
-            fit.outcome.theta, fit.outcome.hessian = theta, evaluation.hessian
-        verdict = diagnose(likelihood, fit, settings, self._separation(theta))
-        result = self._results(
-            theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
-            {"quadrature": fit.quadrature, "llf": evaluation.total, "path": fit.outcome.path},
-        )  # fmt: skip
-        self._warn(verdict, warn_convergence)
-        return GLMMResultsWrapper(result)
-
-    def _at(self, start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence):
-        """Results at given parameters, without any fitting."""
-        if start_params is None:
-            raise SpecificationError("maxiter=0 evaluates at start_params, which are missing")
-        theta = self._start(start_params)
-        quadrature = quadrature or self.default_quadrature()
-        likelihood = self._ready(quadrature)
-        self._quadrature = quadrature
-        evaluation = likelihood.evaluate(theta, 2)
-        verdict = Verdict(False, "no iterations were asked for (maxiter=0)", 0, np.inf)
-        result = self._results(
-            theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
-            {"quadrature": quadrature, "llf": evaluation.total, "path": []},
-        )  # fmt: skip
-        self._warn(verdict, warn_convergence)
-        return GLMMResultsWrapper(result)
-
-    def _fit_reml(self, start, start_params, cov_type, cov_kwds, use_t, settings):
-        """Restricted maximum likelihood; coefficients and variances have independent covariances."""
-        if not self.response.exact:
-            raise SpecificationError("reml=True is for gaussian models with identity link")
-        if self.weights.by_level or cov_type != "nonrobust":
-            raise SpecificationError("reml=True goes with cov_type='nonrobust' and without weights")
-        likelihood, k = self.likelihood, self.k_exog
-        restricted = RestrictedLikelihood(likelihood)
-        try:
-            outcome = maximize(
-                lambda free, want: restricted.evaluate(free, start, want),
-                start[k:],
-                replace(settings.controls, tol=max(settings.tol, 1e-9)),
-            )
-        except KeyboardInterrupt:
-            # within the first of many evaluations: the start is the best point so far
-            empty = np.empty(0)
-            outcome = Outcome(start[k:], -np.inf, empty, empty, False, INTERRUPTED, 0, np.inf)
-        theta, value, evaluation = restricted.profile(np.concatenate([start[:k], outcome.theta]))
-        theta = self.mapping.normalised(theta)
-        outcome.hessian = restricted.evaluate(theta[k:], theta, 2)[2]
-        hessian = np.zeros((len(theta), len(theta)))
-        hessian[:k, :k] = evaluation.hessian[:k, :k]
-        hessian[k:, k:] = outcome.hessian
-        outcome.theta, outcome.hessian = theta, hessian
-        self._quadrature = likelihood.quadrature
-        verdict = diagnose(likelihood, Fit(outcome, likelihood.quadrature, 0.0), settings)
-        result = self._results(
-            theta, ThetaEvaluation(evaluation.loglike, evaluation.score, hessian), verdict, cov_type,
-            cov_kwds, use_t, settings, np.asarray(start_params),
-            {"quadrature": likelihood.quadrature, "llf": value, "path": outcome.path},
-        )  # fmt: skip
-        self._warn(verdict)
-        return GLMMResultsWrapper(result)

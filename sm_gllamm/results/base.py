@@ -68,6 +68,8 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         self.quadrature_exact = bool(model.assembly.problem.exact)
         self.path = path
         self._llf = llf
+        #: whether standard errors are scaled by a quasi-likelihood dispersion, `scale`
+        self.quasi = False
         self.constraints = constraints
         self.k_constr = 0 if k_free is None else len(self.params) - k_free
         self.sampling_weights = model.weights.sampling
@@ -86,7 +88,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
     @property
     def llf(self) -> float:
         """Log-likelihood at the estimates (REML criterion after ``reml=True``)."""
-        return self._llf
+        return float("nan") if self.quasi else self._llf
 
     @property
     def converged(self) -> bool:

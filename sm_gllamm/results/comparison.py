@@ -35,6 +35,10 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
         sampling weights.
     """
     restricted = getattr(restricted, "_results", restricted)
+    if full.quasi or getattr(restricted, "quasi", False):
+        raise SpecificationError(
+            "a quasi-likelihood (scale='X2') has no log-likelihood to compare; use Wald tests"
+        )
     ours = hasattr(restricted, "verdict")
     _check_same_data(full, restricted)
     _check_likelihoods(full, restricted, ours)

@@ -42,6 +42,8 @@ def method_name(results) -> str:
     exact = results.verdict.quadrature_error == 0.0 and results.quadrature_exact
     if results.settings.reml:
         return "REML"
+    if results.quasi:
+        return "Quasi-likelihood"
     name = "Pseudo-ML" if results.sampling_weights else "ML"
     if exact:
         return f"{name}, exact"
@@ -67,10 +69,15 @@ def header(results) -> tuple[list, list]:
     right += [(f"No. {name}:", str(count)) for name, count in results.n_clusters.items()]
     right += [
         ("Df Residuals:", f"{results.df_resid:g}"),
-        (value, f"{results.llf:.5f}"),
-        ("AIC:", f"{results.aic:.3f}"),
-        (f"BIC (n={results.nobs:g}):", f"{results.bic:.3f}"),
     ]
+    if results.quasi:
+        right += [("Dispersion (X2/df):", f"{results.scale:.5g}")]
+    else:
+        right += [
+            (value, f"{results.llf:.5f}"),
+            ("AIC:", f"{results.aic:.3f}"),
+            (f"BIC (n={results.nobs:g}):", f"{results.bic:.3f}"),
+        ]
     if not results.quadrature_exact:
         counts = dict(zip(model.level_names, node_counts(results.quadrature), strict=True))
         right += [(f"Nodes, {name}:", counts[name]) for name in results.n_clusters]
@@ -172,6 +179,11 @@ def notes(results) -> list[str]:
         "Intervals of the random part are symmetric on the log scale for variances and in Fisher's z "
         "for covariances; conf_int() is symmetric throughout."
     ]
+    if results.quasi:
+        lines.append(
+            "Standard errors are multiplied by the square root of the dispersion; a quasi-likelihood "
+            "has no log-likelihood, AIC or BIC."
+        )
     if results.settings.reml:
         lines.append(
             "AIC and BIC are of the restricted likelihood: compare models with the same exog."
