@@ -42,6 +42,7 @@ DIRECTIVES = {
 # Debugging symbols (Python's own flags ask for them) would make the files seven times as large.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-g0"]
 MSVC_FLAGS = ["/O2"]
+FORCED = {False: "inline __attribute__((always_inline))", True: "__forceinline"}
 INSTRUCTION_SETS = {
     "base": [],
     "v3": ["-march=x86-64-v3"],
@@ -59,6 +60,9 @@ def has_instruction_sets():
 
 #: Members of a Density by number of slots, in the order in which the kernel stores them.
 STORED = [("g", "h"), ("g1", "h1", "h11"), ("g2", "h2", "h12", "h22"), ("g3", "h3", "h13", "h23", "h33")]
+
+#: One unaliased pointer a row of derivatives: without them loops with many rows are not vectorised.
+POINTERS = [f"    cdef out_ptr d{place} = out + {place} * k" for place in range(sum(map(len, STORED)))]
 
 DISPATCH_TEXT = """# Written by setup.py from responses/densities.py: calls the density of a row by its code.
 {cimports}
@@ -78,6 +82,7 @@ cdef void density_derivatives(int code, double y, double m, double e, double w, 
     cdef int i
     cdef double t1 = t[0], t2 = t[1], t3 = t[2]
     cdef Density r
+{pointers}
 {derivatives}
 
 
@@ -109,8 +114,7 @@ def write_dispatch():
         members = [member for group in STORED[: slots + 1] for member in group]
         derivatives += [test, *loop, f"            r = {call}", "            acc[i] += w * r.f"]
         derivatives += [
-            f"            out[{place} * k + i] = w * r.{member}"
-            for place, member in enumerate(members)
+            f"            d{place}[i] = w * r.{member}" for place, member in enumerate(members)
         ]
         own = [f"t[i * slots + {s}]" if s < slots else "0.0" for s in range(3)]
         rows += [test, *loop, f"            r = {name}(y[i], m[i], e[i], nu[i], {', '.join(own)})"]
@@ -120,7 +124,7 @@ def write_dispatch():
         for file, names in files.items()
     ]
     text = DISPATCH_TEXT.format(
-        cimports="\n".join(cimports), values="\n".join(values),
+        cimports="\n".join(cimports), pointers="\n".join(POINTERS), values="\n".join(values),
         derivatives="\n".join(derivatives), rows="\n".join(rows),
     )  # fmt: skip
     if not DISPATCH.exists() or DISPATCH.read_text(encoding="utf-8") != text:
@@ -158,6 +162,8 @@ def extension(source, kernel=None):
         [str(source)],
         include_dirs=[str(room) for room in KERNEL_ROOMS],
         libraries=["m"] if sys.platform.startswith("linux") else [],
+        # Densities must be inlined into the loops that call them, or those are not vectorised.
+        define_macros=[("CYTHON_INLINE", FORCED[windows])],
         extra_compile_args=flags,
         depends=included(),
         # A compiler too old for an instruction set must not stop the installation: base remains.
