@@ -40,39 +40,52 @@ def check_covariates(
     SpecificationError
         Also for values beyond 1e100, and for as many columns of `exog` as rows.
     """
-    if isinstance(exog, pd.DataFrame):
-        columns = [(str(name), exog.iloc[:, j]) for j, name in enumerate(exog.columns)]
-        rows = exog.index
-    else:
-        array = np.asarray(exog)
-        if not 1 <= array.ndim <= 2:
-            raise SpecificationError(
-                f"{role} must be an array with one row for each observation and one column for "
-                f"each covariate; it has {array.ndim} dimensions."
-            )
-        array = array.reshape(len(array), -1)
-        labels = names or [f"column {position}" for position in range(array.shape[1])]
-        columns = [(label, array[:, j]) for j, label in enumerate(labels)]
-    for label, values in columns:
-        numbers = _numbers(values, f"{role} '{label}'")
-        bad = ~np.isfinite(numbers)
-        if bad.any():
-            row = int(np.argmax(bad))
-            shown = row if rows is None else rows[row]
-            what = "missing" if np.isnan(numbers[row]) else "infinite"
-            remedy = "use missing='drop'" if what == "missing" else "correct or leave out the row"
-            raise SpecificationError(f"{role} '{label}' is {what} in row {shown!r}; {remedy}.")
-        largest = max(numbers.max(initial=0.0), -numbers.min(initial=0.0))
-        if largest > 0 and not 1 / EXTREME < largest < EXTREME:
-            raise SpecificationError(
-                f"{role} '{label}' has no value larger than {largest:g}, out of the range that can be "
-                "squared; choose another unit of measurement."
-            )
-    n_rows, n_columns = len(exog), len(columns)
+    array = np.asarray(exog)
+    if not 1 <= array.ndim <= 2:
+        raise SpecificationError(
+            f"{role} must be an array with one row for each observation and one column for "
+            f"each covariate; it has {array.ndim} dimensions."
+        )
+    array = array[:, np.newaxis] if array.ndim == 1 else array
+    n_rows, n_columns = array.shape
+    if not _in_range(array):
+        if isinstance(exog, pd.DataFrame):
+            names, rows = [str(name) for name in exog.columns], exog.index
+        names = names or [f"column {position}" for position in range(n_columns)]
+        for j, name in enumerate(names):
+            values = exog.iloc[:, j] if isinstance(exog, pd.DataFrame) else array[:, j]
+            _check_covariate(values, f"{role} '{name}'", rows)
     if role == "exog" and 0 < n_rows <= n_columns:
         raise SpecificationError(
             f"exog has {n_columns} columns for {n_rows} rows: that many coefficients fit the rows "
             "perfectly and leave nothing for the random effects. Leave out columns."
+        )
+
+
+def _in_range(array: np.ndarray) -> bool:
+    """Whether the sums of squares say that all numbers are finite and none is of extreme size."""
+    if array.dtype != np.float64:
+        return False
+    with np.errstate(all="ignore"):
+        squares = np.einsum("ij,ij->j", array, array)
+    return bool(((len(array) / EXTREME**2 < squares) & (squares < EXTREME**2)).all())
+
+
+def _check_covariate(values: Any, what: str, rows: pd.Index | None) -> None:
+    """Refuse one column, by its name `what`."""
+    numbers = _numbers(values, what)
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        row = int(np.argmax(bad))
+        shown = row if rows is None else rows[row]
+        kind = "missing" if np.isnan(numbers[row]) else "infinite"
+        remedy = "use missing='drop'" if kind == "missing" else "correct or leave out the row"
+        raise SpecificationError(f"{what} is {kind} in row {shown!r}; {remedy}.")
+    largest = max(numbers.max(initial=0.0), -numbers.min(initial=0.0))
+    if largest > 0 and not 1 / EXTREME < largest < EXTREME:
+        raise SpecificationError(
+            f"{what} has no value larger than {largest:g}, out of the range that can be "
+            "squared; choose another unit of measurement."
         )
 
 
