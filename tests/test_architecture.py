@@ -24,7 +24,15 @@ MAY_IMPORT = {
     "specification": {"mapping", "engine", "responses"},
     "prediction": {"specification", "likelihood", "mapping", "engine", "responses"},
     "plotting": set(),
-    "results": {"prediction", "inference", "survey", "likelihood", "engine", "plotting"},
+    "results": {
+        "specification",
+        "prediction",
+        "inference",
+        "survey",
+        "likelihood",
+        "engine",
+        "plotting",
+    },
     "models": {
         "specification",
         "mapping",

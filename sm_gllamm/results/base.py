@@ -23,6 +23,7 @@ from sm_gllamm.results.random_part import (
     transformed_limits,
 )
 from sm_gllamm.results.summary import summary_text, wide_summary
+from sm_gllamm.specification.constraints import contrast
 
 __all__ = ["LatentVariableResults", "LatentVariableResultsWrapper"]
 
@@ -356,6 +357,79 @@ class LatentVariableResults(GenericLikelihoodModelResults):
             self.cov_params(),
             self._quantile(alpha),
         )
+
+    # ------------------------------------------------------------ tests
+    def t_test(self, r_matrix, cov_p=None, use_t=None):
+        """t or z test of each of several linear combinations of parameters, as statsmodels has it.
+
+        Parameters
+        ----------
+        r_matrix : str, list of str, array_like or (R, q)
+            Equations such as ``"x = z"``, or a matrix with a column a parameter and values.
+        cov_p : ndarray, optional
+            Another covariance matrix of the parameters.
+        use_t : bool, optional
+            Whether the reference distribution is t; default that of the fit.
+
+        Returns
+        -------
+        ContrastResults
+
+        Raises
+        ------
+        SpecificationError
+            Equations that are not understood; an unknown parameter is named.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> test = result.t_test("Days = 10")
+        >>> round(float(test.statistic.item()), 3), round(float(test.pvalue), 3)
+        (0.583, 0.56)
+        """
+        return super().t_test(contrast(r_matrix, self.model.data.cov_names), cov_p, use_t)
+
+    def wald_test(
+        self, r_matrix, cov_p=None, invcov=None, use_f=None, df_constraints=None, scalar=True
+    ):
+        """Joint Wald test of linear combinations of parameters, as statsmodels has it.
+
+        Parameters
+        ----------
+        r_matrix : str, list of str, array_like or (R, q)
+            As in `t_test`.
+        cov_p, invcov : ndarray, optional
+            Another covariance matrix of the parameters; inverse of that of the combinations.
+        use_f : bool, optional
+            Whether the reference distribution is F; default where the fit has t.
+        df_constraints : int, optional
+            Degrees of freedom instead of the number of combinations.
+        scalar : bool
+            Whether the statistic is a number rather than an array of one.
+
+        Returns
+        -------
+        ContrastResults
+
+        Raises
+        ------
+        SpecificationError
+            Equations that are not understood; an unknown parameter is named.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import sleepstudy
+        >>> data = sleepstudy.load_pandas().data
+        >>> result = smgf.glmm("Reaction ~ Days + (1 | Subject)", data).fit()
+        >>> round(result.wald_test("Days = 10, Intercept = 250").statistic, 3)
+        0.499
+        """
+        tested = contrast(r_matrix, self.model.data.cov_names)
+        return super().wald_test(tested, cov_p, invcov, use_f, df_constraints, scalar)
 
     # ------------------------------------------------------------ comparison
     def compare_lr_test(self, restricted) -> LikelihoodRatioTest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,10 @@ from statsmodels.formula._manager import FormulaManager
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.evaluation import did_you_mean
 
-__all__ = ["constraint_arrays"]
+__all__ = ["constraint_arrays", "contrast"]
+
+# a word with what follows it in brackets, or after a colon: "var(x|g)", "C(z)[T.b]:x"
+_NAME = r"[^\W\d]\w*(?:\([^()]*\)|\[[^\[\]]*\]|[.:]\w+)*"
 
 
 def constraint_arrays(constraints: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +73,30 @@ def constraint_arrays(constraints: Any, names: Sequence[str]) -> tuple[np.ndarra
     return matrix, values
 
 
+def contrast(tested: Any, names: Sequence[str]) -> Any:
+    """What to test, as statsmodels takes it: equations become matrix and values.
+
+    Parameters
+    ----------
+    tested : str, list of str, or anything else that statsmodels' tests take
+    names : sequence of str
+        The parameters.
+
+    Returns
+    -------
+    (R, q), or `tested`
+
+    Raises
+    ------
+    SpecificationError
+        Equations that are not understood.
+    """
+    texts = [tested] if isinstance(tested, str) else tested
+    if isinstance(texts, (list, tuple)) and texts and all(isinstance(t, str) for t in texts):
+        return constraint_arrays(tested, names)
+    return tested
+
+
 def _fixed(values: dict, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     for name in values:
         if name not in names:
@@ -78,12 +106,27 @@ def _fixed(values: dict, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _equations(text: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    if not text.strip():
+        raise SpecificationError("the constraints are empty; give equations such as 'x = z'")
     try:
         found = FormulaManager().get_linear_constraints(text, names)
     except Exception as error:  # noqa: BLE001, the libraries raise errors of many classes
+        if unknown := _unknown_name(text, names):
+            raise SpecificationError(
+                f"the constraints {text!r} are not understood: there is no parameter {unknown!r}"
+                f"{did_you_mean(unknown, names)}"
+            ) from error
         raise SpecificationError(
             f"the constraints {text!r} are not understood ({str(error).splitlines()[0]}); "
             f"the parameters are {names}"
         ) from error
     matrix = np.atleast_2d(np.asarray(found.constraint_matrix, dtype=float))
     return matrix, np.asarray(found.constraint_values, dtype=float).reshape(-1)
+
+
+def _unknown_name(text: str, names: list[str]) -> str | None:
+    """The first thing in equations that looks like a parameter's name and is none."""
+    known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    number = r"[0-9.]+(?:[eE][-+]?[0-9]+)?"
+    pieces = re.finditer(rf"(?:{known})(?![\w(\[])|{number}|(?P<unknown>{_NAME})", text)
+    return next((piece["unknown"] for piece in pieces if piece["unknown"]), None)

@@ -15,6 +15,16 @@ def test_symmetric_intervals_agree_with_t_test(slope):
     np.testing.assert_allclose(test.conf_int(), slope.conf_int(), rtol=1e-12)
 
 
+def test_equations_in_tests(slope):
+    names = list(slope.params.index)
+    row = np.eye(len(names))[names.index("Days")]
+    values = (row[np.newaxis], np.array([10.0]))
+    for test in (slope.t_test, slope.wald_test, slope.f_test):
+        assert np.allclose(test("Days = 10").statistic, test(values).statistic, rtol=1e-12)
+        with pytest.raises(SpecificationError, match="no parameter 'Day'; did you mean 'Days'"):
+            test("Day = 10")
+
+
 def test_transformed_intervals(slope):
     limits, symmetric = slope.conf_int(method="transformed"), slope.conf_int()
     np.testing.assert_allclose(limits.iloc[:2], symmetric.iloc[:2])
