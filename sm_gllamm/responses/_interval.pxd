@@ -37,6 +37,11 @@ cdef struct Interval:
     double cc           # second derivative in the logarithm of the scale
     double cd           # derivative of D in the logarithm of the scale: ca dD/da + cb dD/db
 
+cdef struct Failure:
+    double f
+    double g
+    double h
+
 
 cdef inline Interval mirrored(Interval v) noexcept nogil:
     """The interval (-b, -a) of the mirrored distribution, seen from (a, b)."""
@@ -199,40 +204,55 @@ cdef inline Interval normal_interval(double a, double b, double w, double has_a,
     return out
 
 
-# ---- minimum extreme value: L = -e^a + log(1 - exp(-v)), v = e^b - e^a = exp(eta)
+# ---- minimum extreme value, free of branches: L = -e^a + log(1 - exp(-e^eta)), e^eta = e^b - e^a
+cdef inline Failure failure(double eta) noexcept nogil:
+    """log(1 - exp(-e^eta)), the log probability of a failure, and its derivatives in eta."""
+    cdef Failure out
+    cdef double v = sm_clamp(sm_exp(eta), 1e-300, 700.0)
+    cdef double q = sm_exp(-v)
+    cdef double direct = 1.0 - q
+    cdef double small = -sm_expm1(-v) / v
+    cdef double rest = (-q - (direct - 1.0)) / (v * small)
+    out.f = sm_log(sm_select(v < 0.7, small, direct)) + sm_select(v < 0.7, eta, rest)
+    out.g = v / sm_expm1(v)
+    out.h = out.g * (one_minus_bernoulli(v) - v)
+    return out
+
+
+cdef inline double hazard(double z) noexcept nogil:
+    """e^z, kept below 1e300."""
+    return sm_exp(sm_select(z < 690.0, z, 690.0))
+
+
+cdef inline double hazard_rate(double cumulated) noexcept nogil:
+    """The derivative of the hazard, for derivatives: products of two of them must stay finite."""
+    return sm_select(cumulated < 1e100, cumulated, 1e100)
+
+
 cdef inline Interval extreme_interval(double a, double b, double w, double ca, double cb,
                                       double has_a, double has_b) noexcept nogil:
     cdef Interval out
     cdef double both = has_a * has_b
-    cdef double hazard = has_a * sm_exp(a if a < 690.0 else 690.0)
-    # as far out as that the density is nil, but products of derivatives must stay finite
-    cdef double rate = hazard if hazard < 1e100 else 1e100
-    cdef double shrink = -sm_expm1(-w) if both > 0.0 else 1.0
-    cdef double k = both / sm_expm1(w)
-    cdef double ratio = one_minus_bernoulli(w) if both > 0.0 else 1.0   # 1 - w k
+    cdef double cumulated = has_a * hazard(a)
+    cdef double rate = hazard_rate(cumulated)
+    cdef double k = both / sm_expm1(w)                              # d eta = (1 + k) db - k da
+    cdef double ratio = 1.0 - both + both * one_minus_bernoulli(w)  # 1 - w k
     cdef double kw = k * (ratio - w)                                # k (1 - w (1 + k))
-    cdef double eta = b + sm_log(shrink)
-    cdef double v = sm_exp(b if b < 690.0 else 690.0) * shrink
-    cdef double u = v if v < 700.0 else 700.0
-    cdef double g = has_b * (1.0 - one_minus_bernoulli(u) if u < 1.0 else u / sm_expm1(u))
-    cdef double gg = g * (one_minus_bernoulli(u) - u)               # derivatives of log(1 - exp(-v)) in eta
+    cdef Failure v = failure(b + both * sm_log(-sm_expm1(-w)))
+    cdef double g = has_b * v.g
+    cdef double h = has_b * v.h
     cdef double moved = cb + w * k
-    out.f = -hazard
-    if has_b > 0.0:
-        if v > 0.7:
-            out.f += sm_log1p(-sm_exp(-v))
-        else:
-            out.f += eta + (sm_log(-sm_expm1(-v) / v) if v > 1e-15 else 0.0)
+    out.f = has_b * v.f - cumulated
     out.d = g - rate
     out.ra = rate + g * k
     out.rb = g * (1.0 + k)
-    out.da = rate + gg * k
-    out.db = -gg * (1.0 + k)
-    out.qa = rate + k * (g * (ratio - w) + w * (1.0 + k) * gg)
-    out.qb = (1.0 + k) * (g * ratio + w * k * gg)
+    out.da = rate + h * k
+    out.db = -h * (1.0 + k)
+    out.qa = rate + k * (g * (ratio - w) + w * (1.0 + k) * h)
+    out.qb = (1.0 + k) * (g * ratio + w * k * h)
     out.c = g * moved - rate * ca
-    out.cc = g * (cb + w * kw) + gg * moved * moved - rate * ca * (1.0 + ca)
-    out.cd = gg * moved - rate * ca
+    out.cc = g * (cb + w * kw) + h * moved * moved - rate * ca * (1.0 + ca)
+    out.cd = h * moved - rate * ca
     return out
 
 

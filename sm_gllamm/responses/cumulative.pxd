@@ -3,13 +3,14 @@
 
 t1 is the upper and t2 the lower threshold of the category, t3 the log scale. y is -1 in the lowest
 category (t2 is not looked at), +1 in the highest (t1 is not looked at), 0 between. Nothing is left out
-of f. Where the thresholds are crossed, f is -1e100 and the derivatives are zero.
+of f. Where the thresholds are crossed, f is -1e100 and the derivatives are zero. The log scale is held
+within +-50, so that products of derivatives stay finite.
 """
 from sm_gllamm.responses._density cimport Density
 from sm_gllamm.responses._interval cimport (
     Interval, cauchy_interval, extreme_interval, logistic_interval, mirrored, normal_interval,
 )
-from sm_gllamm.responses._vecmath cimport sm_exp, sm_select
+from sm_gllamm.responses._vecmath cimport sm_clamp, sm_exp, sm_select
 
 cdef struct Ends:
     double a
@@ -30,9 +31,9 @@ cdef inline Ends category_ends(double y, double nu, double t1, double t2, double
     out.has_a = sm_select(y > -0.5, 1.0, 0.0)
     out.has_b = sm_select(y < 0.5, 1.0, 0.0)
     out.valid = sm_select(width > 0.0, 1.0, 1.0 - out.has_a * out.has_b)
-    out.shrink = sm_exp(-t3)
+    out.shrink = sm_exp(-sm_clamp(t3, -50.0, 50.0))
     out.a = (lower - nu) * out.shrink
-    out.b = (upper - nu) * out.shrink
+    out.b = sm_select(out.valid > 0.0, (upper - nu) * out.shrink, out.a + 1.0)
     out.w = sm_select(width > 0.0, width * out.shrink, 1.0)
     return out
 
