@@ -160,6 +160,7 @@ cdef class Kernel:
             or np.any((slot_channel >= 0) & (slot_channel <= self.data.q))
         ):
             raise ValueError("slots need a channel of a constant, or -1")
+        self.data.padded = (self.data.leading + 3) // 4 * 4
         self.find_pairs(active_column, active_channel)
         self.check_sets(family, set_size, link, part, offsets[0])
         self.data.family = &codes[0] if n else NULL

@@ -101,6 +101,8 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
     if want >= 2:
         memset(hess, 0, na * na * sizeof(double))
         memset(s.pair_score, 0, data.n_pairs * kp * sizeof(double))
+        if data.dense:
+            memset(s.outer, 0, na * data.padded * sizeof(double))
     while i < i1:
         size = response_size(data, i)
         stored = stored_at(data, s, i - i0, size, kp)
@@ -115,6 +117,10 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         if several and want >= 2:
             across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, hess)
         i += size
+    if want >= 2 and data.dense:
+        for t in range(na):
+            for v in range(t + 1 if t < data.leading else data.leading):
+                hess[t * na + v] += s.outer[t * data.padded + v]
     # one node has no variance of scores
     if want < 2 or kp == 1:
         return
@@ -185,15 +191,16 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
     else:
         nz = gather_row(data, s, i, score)
     if want >= 2:
-        if nz == na:
-            # the usual case, dense: the coefficients' block is a plain rank-one update
+        if data.dense:
+            # columns of the coefficients: whole rows of a padded block, which is SIMD
+            source = s.row_value
             for t in range(na):
                 channel = s.row_channel[t]
-                target = hess + t * na
+                target = s.outer + t * data.padded
                 x = s.row_value[t] * s.e2[channel * nch]
-                v = t + 1 if t < data.leading else data.leading
-                for c in range(v):
-                    target[c] += x * s.row_value[c]
+                for c in range(data.padded):
+                    target[c] += x * source[c]
+                target = hess + t * na
                 for v in range(data.leading, t + 1):
                     target[v] += s.row_value[t] * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]]
         else:
@@ -265,24 +272,35 @@ cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *s
     cdef double x
     cdef double *post = s.post
     cdef double *weighted = s.weighted
-    s.e1[0] = sm_dot(post, stored, kk)
-    for r in range(q0):
-        s.e1[r + 1] = sm_dot3(post, stored, s.nodes + r * kp, kk)
+    cdef double moments[5]
+    if q0 == 1 and want >= 2:
+        sm_moments(post, stored, stored + kp, s.nodes, kk, moments)
+        s.e1[0] = moments[0]
+        s.e1[1] = moments[1]
+    else:
+        s.e1[0] = sm_dot(post, stored, kk)
+        for r in range(q0):
+            s.e1[r + 1] = sm_dot3(post, stored, s.nodes + r * kp, kk)
     for r in range(q0, q):
         s.e1[r + 1] = s.e1[0] * s.u[r]
     for slot in range(data.n_slots):
         s.e1[q + 1 + slot] = sm_dot(post, stored + stored_slot(slot) * kp, kk)
     if want < 2:
         return
-    for k in range(kp):
-        weighted[k] = post[k] * stored[kp + k]
-    s.e2[0] = 0.0
-    for k in range(kp):
-        s.e2[0] += weighted[k]
-    for r in range(q0):
-        s.e2[r + 1] = sm_dot(weighted, s.nodes + r * kp, kk)
-        for c in range(r + 1):
-            s.e2[(r + 1) * nch + c + 1] = sm_dot3(weighted, s.nodes + r * kp, s.nodes + c * kp, kk)
+    if q0 == 1:
+        s.e2[0] = moments[2]
+        s.e2[1] = moments[3]
+        s.e2[nch + 1] = moments[4]
+    else:
+        for k in range(kp):
+            weighted[k] = post[k] * stored[kp + k]
+        s.e2[0] = 0.0
+        for k in range(kp):
+            s.e2[0] += weighted[k]
+        for r in range(q0):
+            s.e2[r + 1] = sm_dot(weighted, s.nodes + r * kp, kk)
+            for c in range(r + 1):
+                s.e2[(r + 1) * nch + c + 1] = sm_dot3(weighted, s.nodes + r * kp, s.nodes + c * kp, kk)
     for r in range(q0, q):
         s.e2[r + 1] = s.e2[0] * s.u[r]
         for c in range(q0):

@@ -14,6 +14,7 @@ cdef struct Data:
     const int *density_slots    # by code
     int n_slots             # slots of the row that has most
     int n_stored            # doubles a node that a row's derivatives take
+    idx padded              # `leading`, rounded up
     int dense               # 1 if rows are too short for it to pay to skip their zeros
     int fixed_slots         # 1 if slot s of every row is channel q + 1 + s
     idx ql[MAX_LEVELS]
@@ -83,7 +84,8 @@ cdef struct Scratch:
     double *set_score       # (n_pairs, Kp)
     double *node_score      # (n_active, Kp)
     double *weighted        # (Kp,)
-    double *row_value       # (n_active,)
+    double *outer           # (n_active, padded)
+    double *row_value       # (n_active + PAD,)
     idx *row_index          # (n_active,)
     idx *row_channel        # (n_active,) channel within the row
     idx *slot_of            # channel - q - 1 to the row's channel of its slot, -1: not in this row
@@ -132,7 +134,8 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.pair_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.set_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.node_score = <double *> calloc((na + 1) * kp, sizeof(double))
-    s.row_value = <double *> calloc(na + 1, sizeof(double))
+    s.outer = <double *> calloc(na * data.padded + 1, sizeof(double))
+    s.row_value = <double *> calloc(na + PAD, sizeof(double))
     s.row_index = <idx *> calloc(na + 1, sizeof(idx))
     s.row_channel = <idx *> calloc(na + 1, sizeof(idx))
     s.slot_of = <idx *> calloc(data.n_constants + 1, sizeof(idx))
@@ -176,6 +179,7 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     free(s.pair_score)
     free(s.set_score)
     free(s.node_score)
+    free(s.outer)
     free(s.row_value)
     free(s.row_index)
     free(s.row_channel)

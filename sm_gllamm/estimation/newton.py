@@ -23,6 +23,8 @@ NEAR = 0.1
 SHORTEST = 1e-3
 #: Share of the largest eigenvalue of the scaled information that counts as zero.
 FLAT = 1e-13
+#: Diagonal of a Cholesky factor of the scaled information from which on nothing is nearly flat.
+SAFE = 1e-4
 #: A log-likelihood below this is as good as minus infinity.
 LOWEST = -1e50
 #: Ridges tried in turn when no Newton step raises the objective: towards the gradient.
@@ -109,7 +111,15 @@ def newton_step(
         return np.zeros(0), False
     diagonal = np.abs(np.diag(information))
     scale = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    scaled = information / np.outer(scale, scale)
+    if not ridge:
+        try:
+            # the usual case, well inside the positive definite matrices
+            if np.linalg.cholesky(scaled).diagonal().min() > SAFE:
+                return np.linalg.solve(scaled, gradient / scale) / scale, False
+        except np.linalg.LinAlgError:
+            pass
+    values, vectors = np.linalg.eigh(scaled)
     # columns of exog may be nearly collinear (a year and its square): that is not flat
     floor = FLAT * max(values[-1], 1e-300)
     shifted = bool(values[0] < floor)

@@ -78,14 +78,27 @@ def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]
     diagonal : list of (position, unit)
         Diagonal entries of the Cholesky factors, and the random-effect SD that moves nu by one.
     """
-    best, best_value = None, -np.inf
-    for scale in SCALES:
+    scales, values = [], []
+
+    def at(scale):
         trial = theta.copy()
         for position, unit in diagonal:
             trial[position] = scale * unit
-        value = likelihood.evaluate(trial).total
-        if np.isfinite(value) and value > best_value:
-            best, best_value = trial, value
-        elif best is not None:
-            break
-    return theta if best is None else best
+        return trial
+
+    for scale in SCALES:
+        value = likelihood.evaluate(at(scale)).total
+        if np.isfinite(value):
+            scales.append(scale)
+            values.append(value)
+            if len(values) > 1 and value < values[-2]:
+                break
+    if not values:
+        return theta
+    best = int(np.argmax(values))
+    if 0 < best < len(values) - 1:
+        # a parabola in the logarithm of the scale
+        x = np.log(scales)
+        curve = np.polyfit(x - x[best], values, 2)
+        return at(np.exp(x[best] - curve[1] / (2.0 * curve[0])))
+    return at(scales[best])

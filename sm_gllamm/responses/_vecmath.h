@@ -230,6 +230,28 @@ SM_INLINE double sm_dot(const double *x, const double *y, int k) {
     return s;
 }
 
+/* sums of w g, w g u, w h, w h u, w h u u over k */
+SM_INLINE void sm_moments(const double *w, const double *g, const double *h, const double *u, int k,
+                          double *out) {
+    double g0 = 0.0, g1 = 0.0, h0 = 0.0, h1 = 0.0, h2 = 0.0;
+#if !defined(_MSC_VER)
+#pragma omp simd reduction(+ : g0, g1, h0, h1, h2)
+#endif
+    for (int i = 0; i < k; i++) {
+        double a = w[i] * g[i], b = w[i] * h[i];
+        g0 += a;
+        g1 += a * u[i];
+        h0 += b;
+        h1 += b * u[i];
+        h2 += b * u[i] * u[i];
+    }
+    out[0] = g0;
+    out[1] = g1;
+    out[2] = h0;
+    out[3] = h1;
+    out[4] = h2;
+}
+
 SM_INLINE double sm_dot3(const double *x, const double *y, const double *z, int k) {
     double s = 0.0;
 #if !defined(_MSC_VER)

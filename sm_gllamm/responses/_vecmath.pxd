@@ -18,3 +18,5 @@ cdef extern from "_vecmath.h" nogil:
     double sm_stirling2(double x) noexcept
     double sm_dot(const double *x, const double *y, int k) noexcept
     double sm_dot3(const double *x, const double *y, const double *z, int k) noexcept
+    void sm_moments(const double *w, const double *g, const double *h, const double *u, int k,
+                    double *out) noexcept
