@@ -323,7 +323,7 @@ class GLMM(FitMethods):
     # ------------------------------------------------------------ prediction
     def predict(
         self, params, exog=None, which="mean", *, groups=None, exog_re=None, offset=None,
-        exposure=None, random_effects=None,
+        exposure=None, random_effects=None, extras=None, survival=None,
     ) -> np.ndarray:  # fmt: skip
         """Predictions at given parameters, from arrays.
 
@@ -332,18 +332,18 @@ class GLMM(FitMethods):
         params : array_like, shape (k_params,)
         exog : array_like, shape (n, k) or (k,), optional
             Rows of the fixed-effects design; default those of the model.
-        which, groups, exog_re, offset, exposure, random_effects
+        which, groups, exog_re, offset, exposure, random_effects, extras, survival
             As in :meth:`sm_gllamm.results.glmm.GLMMResults.predict`.
 
         Returns
         -------
-        ndarray, shape (n,)
+        ndarray, shape (n,), or (n, K) where predictions of a row are several numbers
         """
         kind = kind_of_prediction(which)
         rows = rows_for(
-            self, kind, exog, False, None, groups, exog_re, offset, exposure, random_effects
+            self, kind, exog, False, None, groups, exog_re, offset, exposure, random_effects, extras
         )
-        return predicted(self, params, rows, kind, random_effects)
+        return predicted(self, params, rows, kind, random_effects, survival=survival)
 
     def simulate(self, params, n=1, seed=None) -> np.ndarray:
         """Responses drawn at given parameters, with new random effects in every draw.
@@ -357,7 +357,8 @@ class GLMM(FitMethods):
         Returns
         -------
         ndarray, shape (nobs, n), or (nobs,) for n = 1
-            Counts of successes for binomial responses.
+            Counts of successes for binomial responses, codes for categories. Where endog has two
+            columns (durations and events, bounds), shape (nobs, 2, n) or (nobs, 2).
         """
         draws = list(response_draws(self, params, n, np.random.default_rng(seed)))
-        return draws[0] if n == 1 else np.column_stack(draws)
+        return draws[0] if n == 1 else np.stack(draws, axis=-1)

@@ -12,9 +12,12 @@ from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.newton import Controls, maximize
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
+from sm_gllamm.mapping.assemble import assemble
+from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.diagnosis import diagonal_units
 from sm_gllamm.models.fitting import objective
 from sm_gllamm.models.restrictions import ParameterRestriction
+from sm_gllamm.prediction.simulate import latent_draws, observed
 
 __all__ = ["away_from_zero", "bootstrap_estimates"]
 
@@ -54,9 +57,14 @@ def _resampled(problem, rng: np.random.Generator):
 def _simulated(model, params: np.ndarray, rng: np.random.Generator):
     """Responses drawn from the model at `params`, everything else as it is."""
     problem, order = model.assembly.problem, model.assembly.order
-    y = np.asarray(model.simulate(params, 1, rng), dtype=float)
-    y = np.ascontiguousarray(y if order is None else y[order])
-    return replace(problem, y=y, constant=model.response.constant(y, problem.trials))
+    data = observed(model, next(latent_draws(model, params, 1, rng)))
+    if getattr(model.family, "layout", "plain") == "plain":
+        y = np.ascontiguousarray(data.y if order is None else data.y[order])
+        return replace(problem, y=y, constant=model.response.constant(y, problem.trials))
+    # which rows the likelihood has depends on the responses
+    rows = rows_of(model.family, model.response, data)
+    weights = model.weights.by_level
+    return assemble(data, rows, model.random, problem.exact, weights).problem
 
 
 def _refit(likelihood, start, reml: bool, restriction, controls: Controls):

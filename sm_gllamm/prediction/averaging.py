@@ -12,12 +12,15 @@ errors and marginal effects need is another average.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from scipy.special import expit, ndtr
 
-__all__ = ["averages", "inverse_link_derivatives"]
+from sm_gllamm.exceptions import SpecificationError
+
+__all__ = ["average_of", "averages", "inverse_link_derivatives"]
 
 #: The normal density is cut off where it is 1e-17 of its maximum.
 REACH = 8.9
@@ -202,10 +205,11 @@ def averages(link: str, eta: np.ndarray, variance: np.ndarray, order: int = 0) -
     Notes
     -----
     Closed forms for identity, log (``exp(eta + v/2)``), square root (``eta^2 + v``) and probit
-    (``Phi(eta / sqrt(1 + v))``, Zeger, Liang & Albert 1988). Otherwise the trapezoidal rule, which converges geometrically for
-    functions analytic in a strip: with the nearest singularity or double-exponential growth at ``Im
-    z = pi / (2 sqrt(v))`` a step of ``1 / (3 sqrt(v))`` gives 13 digits (Trefethen & Weideman 2014,
-    thm 5.1), where Gauss-Hermite rules would need hundreds of nodes for large variances.
+    (``Phi(eta / sqrt(1 + v))``, Zeger, Liang & Albert 1988). Otherwise the trapezoidal rule, which
+    converges geometrically for functions analytic in a strip: with the nearest singularity or
+    double-exponential growth at ``Im z = pi / (2 sqrt(v))`` a step of ``1 / (3 sqrt(v))`` gives 13
+    digits (Trefethen & Weideman 2014, thm 5.1), where Gauss-Hermite rules would need hundreds of
+    nodes for large variances.
 
     Examples
     --------

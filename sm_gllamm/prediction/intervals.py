@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from statsmodels.base._prediction_inference import PredictionResultsMonotonic
+from statsmodels.genmod.families import links
 
 from sm_gllamm.prediction.means import MeanWithGradient
+from sm_gllamm.prediction.members import members_of
 
-__all__ = ["MixedPrediction", "averaged", "prediction_table"]
+__all__ = [
+    "MixedPrediction",
+    "averaged",
+    "flattened",
+    "interval_link",
+    "prediction_table",
+    "row_column_labels",
+]
 
 
 def _same(values):
@@ -46,12 +56,52 @@ class MixedPrediction(PredictionResultsMonotonic):
 
 def averaged(mean: MeanWithGradient, weights: np.ndarray | None = None) -> MeanWithGradient:
     """Average of predictions over the rows without missing values, as a prediction of one row."""
-    complete = np.isfinite(mean.value) & np.isfinite(mean.gradient).all(axis=1)
-    weights = np.ones(len(mean.value)) if weights is None else np.asarray(weights, dtype=float)
+    n = len(mean.value)
+    complete = np.isfinite(mean.value.reshape(n, -1)).all(axis=1)
+    complete &= np.isfinite(mean.gradient.reshape(n, -1)).all(axis=1)
+    weights = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
     share = weights[complete] / weights[complete].sum()
     return MeanWithGradient(
-        (share @ mean.value[complete])[None], (share @ mean.gradient[complete])[None]
+        np.tensordot(share, mean.value[complete], 1)[None],
+        np.tensordot(share, mean.gradient[complete], 1)[None],
     )
+
+
+def flattened(mean: MeanWithGradient) -> MeanWithGradient:
+    """Several predictions a row, one below the other."""
+    return MeanWithGradient(
+        mean.value.reshape(-1), mean.gradient.reshape(-1, mean.gradient.shape[-1])
+    )
+
+
+def row_column_labels(rows, columns, n: int) -> pd.Index:
+    """Labels of flattened predictions: row and column, of a single unlabelled row the column."""
+    columns = pd.Index(columns)
+    if rows is None and n == 1:
+        return columns
+    rows = pd.RangeIndex(n) if rows is None else pd.Index(rows)
+    return pd.MultiIndex.from_arrays(
+        [rows.repeat(len(columns)).to_flat_index(), np.tile(columns, n)], names=[rows.name, None]
+    )
+
+
+def interval_link(model, survival=None):
+    """Link on the scale of which intervals of predictions are symmetric.
+
+    The response's own where means are its inverse and it rises; the logit of other probabilities, the
+    logarithm of other positive means.
+    """
+    member = members_of(model)[0]
+    family, link = member.response.family, member.response.link
+    if survival is not None or member.categorical or member.alternatives:
+        return links.Logit()
+    if member.label is not None or (family, link) == ("Gaussian", "InversePower"):
+        return links.Identity()
+    if family == "CompositeBinomial":
+        return links.Logit()
+    if member.layout == "hurdle" or family in ("Gamma", "InverseGaussian", "CompositePoisson"):
+        return links.Log()
+    return links.Identity() if family == "CompositeGaussian" else model.family.link
 
 
 def prediction_table(

@@ -10,17 +10,18 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import averages
-from sm_gllamm.prediction.random_effects import level_position
+from sm_gllamm.prediction.random_effects import effect_names, level_position
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.specification.grouping import show_label
 
 __all__ = [
     "WHICH",
     "MeanWithGradient",
-    "conditional_mean",
     "kind_of_prediction",
     "linear_predictor",
-    "marginal_mean",
+    "loadings",
+    "plain_marginal_mean",
+    "random_columns",
     "random_part",
     "variance_columns",
     "variance_of_random_part",
@@ -53,18 +54,65 @@ class MeanWithGradient:
 
     Attributes
     ----------
-    value : ndarray, shape (n,)
-    gradient : ndarray, shape (n, p)
+    value : ndarray, shape (n,) or (n, m)
+    gradient : ndarray, shape (n, p) or (n, m, p)
     """
 
     value: np.ndarray
     gradient: np.ndarray
 
 
-def linear_predictor(params: np.ndarray, rows: PredictionRows) -> np.ndarray:
-    """Fixed part of the linear predictor, ``x'beta + offset``, shape (n,)."""
-    linear = rows.exog @ params[: rows.exog.shape[1]]
+def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
+    """Fixed part of the linear predictor, ``x'beta + offset``.
+
+    Parameters
+    ----------
+    params : ndarray, shape (p,)
+    rows : PredictionRows
+    copies : int
+        Number of predictors of a row, one for each category but the base of unordered categories; 0
+        for responses with a single predictor.
+
+    Returns
+    -------
+    ndarray, shape (n,) or (n, copies)
+    """
+    k = rows.exog.shape[1]
+    if copies:
+        linear = rows.exog @ params[: k * copies].reshape(copies, k).T
+        return linear if rows.offset is None else linear + rows.offset[:, None]
+    linear = rows.exog @ params[:k]
     return linear if rows.offset is None else linear + rows.offset
+
+
+def random_columns(mapping, rows: PredictionRows, level: int, copies: int = 0) -> np.ndarray:
+    """Random-effects design of a level for each predictor of a row, shape (n, max(copies, 1), q)."""
+    size = max(copies, 1)
+    out = np.zeros((rows.n, size, mapping.dimensions[level]))
+    position = 0
+    for term in rows.levels[level].terms:
+        q = term.columns.shape[1]
+        for copy in range(size):
+            start = position + copy * q
+            out[:, copy, start : start + q] = term.columns
+        position += size * q
+    return out
+
+
+def loadings(mapping, theta: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
+    """Coefficients of the standard normal latent variables of all levels in the predictors of rows.
+
+    Returns
+    -------
+    ndarray, shape (n, max(copies, 1), total number of random effects)
+    """
+    return np.concatenate(
+        [
+            random_columns(mapping, rows, level, copies) @ mapping.factor(theta, level)
+            for level in range(len(mapping.dimensions))
+        ],
+        axis=2,
+    )
 
 
 def variance_columns(mapping, rows: PredictionRows) -> np.ndarray:
@@ -73,7 +121,7 @@ def variance_columns(mapping, rows: PredictionRows) -> np.ndarray:
     The variance ``sum_l z_l' Psi_l z_l`` is linear in the variances and covariances, so these
     columns times the parameters are the variance itself.
     """
-    columns = np.zeros((len(rows.exog), mapping.k_params))
+    columns = np.zeros((rows.n, mapping.k_params))
     for level, position, block, covariance in mapping.terms:
         z = rows.levels[level].columns[:, position : position + len(covariance.names)]
         if covariance.structure == "equal":
@@ -89,10 +137,10 @@ def variance_of_random_part(mapping, params: np.ndarray, rows: PredictionRows) -
     return np.maximum(variance_columns(mapping, rows) @ params, 0.0)
 
 
-def marginal_mean(
-    mapping, link: str, params: np.ndarray, rows: PredictionRows, gradient: bool = False
+def plain_marginal_mean(
+    mapping, link: str, params: np.ndarray, rows: PredictionRows
 ) -> MeanWithGradient:
-    """Population-averaged mean response.
+    """Population-averaged inverse link, with its derivatives.
 
     Parameters
     ----------
@@ -103,13 +151,10 @@ def marginal_mean(
         Published parameters.
     rows : PredictionRows
         With levels, except for the identity link.
-    gradient : bool
-        Whether derivatives are wanted.
 
     Returns
     -------
     MeanWithGradient
-        The gradient is empty where not wanted.
     """
     eta = linear_predictor(params, rows)
     if link == "Identity":
@@ -117,30 +162,30 @@ def marginal_mean(
     else:
         columns = variance_columns(mapping, rows)
         variance = np.maximum(columns @ params, 0.0)
-    moments = averages(link, eta, variance, 2 if gradient else 0)
-    if not gradient:
-        return MeanWithGradient(moments[0], np.empty((len(eta), 0)))
+    moments = averages(link, eta, variance, 2)
     derivative = 0.5 * moments[2][:, None] * columns
-    derivative[:, : mapping.k_exog] += moments[1][:, None] * rows.exog
+    derivative[:, : rows.exog.shape[1]] += moments[1][:, None] * rows.exog
     return MeanWithGradient(moments[0], derivative)
 
 
-def conditional_mean(link: str, linear: np.ndarray) -> np.ndarray:
-    """Mean response given a linear predictor, shape (n,)."""
-    return averages(link, linear, np.zeros_like(linear))[0]
-
-
-def random_part(random_effects, rows: PredictionRows) -> np.ndarray:
-    """Random part of the linear predictor for given random effects, shape (n,).
+def random_part(mapping, random_effects, rows: PredictionRows, copies: int = 0) -> np.ndarray:
+    """Random part of the linear predictor for given random effects.
 
     Parameters
     ----------
+    mapping : GLMMMapping
     random_effects : DataFrame, array_like, or dict of level name to these
         A DataFrame with a row a cluster, such as ``results.random_effects``, is looked up by the
         cluster of each row; q numbers (a Series is taken by name) hold for all rows; an array of
         shape (n, q) has a line for each row.
     rows : PredictionRows
         With levels.
+    copies : int
+        As in :func:`linear_predictor`.
+
+    Returns
+    -------
+    ndarray, shape (n,) or (n, copies)
 
     Raises
     ------
@@ -154,21 +199,22 @@ def random_part(random_effects, rows: PredictionRows) -> np.ndarray:
                 f"random_effects must be a dict with the levels {names[::-1]}, or some of them"
             )
         random_effects = {names[0]: random_effects}
-    total = np.zeros(len(rows.exog))
+    total = np.zeros((rows.n, max(copies, 1)))
     for name, values in random_effects.items():
-        level = rows.levels[level_position(names, name)]
-        total += np.einsum("nq,nq->n", level.columns, _by_row(values, level))
-    return total
+        position = level_position(names, name)
+        effects = _by_row(values, rows.levels[position], effect_names(mapping, position))
+        total += np.einsum("ncq,nq->nc", random_columns(mapping, rows, position, copies), effects)
+    return total if copies else total[:, 0]
 
 
-def _by_row(values, level) -> np.ndarray:
+def _by_row(values, level, names: tuple[str, ...]) -> np.ndarray:
     """Random effects of a level for each row, shape (n, q)."""
-    n, q = len(level.codes), len(level.names)
+    n, q = len(level.codes), len(names)
     if isinstance(values, (pd.DataFrame, pd.Series)):
         columns = values.columns if isinstance(values, pd.DataFrame) else values.index
-        if lacking := [name for name in level.names if name not in columns]:
+        if lacking := [name for name in names if name not in columns]:
             raise SpecificationError(f"random_effects of {level.name} lack {lacking}")
-        values = values[list(level.names)]
+        values = values[list(names)]
     if isinstance(values, pd.DataFrame):
         table = values.reindex(level.labels).to_numpy(dtype=float)
         table = np.vstack([table, np.full(q, np.nan)])  # code -1 is the last row
@@ -189,5 +235,5 @@ def _by_row(values, level) -> np.ndarray:
         return np.broadcast_to(array.reshape(q), (n, q))
     raise SpecificationError(
         f"random_effects of {level.name} have shape {array.shape}; needed are {q} numbers "
-        f"({', '.join(level.names)}) or one such line for each of {n} rows"
+        f"({', '.join(names)}) or one such line for each of {n} rows"
     )

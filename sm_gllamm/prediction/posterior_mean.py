@@ -1,8 +1,9 @@
-"""Mean response in known clusters: the inverse link integrated over the posterior.
+"""Predictions in known clusters: expectations over the posterior of their random effects.
 
 New rows of known clusters join the rows of the fit with weight zero: they do not change the
-posterior, and the engine's posterior expectation of the inverse link holds for them as for any
-other row.
+posterior, and the engine's posterior expectation of an inverse link holds for them as for any other
+row. Where a prediction is no inverse link but the density of a response, its posterior expectation is
+the ratio of the likelihoods of the cluster with and without that response.
 """
 
 from __future__ import annotations
@@ -11,93 +12,37 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import softmax
 
-from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
-from sm_gllamm.mapping.assemble import Assembly, assemble
-from sm_gllamm.mapping.rows import rows_of
-from sm_gllamm.prediction.means import marginal_mean
+from sm_gllamm.mapping.assemble import Assembly
+from sm_gllamm.mapping.rows import Rows, rows_of
+from sm_gllamm.prediction.joining import (
+    check_nesting,
+    copied_clusters,
+    density_rows,
+    joined,
+    new_responses,
+    rows_of_fit,
+    silent_rows,
+)
+from sm_gllamm.prediction.mean_form import MeanForm, TruncatedMean
+from sm_gllamm.prediction.means import linear_predictor
 from sm_gllamm.prediction.rows import PredictionRows
-from sm_gllamm.responses.links import LINK_CODES
-from sm_gllamm.specification.elements import Level
-from sm_gllamm.specification.grouping import show_label
+from sm_gllamm.prediction.targets import Target
+from sm_gllamm.responses.densities import CODES
+from sm_gllamm.responses.families import Choice
 
-__all__ = ["check_nesting", "posterior_response"]
+__all__ = ["posterior_prediction"]
 
 #: Least number of nodes at a level where rows' clusters are unknown: it integrates over the prior.
 PRIOR_POINTS = 20
+#: A duration so short that the density of an exponential one is its hazard.
+INSTANT = 1e-290
 
 
-def check_nesting(fitted: tuple[Level, ...], rows: PredictionRows) -> None:
-    """Refuse new rows that put a known cluster into another one than it was in.
-
-    Raises
-    ------
-    SpecificationError
-    """
-    for lower, upper, old_lower, old_upper in zip(
-        rows.levels, rows.levels[1:], fitted, fitted[1:], strict=False
-    ):
-        parent = np.full(len(lower.labels) + 1, -1, dtype=np.intp)
-        parent[old_lower.codes] = old_upper.codes
-        wrong = (lower.codes >= 0) & (parent[lower.codes] != upper.codes)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            cluster = show_label(lower.labels[lower.codes[row]])
-            was = show_label(upper.labels[parent[lower.codes[row]]])
-            raise SpecificationError(
-                f"row {row} of the new data: {lower.name} = {cluster} belongs to {upper.name} = "
-                f"{was} in the data of the model, but not here"
-            )
-
-
-def _new_codes(rows: PredictionRows) -> list[np.ndarray]:
-    """Codes with one extra cluster in each known cluster above for the rows in unknown ones."""
-    codes = [rows.levels[-1].codes]
-    for level in rows.levels[-2::-1]:
-        codes.insert(0, np.where(level.codes >= 0, level.codes, level.n_clusters + codes[0]))
-    return codes
-
-
-def _joined(model, rows: PredictionRows, old: np.ndarray) -> Assembly:
-    """The rows `old` of the fit and the new rows, these with weight zero, as one sorted problem."""
-    n_new, data = len(rows.exog), model.responses
-
-    def join(before, after):
-        return None if before is None else np.concatenate([before[old], after])
-
-    def repeat(values):
-        # with weight zero any value does
-        return join(values, None if values is None else np.repeat(values[:1], n_new, axis=0))
-
-    of_rows = model.weights.by_level.get("row", np.ones(len(data.y)))
-    levels, weights = [], {"row": join(of_rows, np.zeros(n_new))}
-    for level, new, codes in zip(model.random, rows.levels, _new_codes(rows), strict=True):
-        terms = tuple(
-            replace(term, columns=join(term.columns, other.columns))
-            for term, other in zip(level.terms, new.terms, strict=True)
-        )
-        levels.append(Level(level.name, join(level.codes, codes), level.labels, terms))
-        by_row = model.weights.by_level.get(level.name)
-        if by_row is not None:
-            of_cluster = np.ones(codes.max() + 1 + level.n_clusters)
-            of_cluster[level.codes] = by_row
-            weights[level.name] = join(by_row, of_cluster[codes])
-    offset = None
-    if data.offset is not None or rows.offset is not None:
-        before = np.zeros(len(data.y)) if data.offset is None else data.offset
-        offset = join(before, np.zeros(n_new) if rows.offset is None else rows.offset)
-    joined = replace(
-        data, y=repeat(data.y), m=repeat(data.m), exog=join(data.exog, rows.exog), offset=offset,
-        entry=repeat(data.entry),
-        designs={key: (repeat(matrix), names) for key, (matrix, names) in data.designs.items()},
-    )  # fmt: skip
-    layout = rows_of(model.family, model.response, joined)
-    return assemble(joined, layout, tuple(levels), model.response.exact, weights)
-
-
-def _quadrature(quadrature: Quadrature, used: np.ndarray, unknown: list[bool]) -> Quadrature:
-    """Rules of the fit for the top-level clusters in use, finer where clusters are unknown."""
+def _quadrature(quadrature: Quadrature, top: np.ndarray, unknown: list[bool]) -> Quadrature:
+    """Rules of the fit for top-level clusters `top`, finer where clusters are unknown."""
     rules = tuple(
         tuple(
             replace(rule, points=max(rule.points, PRIOR_POINTS))
@@ -107,49 +52,258 @@ def _quadrature(quadrature: Quadrature, used: np.ndarray, unknown: list[bool]) -
         )
         for levels in quadrature.rules
     )
-    assignment = None if quadrature.assignment is None else quadrature.assignment[used]
+    assignment = None if quadrature.assignment is None else quadrature.assignment[top]
     return Quadrature(quadrature.placement, rules, assignment)
 
 
-def _link_codes(model, n: int) -> np.ndarray:
-    """The kernel's code of the link for each of n rows."""
-    return np.full(n, LINK_CODES[model.response.link], dtype=np.intc)
-
-
-def _response_of_new_rows(
-    model, rows: PredictionRows, quadrature: Quadrature
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Posterior mean as a function of theta; complete rows, known top-level clusters."""
-    # sorted order of top-level clusters is that of their codes
-    used = np.unique(rows.levels[-1].codes)
-    assembly = _joined(model, rows, np.isin(model.random[-1].codes, used))
+def _likelihood(model, assembly: Assembly, quadrature: Quadrature, rows, top) -> MarginalLikelihood:
     likelihood = MarginalLikelihood(assembly.problem, assembly.mapping, model.n_threads)
     unknown = [bool((level.codes < 0).any()) for level in rows.levels]
-    likelihood.use(_quadrature(quadrature, used, unknown))
-    n, links = len(rows.exog), _link_codes(model, len(assembly.problem.y))
-    return lambda theta: assembly.unsort(likelihood.posterior(theta, links).response)[-n:]
+    likelihood.use(_quadrature(quadrature, top, unknown))
+    return likelihood
 
 
-def posterior_response(
-    model, rows: PredictionRows, quadrature: Quadrature | None = None
+class _Posterior:
+    """Posterior expectations of functions of the predictors of some rows.
+
+    Parameters
+    ----------
+    likelihood : callable
+        Gives the marginal likelihood, with its rules in force.
+    assembly : Assembly
+    at : ndarray of intp, shape (n,) or (n, K)
+        Rows of the likelihood, before sorting, that the rows (and their categories) have.
+    """
+
+    def __init__(self, likelihood: Callable, assembly: Assembly, at: np.ndarray):
+        self.likelihood = likelihood
+        n = len(assembly.problem.y)
+        self.place = np.arange(n)
+        if assembly.order is not None:
+            self.place[assembly.order] = np.arange(n)
+        self.place, self.n = self.place[at], n
+
+    def begin(self, theta: np.ndarray) -> None:
+        """Put parameters in force."""
+        self.integrator = self.likelihood().integrator
+        self.likelihood().place(theta)
+
+    def shares(self) -> np.ndarray:
+        """Of choices: expected probabilities of the alternatives."""
+        return self.integrator.posterior().response[self.place]
+
+    def mean(self, form: MeanForm) -> np.ndarray:
+        """Expectation of a function of the predictor, shape (n,)."""
+        links = np.zeros(self.n, dtype=np.intc)
+        shift, slope = np.zeros(self.n), np.ones(self.n)
+        links[self.place], shift[self.place], slope[self.place] = form.codes, form.shift, form.slope
+        return form.factor * self.integrator.posterior(links, shift, slope).response[self.place]
+
+
+def _of_fit(model, rows: PredictionRows, quadrature: Quadrature, at: np.ndarray) -> _Posterior:
+    """Expectations for rows of the fit."""
+    return _Posterior(lambda: model._ready(quadrature), model.assembly, at)
+
+
+def _of_new(model, rows, quadrature, fit: Rows, new: Rows, data, at: np.ndarray) -> _Posterior:
+    """Expectations for other rows; `at` counts the new rows of the likelihood."""
+    assembly = joined(model, fit, rows, data, new)
+    # sorted order of top-level clusters is that of their codes
+    likelihood = _likelihood(model, assembly, quadrature, rows, np.unique(rows.levels[-1].codes))
+    return _Posterior(lambda: likelihood, assembly, len(assembly.problem.y) - new.n + at)
+
+
+def _inverse(source: np.ndarray | None, n: int) -> np.ndarray:
+    """Row of the likelihood of each row of data, where they are one to one."""
+    out = np.arange(n)
+    if source is not None:
+        out[source] = np.arange(n)
+    return out
+
+
+def _single(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> _Posterior:
+    """Expectations of functions of the one predictor that each row has."""
+    fit = rows_of_fit(model)
+    one_to_one = fit.n == len(model.responses.y) and target.member.layout != "hurdle"
+    if rows.positions is not None and one_to_one and fit.copies[0].factor is None:
+        return _of_fit(model, rows, quadrature, _inverse(fit.source, fit.n)[rows.positions])
+    new = silent_rows(fit, rows.n, model.assembly.problem.exact)
+    data = new_responses(model, rows, np.zeros(rows.n))
+    return _of_new(model, rows, quadrature, fit, new, data, np.arange(rows.n))
+
+
+def _shares(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> _Posterior:
+    """Expectations of probabilities of alternatives, or of categories that are laid out as such."""
+    member, fit, k = target.member, rows_of_fit(model), len(target.member.categories)
+    if rows.positions is not None and member.layout in ("nominal", "adjacent", "choice"):
+        if member.alternatives:
+            at = _inverse(fit.source, fit.n)[rows.positions]
+        else:
+            at = rows.positions[:, None] * k + np.arange(k)
+        return _of_fit(model, rows, quadrature, at)
+    family = Choice() if member.alternatives else member.family
+    # responses that sets have, whatever they are
+    y = np.zeros(rows.n)
+    if member.alternatives:
+        y[np.unique(rows.sets, return_index=True)[1]] = 1.0
+    data = new_responses(model, rows, y)
+    new = rows_of(family, member.response, data)
+    if member.alternatives:
+        at = _inverse(new.source, rows.n)
+    else:
+        at = np.arange(new.n).reshape(rows.n, k)
+    return _of_new(model, rows, quadrature, fit, new, data, at)
+
+
+def _densities(
+    model, target: Target, rows: PredictionRows, quadrature: Quadrature, variants
+) -> Callable:
+    """Logarithms of expected densities of new responses, shape (number of variants, n)."""
+    fit = rows_of_fit(model)
+    data = new_responses(model, rows, np.zeros(rows.n))
+    top = rows.levels[-1].codes
+    likelihoods = [
+        _likelihood(model, assembly, quadrature, rows, top)
+        for assembly in copied_clusters(model, fit, rows, data, variants(fit, data))
+    ]
+    weight = model.assembly.problem.cluster_weights[-1]
+
+    def logs(theta):
+        without = model._ready(quadrature).evaluate(theta).loglike
+        if weight is not None:
+            without = without / weight
+        return np.array([each.evaluate(theta).loglike - without[top] for each in likelihoods])
+
+    return logs
+
+
+def _stages(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> Callable:
+    """Category probabilities of a continuation-ratio model as a function of theta."""
+    member = target.member
+
+    def variants(fit, data):
+        return [
+            rows_of(member.family, member.response, replace(data, y=np.full(rows.n, float(code))))
+            for code in range(len(member.categories))
+        ]
+
+    logs = _densities(model, target, rows, quadrature, variants)
+    # they sum to one up to the error of the quadrature
+    return lambda theta: softmax(logs(theta), axis=0).T
+
+
+def _channels(target: Target, n: int) -> np.ndarray:
+    """The dispersion's predictor for each of n rows, shape (n, 1)."""
+    member = target.member
+    has = "dispersion" in member.slot_names
+    number = member.first + member.slot_names.index("dispersion") if has else -1
+    return np.full((n, 1), number, dtype=np.intc)
+
+
+def _truncated_rest(model, target: Target, rows: PredictionRows, quadrature) -> Callable:
+    """What means of truncated counts have beyond the untruncated ones, as a function of theta.
+
+    That is the probability p of one: p itself for the Poisson, (1 + alpha) p for the NB1, and (1 +
+    alpha mu) p for the NB2, where an instantaneous event with hazard mu is a second response.
+    """
+    response, n = target.member.response, rows.n
+    kind = response.family.removeprefix("ZeroTruncated")
+    channel, own = _channels(target, n), np.arange(n)
+
+    def variants(fit, data):
+        one = density_rows(fit, own, response.code, 1.0, 1.0, channel)
+        if kind != "NegativeBinomial":
+            return [one]
+        both = density_rows(
+            fit,
+            np.tile(own, 2),
+            np.repeat([response.code, CODES["exponential_ph"]], n),
+            np.repeat([1.0, INSTANT], n),
+            np.repeat([1.0, INSTANT], n),
+            np.concatenate([channel, np.full_like(channel, -1)]),
+        )
+        return [one, both]
+
+    logs = _densities(model, target, rows, quadrature, variants)
+
+    def rest(theta):
+        values = np.exp(logs(theta))
+        if kind == "Poisson":
+            return values[0]
+        alpha = np.exp(target.slots(theta, rows).dispersion())
+        return (1.0 + alpha) * values[0] if len(values) == 1 else values[0] + alpha * values[1]
+
+    return rest
+
+
+def _survival(model, target: Target, rows: PredictionRows, quadrature) -> Callable:
+    """Survival probabilities that are no inverse link, as densities of censored durations."""
+    n, channel = rows.n, _channels(target, rows.n)
+
+    def variants(fit, data):
+        code = target.member.response.code
+        return [
+            density_rows(fit, np.arange(n), code, float(time), np.inf, channel)
+            for time in target.times
+        ]
+
+    logs = _densities(model, target, rows, quadrature, variants)
+    return lambda theta: np.exp(logs(theta)).T
+
+
+def _known(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> Callable:
+    """Predictions of complete rows in known top-level clusters as a function of theta."""
+    if target.by_stages:
+        return _stages(model, target, rows, quadrature)
+    if target.by_shares:
+        posterior = _shares(model, target, rows, quadrature)
+
+        def shares(theta):
+            posterior.begin(theta)
+            return posterior.shares()
+
+        return shares
+    if target.times is not None and target.member.response.family == "GammaDuration":
+        return _survival(model, target, rows, quadrature)
+    posterior, rest = _single(model, target, rows, quadrature), None
+
+    def forms(theta):
+        nonlocal rest
+        posterior.begin(theta)
+        values = []
+        for form in target.forms(target.slots(theta, rows)):
+            if isinstance(form, TruncatedMean):
+                rest = rest or _truncated_rest(model, target, rows, quadrature)
+                untruncated = posterior.mean(MeanForm("Log"))
+                values.append(form.factor * (untruncated + rest(theta)))
+            else:
+                values.append(posterior.mean(form))
+        return target.combined(values, rows)
+
+    return forms
+
+
+def posterior_prediction(
+    model, target: Target, rows: PredictionRows, quadrature: Quadrature | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Posterior mean response of rows as a function of theta.
+    """Posterior mean of a prediction as a function of theta.
 
     Parameters
     ----------
     model : GLMM
         With its data.
+    target : Target
     rows : PredictionRows
-        Those of the fit, or new ones. Code -1 at the top level: the cluster is unknown and the mean
-        is over the population of clusters. Code -1 at a lower level: an unknown cluster within a
-        known one, whose random effects have their prior distribution.
+        Complete ones. Code -1 at the top level: the cluster is unknown and the mean is over the
+        population of clusters. Code -1 at a lower level: an unknown cluster within a known one,
+        whose random effects have their prior distribution.
     quadrature : Quadrature or None
         Of the fit; None for the rules in force.
 
     Returns
     -------
     callable
-        Takes theta, shape (p,), and returns shape (n,), NaN for rows with missing values.
+        Takes theta, shape (p,), and returns shape (n,) or (n, number of columns).
 
     Raises
     ------
@@ -157,29 +311,22 @@ def posterior_response(
         A new row puts a known cluster into another one than it was in.
     """
     quadrature = model._ready(quadrature).quadrature
-    if rows.observed:
+    if rows.positions is not None:
+        return _known(model, target, rows, quadrature)
+    check_nesting(model.random, rows)
+    known = rows.levels[-1].codes >= 0
+    if rows.n and known.all():
+        return _known(model, target, rows, quadrature)
+    inside, outside = rows.take(known), rows.take(~known)
+    of_known = _known(model, target, inside, quadrature) if known.any() else None
 
-        def observed(theta):
-            links = _link_codes(model, len(model.assembly.problem.y))
-            posterior = model._ready(quadrature).posterior(theta, links)
-            return model.assembly.unsort(posterior.response)
-
-        return observed
-    complete = np.flatnonzero(rows.complete)
-    whole = rows.take(complete)
-    check_nesting(model.random, whole)
-    known = whole.levels[-1].codes >= 0
-    inside = whole.take(known)
-    of_known = _response_of_new_rows(model, inside, quadrature) if known.any() else None
-    outside = whole.take(~known)
-
-    def new(theta):
-        out = np.full(len(rows.exog), np.nan)
+    def everything(theta):
+        eta = linear_predictor(theta, outside, target.copies)
+        prior = target.averaged(eta, theta, outside)
+        out = np.empty((rows.n, *prior.shape[1:]))
+        out[~known] = prior
         if of_known is not None:
-            out[complete[known]] = of_known(theta)
-        params = model.mapping.params(theta)
-        link = model.response.link
-        out[complete[~known]] = marginal_mean(model.mapping, link, params, outside).value
+            out[known] = of_known(theta)
         return out
 
-    return new
+    return everything

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,12 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import averages
 from sm_gllamm.prediction.means import (
     MeanWithGradient,
-    conditional_mean,
     linear_predictor,
-    marginal_mean,
+    plain_marginal_mean,
     random_part,
 )
-from sm_gllamm.prediction.posterior_mean import posterior_response
+from sm_gllamm.prediction.members import Member, member_rows, members_of
+from sm_gllamm.prediction.posterior_mean import posterior_prediction
 from sm_gllamm.prediction.rows import (
     PredictionRows,
     as_frame,
@@ -24,8 +24,16 @@ from sm_gllamm.prediction.rows import (
     matrix_rows,
     model_rows,
 )
+from sm_gllamm.prediction.targets import Target
 
-__all__ = ["predicted", "predicted_with_gradient", "rows_for"]
+__all__ = [
+    "prediction_columns",
+    "prediction_function",
+    "predicted",
+    "predicted_with_gradient",
+    "rows_for",
+    "targets_of",
+]
 
 #: Step of central differences in theta, in units of 1 + |theta|.
 STEP = 1e-4
@@ -33,7 +41,7 @@ STEP = 1e-4
 
 def rows_for(
     model, kind: str, exog=None, transform: bool = True, index=None, groups=None, exog_re=None,
-    offset=None, exposure=None, random_effects=None,
+    offset=None, exposure=None, random_effects=None, extras=None,
 ) -> PredictionRows:  # fmt: skip
     """The rows that a call of ``predict`` is about, with as much of the random part as it needs.
 
@@ -46,7 +54,7 @@ def rows_for(
         Whether `exog` goes through the formula.
     index : pandas.Index, optional
         Row labels of arrays.
-    groups, exog_re, offset, exposure, random_effects
+    groups, exog_re, offset, exposure, random_effects, extras
         As in ``GLMMResults.predict``.
 
     Returns
@@ -57,79 +65,195 @@ def rows_for(
     ------
     SpecificationError
     """
+    layout = getattr(model.family, "layout", "plain")
+    identity = model.response.link == "Identity" and layout in ("plain", "interval")
     random = {
         "linear": False,
         "conditional": random_effects is not None,
         "posterior": True,
-        "marginal": model.response.link != "Identity",
+        "marginal": not identity,
     }[kind]
     if random_effects is not None and kind != "conditional":
         raise SpecificationError("random_effects goes with which='conditional'")
     by_level = random_effects if isinstance(random_effects, Mapping) else {"": random_effects}
     clusters = kind == "posterior" or any(isinstance(v, pd.DataFrame) for v in by_level.values())
     if exog is None:
-        if groups is not None or exog_re is not None:
-            raise SpecificationError("groups and exog_re describe new rows; pass exog, too")
+        if groups is not None or exog_re is not None or extras is not None:
+            raise SpecificationError("groups, exog_re and extras describe new rows; pass exog, too")
         return model_rows(model, offset, exposure)
+    wanted: tuple[str, ...] = ()
+    if kind != "linear" and layout != "mixed":
+        wanted = members_of(model)[0].needed
     if transform and hasattr(model, "formula"):
-        if groups is not None or exog_re is not None:
+        if groups is not None or exog_re is not None or extras is not None:
             raise SpecificationError(
-                "groups and exog_re go with arrays; the formula takes them from the data's columns"
+                "groups, exog_re and extras go with arrays; the model takes them from the data's columns"
             )
-        return frame_rows(model, as_frame(exog), random, clusters, offset, exposure)
+        return frame_rows(
+            model, as_frame(exog), random, clusters, offset, exposure, wanted, kind != "linear"
+        )
     if clusters and groups is None:
         raise SpecificationError(
             f"which={kind!r} needs the clusters of the new rows: pass groups as for the model"
         )
     groups = groups if clusters else None
-    return matrix_rows(model, exog, index, random, groups, exog_re, offset, exposure)
+    return matrix_rows(
+        model, exog, index, random, groups, exog_re, offset, exposure, wanted, extras,
+        kind != "linear",
+    )  # fmt: skip
 
 
-def predicted(
-    model, params, rows: PredictionRows, kind: str, random_effects=None, quadrature=None
-) -> np.ndarray:
-    """Predictions of one kind.
+def targets_of(
+    model, rows: PredictionRows, survival: Sequence[float] | None = None, several: bool = False
+) -> list[tuple[Target, np.ndarray]]:
+    """What is predicted of each family, with the positions of its rows.
 
     Parameters
     ----------
     model : GLMM
-    params : array_like, shape (p,)
-        Published parameters.
+    rows : PredictionRows
+    survival : sequence of float, optional
+        Times at which survival probabilities are wanted.
+    several : bool
+        Whether families with categories may be among several.
+
+    Raises
+    ------
+    SpecificationError
+        Rows of several families of which one has categories.
+    """
+    times = None if survival is None else tuple(np.atleast_1d(survival).tolist())
+    targets = [
+        (Target(model.mapping, member, times), at)
+        for member, at in member_rows(members_of(model), rows)
+    ]
+    if times is None and len(targets) > 1 and not several:
+        for target, _ in targets:
+            if target.columns is not None:
+                raise SpecificationError(
+                    f"rows of family {target.member.label!r} have probabilities of categories, others a "
+                    "mean; predict for the rows of one family at a time"
+                )
+    return targets
+
+
+def prediction_columns(model, rows: PredictionRows, kind: str, survival=None) -> tuple | None:
+    """Labels of the columns where predictions of a row are several numbers, otherwise None."""
+    if kind == "linear":
+        members: tuple[Member, ...] = members_of(model)
+        return members[0].categories[1:] if members[0].layout == "nominal" else None
+    return targets_of(model, rows, survival)[0][0].columns
+
+
+def prediction_function(
+    model, rows: PredictionRows, kind: str, random_effects=None, quadrature=None, survival=None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Predictions of one kind as a function of the internal parameters.
+
+    Parameters
+    ----------
+    model : GLMM
     rows : PredictionRows
     kind : {"linear", "conditional", "posterior", "marginal"}
     random_effects : optional
         For "conditional"; see `random_part`.
     quadrature : Quadrature, optional
         For "posterior".
+    survival : sequence of float, optional
+        Times at which survival probabilities are wanted instead of the mean.
 
     Returns
     -------
-    ndarray, shape (n,)
+    callable
+        Takes theta, shape (p,), and returns shape (n,) or (n, number of columns), NaN for rows with
+        missing values.
+    """
+    if kind == "linear":
+        if survival is not None:
+            raise SpecificationError("survival goes with means, not with which='linear'")
+        copies = len(prediction_columns(model, rows, kind) or ())
+        return lambda theta: linear_predictor(theta, rows, copies)
+    if kind == "posterior" and model.assembly is None:
+        model_rows(model)  # says that the data are gone
+    complete = np.flatnonzero(rows.complete)
+    whole = rows.take(complete)
+    parts = []
+    for target, at in targets_of(model, whole, survival):
+        own = whole.take(at)
+        parts.append((complete[at], _one(model, target, own, kind, random_effects, quadrature)))
+
+    def everything(theta):
+        values = [(at, function(theta)) for at, function in parts]
+        width = () if not values else values[0][1].shape[1:]
+        out = np.full((rows.n, *width), np.nan)
+        for at, value in values:
+            out[at] = value
+        return out
+
+    return everything
+
+
+def _one(model, target: Target, rows: PredictionRows, kind: str, random_effects, quadrature):
+    """Predictions for complete rows of one family as a function of theta."""
+    if kind == "posterior":
+        return posterior_prediction(model, target, rows, quadrature)
+    copies, part = target.copies, 0.0
+    if random_effects is not None:
+        part = random_part(model.mapping, random_effects, rows, copies)
+
+    def values(theta):
+        linear = linear_predictor(theta, rows, copies)
+        if kind == "marginal":
+            return target.averaged(linear, theta, rows)
+        return target.at(linear + part, target.slots(theta, rows))
+
+    return values
+
+
+def predicted(
+    model, params, rows: PredictionRows, kind: str, random_effects=None, quadrature=None,
+    survival=None,
+) -> np.ndarray:  # fmt: skip
+    """Predictions of one kind.
+
+    Parameters
+    ----------
+    model, rows, kind, random_effects, quadrature, survival
+        As in :func:`prediction_function`.
+    params : array_like, shape (p,)
+        Published parameters.
+
+    Returns
+    -------
+    ndarray, shape (n,) or (n, number of columns)
         NaN for rows with missing values.
     """
-    params = np.asarray(params, dtype=float)
-    if kind == "marginal":
-        return marginal_mean(model.mapping, model.response.link, params, rows).value
-    if kind == "posterior":
-        if model.assembly is None:
-            model_rows(model)  # says that the data are gone
-        return posterior_response(model, rows, quadrature)(model.mapping.theta(params))
-    linear = linear_predictor(params, rows)
-    if kind == "linear":
-        return linear
-    if random_effects is not None:
-        linear = linear + random_part(random_effects, rows)
-    return conditional_mean(model.response.link, linear)
+    theta = model.mapping.theta(params)
+    function = prediction_function(model, rows, kind, random_effects, quadrature, survival)
+    return function(theta)
+
+
+def _plain_link(model, rows: PredictionRows) -> str | None:
+    """The link, if means are its inverse and no more."""
+    members = members_of(model)
+    if len(members) > 1 or members[0].label is not None:
+        return None
+    if members[0].layout not in ("plain", "interval"):
+        return None
+    form = Target(model.mapping, members[0])
+    found = form.forms(form.slots(np.zeros(model.mapping.k_params), rows))[0]
+    return found.link if getattr(found, "plain", False) else None
 
 
 def predicted_with_gradient(
-    model, params, rows: PredictionRows, kind: str, random_effects=None, quadrature=None
-) -> MeanWithGradient:
+    model, params, rows: PredictionRows, kind: str, random_effects=None, quadrature=None,
+    survival=None,
+) -> MeanWithGradient:  # fmt: skip
     """Predictions and their derivatives in the published parameters.
 
     Parameters
     ----------
-    model, params, rows, kind, random_effects, quadrature
+    model, params, rows, kind, random_effects, quadrature, survival
         As in `predicted`; given random effects are treated as known numbers.
 
     Returns
@@ -138,33 +262,43 @@ def predicted_with_gradient(
 
     Notes
     -----
-    Derivatives are analytic except for "posterior", where central differences in the internal
-    parameters are used.
+    Derivatives are analytic where the prediction is the inverse link of one predictor, or its
+    average; otherwise ("posterior", categories, means with further parameters) central differences
+    in the internal parameters are used.
     """
     params = np.asarray(params, dtype=float)
-    mapping, link = model.mapping, model.response.link
-    if kind == "marginal":
-        return marginal_mean(mapping, link, params, rows, gradient=True)
-    if kind == "posterior":
-        return _posterior_with_gradient(model, params, rows, quadrature)
-    linear = linear_predictor(params, rows)
-    gradient = np.zeros((len(linear), mapping.k_params))
-    gradient[:, : mapping.k_exog] = rows.exog
-    if kind == "linear":
-        return MeanWithGradient(linear, gradient)
-    if random_effects is not None:
-        linear = linear + random_part(random_effects, rows)
-    mean, slope = averages(link, linear, np.zeros_like(linear), 1)
-    return MeanWithGradient(mean, slope[:, None] * gradient)
+    mapping = model.mapping
+    link = None
+    if kind not in ("linear", "posterior") and survival is None:
+        link = _plain_link(model, rows)
+    if kind == "marginal" and link is not None:
+        return plain_marginal_mean(mapping, link, params, rows)
+    if kind == "linear" and survival is None or link is not None:
+        copies = len(prediction_columns(model, rows, kind) or ()) if kind == "linear" else 0
+        linear = linear_predictor(params, rows, copies)
+        k = rows.exog.shape[1]
+        gradient = np.zeros((*linear.shape, mapping.k_params))
+        for copy in range(copies):
+            gradient[:, copy, copy * k : (copy + 1) * k] = rows.exog
+        if not copies:
+            gradient[:, :k] = rows.exog
+        if kind == "linear":
+            return MeanWithGradient(linear, gradient)
+        if random_effects is not None:
+            linear = linear + random_part(mapping, random_effects, rows)
+        mean, slope = averages(link, linear, np.zeros_like(linear), 1)
+        return MeanWithGradient(mean, slope[:, None] * gradient)
+    function = prediction_function(model, rows, kind, random_effects, quadrature, survival)
+    return _differenced(function, mapping, params)
 
 
-def _posterior_with_gradient(model, params, rows, quadrature) -> MeanWithGradient:
-    theta = model.mapping.theta(params)
-    response = posterior_response(model, rows, quadrature)
-    value = response(theta)
-    slopes = np.empty((len(value), len(theta)))
+def _differenced(function: Callable, mapping, params: np.ndarray) -> MeanWithGradient:
+    """Value and derivatives in the published parameters by central differences in theta."""
+    theta = mapping.theta(params)
+    value = function(theta)
+    slopes = np.empty((*value.shape, len(theta)))
     for t in range(len(theta)):
         step = np.zeros(len(theta))
         step[t] = STEP * (1.0 + abs(theta[t]))
-        slopes[:, t] = (response(theta + step) - response(theta - step)) / (2.0 * step[t])
-    return MeanWithGradient(value, slopes @ np.linalg.pinv(model.mapping.jacobian(theta)))
+        slopes[..., t] = (function(theta + step) - function(theta - step)) / (2.0 * step[t])
+    return MeanWithGradient(value, slopes @ np.linalg.pinv(mapping.jacobian(theta)))

@@ -15,6 +15,7 @@ __all__ = [
     "ClusterEffects",
     "covariance_frame",
     "diagnostic_sd",
+    "effect_names",
     "effects_frame",
     "effects_from_modes",
     "effects_from_posterior",
@@ -49,6 +50,14 @@ class ClusterEffects:
     prior: np.ndarray
 
 
+def effect_names(mapping, level: int) -> tuple[str, ...]:
+    """Names of the random effects of a level (0 is the lowest), term after term."""
+    return tuple(
+        name for where, _, _, covariance in mapping.terms if where == level
+        for name in covariance.names
+    )  # fmt: skip
+
+
 def _in_label_order(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     out = np.empty_like(values)
     out[codes] = values
@@ -62,7 +71,7 @@ def _rescaled(level, position, mean, covariance, assembly, theta) -> ClusterEffe
     return ClusterEffects(
         level.name,
         level.labels,
-        level.names,
+        effect_names(assembly.mapping, position),
         _in_label_order(mean, codes) @ factor.T,
         factor @ _in_label_order(covariance, codes) @ factor.T,
         factor @ factor.T,

@@ -8,88 +8,164 @@ import numpy as np
 import statsmodels.api as sm
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.mapping.rows import ResponseData
+from sm_gllamm.prediction.members import Member, SlotValues
+from sm_gllamm.prediction.variances import response_variance
 
-__all__ = ["RESIDUALS", "residuals", "simulated_residuals"]
+__all__ = ["RESIDUALS", "category_residuals", "compared_bounds", "residuals", "simulated_residuals"]
 
 RESIDUALS = ("response", "pearson", "deviance", "anscombe")
 
 
+def _check_kind(kind: str, known: tuple[str, ...], family: str) -> None:
+    if kind not in RESIDUALS:
+        raise SpecificationError(
+            f"residuals of kind {kind!r} are not known; use one of {RESIDUALS}"
+        )
+    if kind not in known:
+        raise SpecificationError(
+            f"{kind} residuals are not available for {family} responses; use "
+            + ", ".join(repr(name) for name in known) + ", or resid_simulated()"
+        )  # fmt: skip
+
+
+def _glm_family(member: Member, slots: SlotValues, trials: np.ndarray):
+    """statsmodels' family with deviance residuals, and the dispersion they are scaled by."""
+    family, name = member.family, member.response.family
+    if name == "NegativeBinomial":
+        return sm.families.NegativeBinomial(alpha=np.exp(slots.dispersion())), 1.0
+    if isinstance(family, sm.families.Binomial):
+        # the number of trials is state of statsmodels' family: use one of our own
+        family = sm.families.Binomial(link=family.link)
+        family.n = trials
+    if isinstance(family, sm.families.Gaussian):
+        return family, np.exp(2.0 * slots.dispersion())
+    if isinstance(family, (sm.families.Gamma, sm.families.InverseGaussian)):
+        return family, np.exp(slots.dispersion())
+    return family, 1.0
+
+
 def residuals(
-    kind: str,
-    family,
-    share: np.ndarray,
-    trials: np.ndarray,
-    mean: np.ndarray,
-    dispersion: float = 1.0,
+    kind: str, member: Member, slots: SlotValues, data: ResponseData, mean: np.ndarray
 ) -> np.ndarray:
     """Residuals of responses about given means.
 
     Parameters
     ----------
     kind : {"response", "pearson", "deviance", "anscombe"}
-    family : statsmodels family
-    share : ndarray, shape (n,)
-        Responses; proportions of successes for binomial counts.
-    trials : ndarray, shape (n,)
+    member : Member
+        Whose response has a mean.
+    slots : SlotValues
+    data : ResponseData
     mean : ndarray, shape (n,)
-    dispersion : float
-        Residual variance of gaussian models.
+        Proportions of successes for binomial counts.
 
     Returns
     -------
     ndarray, shape (n,)
+        NaN where the response is censored.
+
+    Raises
+    ------
+    SpecificationError
+        Unknown kind, or one that the family does not have.
 
     Notes
     -----
     All but "response" are scaled to have a variance of about one given the random effects: by the
     conditional standard deviation, dispersion included. Deviance and Anscombe residuals are those
     of statsmodels' families.
-
-    Examples
-    --------
-    >>> import numpy as np, statsmodels.api as sm
-    >>> from sm_gllamm.prediction.residuals import residuals
-    >>> y, mean = np.array([3.0]), np.array([1.0])
-    >>> float(residuals("pearson", sm.families.Poisson(), y, np.ones(1), mean)[0])
-    2.0
     """
-    if kind not in RESIDUALS:
-        raise SpecificationError(
-            f"residuals of kind {kind!r} are not known; use one of {RESIDUALS}"
-        )
+    name = member.response.family
+    glm = isinstance(member.family, sm.families.Family) or name == "NegativeBinomial"
+    _check_kind(kind, RESIDUALS if glm else RESIDUALS[:2], type(member.family).__name__)
+    share, trials = data.y, np.ones(len(data.y))
+    if name in ("Binomial", "CompositeBinomial"):
+        share, trials = data.y / data.m, data.m
+    if member.layout == "interval":
+        share = np.where(data.y == data.m, data.y, np.nan)
     if kind == "response":
         return share - mean
     if kind == "pearson":
-        return (share - mean) / np.sqrt(family.variance(mean) * dispersion / trials)
-    if isinstance(family, sm.families.Binomial):
-        # the number of trials is state of statsmodels' family: use one of our own
-        family = sm.families.Binomial(link=family.link)
-        family.n = trials
+        return (share - mean) / np.sqrt(response_variance(member, slots, mean, trials))
+    family, dispersion = _glm_family(member, slots, trials)
     method = family.resid_dev if kind == "deviance" else family.resid_anscombe
     return method(share, mean, scale=dispersion)
 
 
+def category_residuals(
+    kind: str, member: Member, data: ResponseData, probabilities: np.ndarray
+) -> np.ndarray:
+    """Residuals of the indicators of categories, or of chosen alternatives, about probabilities.
+
+    Parameters
+    ----------
+    kind : {"response", "pearson"}
+        Raw, or divided by ``sqrt(p (1 - p))``.
+    member : Member
+    data : ResponseData
+    probabilities : ndarray, shape (n, K), of choices (n,)
+
+    Returns
+    -------
+    ndarray, shape (n, K), of choices (n,)
+
+    Raises
+    ------
+    SpecificationError
+        Rankings, and other kinds of residuals.
+    """
+    if member.layout in ("ranking", "best_worst"):
+        raise SpecificationError(f"{member.response.family} responses have no residuals")
+    _check_kind(kind, RESIDUALS[:2], type(member.family).__name__)
+    indicator = data.y
+    if member.categorical:
+        indicator = data.y[:, None] == np.arange(len(member.categories))
+    residual = indicator - probabilities
+    if kind == "response":
+        return residual
+    return residual / np.sqrt(probabilities * (1.0 - probabilities))
+
+
+def compared_bounds(member: Member, data: ResponseData) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds of what is known of responses that have an order.
+
+    Raises
+    ------
+    SpecificationError
+        Unordered categories, choices and rankings.
+    """
+    if member.layout == "nominal" or member.alternatives:
+        raise SpecificationError(
+            f"{member.response.family} responses have no order, by which simulated residuals rank them"
+        )
+    return data.y, data.m if member.layout == "interval" else data.y
+
+
 def simulated_residuals(
-    endog: np.ndarray, draws: Iterable[np.ndarray], rng: np.random.Generator
+    lower: np.ndarray, upper: np.ndarray, draws: Iterable[np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
     """Randomised ranks of responses among draws from the model, between 0 and 1.
 
     Parameters
     ----------
-    endog : ndarray, shape (n,)
+    lower, upper : ndarray, shape (n,)
+        Responses; of censored ones what is known of them.
     draws : iterable of ndarray of shape (n,)
+        Without censoring.
     rng : numpy.random.Generator
         Breaks ties.
 
     Returns
     -------
     ndarray, shape (n,)
-        Uniform on (0, 1) if responses and draws have the same distribution, for discrete responses
-        as well: the rank is spread uniformly over the places of equal values (Dunn & Smyth 1996).
+        Uniform on (0, 1) if responses and draws have the same distribution, for discrete and
+        censored responses as well: the rank is spread uniformly over the places of equal values, or
+        of values within the bounds (Dunn & Smyth 1996).
     """
-    below, equal, count = np.zeros(len(endog)), np.zeros(len(endog)), 0
+    below, within, count = np.zeros(len(lower)), np.zeros(len(lower)), 0
     for draw in draws:
-        below += draw < endog
-        equal += draw == endog
+        below += draw < lower
+        within += (draw >= lower) & (draw <= upper)
         count += 1
-    return (below + rng.random(len(endog)) * (equal + 1.0)) / (count + 1.0)
+    return (below + rng.random(len(lower)) * (within + 1.0)) / (count + 1.0)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.responses.families import link_of
+from sm_gllamm.responses.links import LINK_CODES
 from sm_gllamm.specification.arrays import levels_for_new_arrays
 from sm_gllamm.specification.checks import check_exposure
 from sm_gllamm.specification.elements import Level, RandomTerm
-from sm_gllamm.specification.row_arrays import numeric_rows
+from sm_gllamm.specification.row_arrays import column, numeric_rows
+from sm_gllamm.specification.variance_by import with_variances_by_group
 
 __all__ = ["PredictionRows", "as_frame", "frame_rows", "matrix_rows", "model_rows"]
 
@@ -25,31 +28,60 @@ class PredictionRows:
     Attributes
     ----------
     exog : ndarray, shape (n, k)
-        NaN in rows with missing values.
+        Columns that have coefficients; NaN in rows with missing values.
     offset : ndarray, shape (n,), or None
         With the logarithm of the exposure.
     levels : tuple of Level, or None
         Lowest first; codes are -1 in unknown clusters. None where not asked for.
     index : pandas.Index or None
         Row labels.
-    observed : bool
-        Whether these are the rows of the fit.
+    positions : ndarray of intp, shape (n,), or None
+        Positions among the rows of the fit; None for other rows.
+    designs : dict of str to ndarray of shape (n, r)
+        Designs of predictors without random effects, as far as the prediction needs them.
+    sets : ndarray of intp, shape (n,), or None
+        Which rows are one response, -1 if missing.
+    member : ndarray of object, shape (n,), or None
+        Which of several families a row has.
+    parts : ndarray, shape (n,), or None
+        Weights of composite responses.
+    links : ndarray of intc, shape (n,), or None
+        Links of composite responses.
     """
 
     exog: np.ndarray
     offset: np.ndarray | None
     levels: tuple[Level, ...] | None
     index: pd.Index | None
-    observed: bool = False
+    positions: np.ndarray | None = None
+    designs: dict[str, np.ndarray] = field(default_factory=dict)
+    sets: np.ndarray | None = None
+    member: np.ndarray | None = None
+    parts: np.ndarray | None = None
+    links: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.exog)
 
     @property
     def complete(self) -> np.ndarray:
-        """Rows without missing values in anything that is used, shape (n,)."""
+        """Rows without missing values in anything that is used, shape (n,).
+
+        A row of a set with an incomplete row is incomplete, too.
+        """
         good = np.isfinite(self.exog).all(axis=1)
         if self.offset is not None:
             good &= np.isfinite(self.offset)
         for level in self.levels or ():
             good &= np.isfinite(level.columns).all(axis=1)
+        for design in self.designs.values():
+            good &= np.isfinite(design).all(axis=1)
+        if self.parts is not None:
+            good &= np.isfinite(self.parts)
+        if self.sets is not None:
+            good &= self.sets >= 0
+            good &= ~np.isin(self.sets, self.sets[~good])
         return good
 
     def take(self, keep: np.ndarray) -> PredictionRows:
@@ -59,12 +91,14 @@ class PredictionRows:
             terms = tuple(replace(term, columns=term.columns[keep]) for term in level.terms)
             return Level(level.name, level.codes[keep], level.labels, terms)
 
-        return PredictionRows(
-            self.exog[keep],
-            None if self.offset is None else self.offset[keep],
-            None if self.levels is None else tuple(cut(level) for level in self.levels),
-            None if self.index is None else self.index[keep],
-            self.observed and bool(np.all(keep)),
+        by_row = ("offset", "index", "positions", "sets", "member", "parts", "links")
+        taken = {name: getattr(self, name) for name in by_row}
+        return replace(
+            self,
+            exog=self.exog[keep],
+            levels=None if self.levels is None else tuple(cut(level) for level in self.levels),
+            designs={key: design[keep] for key, design in self.designs.items()},
+            **{name: None if value is None else value[keep] for name, value in taken.items()},
         )
 
 
@@ -110,10 +144,55 @@ def model_rows(model, offset=None, exposure=None) -> PredictionRows:
         model.exposure if exposure is None else exposure,
         index,
     )
-    exog = np.asarray(model.exog, dtype=float)
-    observed = offset is None and exposure is None
-    labels = None if labels is None else index
-    return PredictionRows(exog, total, model.random, labels, observed)
+    data = model.responses
+    return PredictionRows(
+        data.exog, total, model.random, None if labels is None else index,
+        np.arange(len(index)) if offset is None and exposure is None else None,
+        {key: matrix for key, (matrix, _) in data.designs.items()}, data.sets,
+        _member_labels(model.extras.rows.get("family_by")), data.parts, data.links,
+    )  # fmt: skip
+
+
+def _member_labels(values) -> np.ndarray | None:
+    """Labels of the rows' families, one object each."""
+    return None if values is None else np.asarray(values, dtype=object)
+
+
+def _set_codes(sets, n: int) -> np.ndarray:
+    """Numbers of the sets that rows are in, -1 where a label is missing."""
+    labels = sets if isinstance(sets, pd.DataFrame) else pd.DataFrame({"sets": np.asarray(sets)})
+    if len(labels) != n:
+        raise SpecificationError(f"sets has {len(labels)} entries for {n} rows")
+    codes = labels.groupby(list(labels.columns), sort=False).ngroup().to_numpy()
+    codes[labels.isna().any(axis=1).to_numpy()] = -1
+    return codes.astype(np.intp)
+
+
+#: Row values that a layout needs to know for new rows.
+_ROW_VALUES = {
+    "choice": ("sets",), "ranking": ("sets",), "best_worst": ("sets",), "mixed": ("family_by",),
+    "composite": ("sets", "parts", "links"),
+}  # fmt: skip
+
+
+def _row_values(model, value_of, n: int) -> dict[str, Any]:
+    """Sets, families, weights and links of new rows; `value_of` gives them by keyword, or None."""
+    out: dict[str, Any] = {}
+    family = model.family
+    for keyword in _ROW_VALUES.get(getattr(family, "layout", "plain"), ()):
+        value = value_of(keyword)
+        if keyword == "sets":
+            out["sets"] = _set_codes(value, n)
+        elif keyword == "family_by":
+            out["member"] = _member_labels(value)
+        elif keyword == "parts":
+            out["parts"] = np.ones(n) if value is None else np.asarray(value, dtype=float)
+        elif value is None:
+            out["links"] = np.full(n, LINK_CODES[type(family.link).__name__], dtype=np.intc)
+        else:
+            codes = [LINK_CODES[type(link_of(str(name))).__name__] for name in np.asarray(value)]
+            out["links"] = np.array(codes, dtype=np.intc)
+    return out
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -132,8 +211,9 @@ def as_frame(data: Any) -> pd.DataFrame:
 
 
 def frame_rows(
-    model, data: pd.DataFrame, random: bool, clusters: bool, offset=None, exposure=None
-) -> PredictionRows:
+    model, data: pd.DataFrame, random: bool, clusters: bool, offset=None, exposure=None, wanted=(),
+    values: bool = True,
+) -> PredictionRows:  # fmt: skip
     """Rows of new data for a model from a formula.
 
     Parameters
@@ -145,26 +225,50 @@ def frame_rows(
     clusters : bool
         Whether the grouping columns are needed.
     offset, exposure : str, array_like or float, optional
+    wanted : sequence of str
+        Predictors without random effects whose designs are needed.
+    values : bool
+        Whether choice sets and the like are needed.
 
     Raises
     ------
     SpecificationError
         A column is lacking, or a factor has levels that the model's data did not have.
     """
-    design = model.random_design
+    design, extras = model.random_design, model.extras
     spec = getattr(model, "model_spec", None) or model.data.model_spec
     result = design.engine.apply(spec, model.formula, data)
     exog = np.full((len(data), result.right.shape[1]), np.nan)
     exog[~result.missing] = result.right.to_numpy(dtype=np.float64)
-    levels = design.transform(data, clusters=clusters) if random else None
+    levels = None
+    if random:
+        levels = design.transform(data, clusters=clusters)
+        groups = {
+            level: pd.Categorical(column(data, name, "variance_by"), categories=categories)
+            for level, (name, categories) in getattr(model, "variance_by", {}).items()
+        }
+        levels = with_variances_by_group(levels, groups, check=False)
+    designs = {key: extras.design(key, data, model.data.frame) for key in wanted}
+
+    def value_of(keyword):
+        if keyword in ("parts", "links") and keyword not in {*extras.names, *extras.rows}:
+            return None
+        return extras.row_values(keyword, data)
+
     return PredictionRows(
-        exog, _total_offset(offset, exposure, data.index, data), levels, data.index
+        exog[:, model.kept_columns],
+        _total_offset(offset, exposure, data.index, data),
+        levels,
+        data.index,
+        designs={key: matrix for key, matrix in designs.items() if matrix is not None},
+        **(_row_values(model, value_of, len(data)) if values else {}),
     )
 
 
 def matrix_rows(
-    model, exog, index, random: bool, groups=None, exog_re=None, offset=None, exposure=None
-) -> PredictionRows:
+    model, exog, index, random: bool, groups=None, exog_re=None, offset=None, exposure=None,
+    wanted=(), extras=None, values: bool = True,
+) -> PredictionRows:  # fmt: skip
     """Rows of new arrays.
 
     Parameters
@@ -178,13 +282,19 @@ def matrix_rows(
         As for the model; `groups` only for known clusters, `exog_re` where there are random effects
         other than intercepts.
     offset, exposure : array_like, shape (n,), or float, optional
+    wanted : sequence of str
+        Predictors without random effects whose designs are needed.
+    extras : dict, optional
+        Their designs, "sets" and the like.
+    values : bool
+        Whether choice sets and the like are needed.
 
     Raises
     ------
     SpecificationError
         Wrong number of columns or rows, or `exog_re` is missing.
     """
-    k = model.mapping.k_exog
+    k = len(model.kept_columns)
     exog = np.asarray(exog, dtype=float)
     if exog.ndim < 2:
         exog = exog.reshape(-1, 1) if k == 1 else exog.reshape(1, -1)
@@ -196,23 +306,72 @@ def matrix_rows(
     total = _total_offset(offset, exposure, labels)
     levels = None
     if random:
-        known = model.random or _skeleton(model.mapping)
+        known = model.random or _skeleton(model)
         if any(len(level.terms) > 1 for level in known):
             raise SpecificationError(
                 "a level of the model has several random-effects terms, which matrices cannot "
                 "describe; pass a DataFrame and leave transform=True"
             )
         levels = levels_for_new_arrays(known, groups, exog_re, len(exog))
-    return PredictionRows(exog, total, levels, index)
+    given = dict(extras or {})
+
+    def value_of(keyword):
+        if keyword not in given and keyword not in ("parts", "links"):
+            raise SpecificationError(
+                f"predictions for new rows need {keyword}: pass extras={{{keyword!r}: ...}}"
+            )
+        return given.get(keyword)
+
+    designs = {}
+    for keyword in wanted:
+        width = _design_width(model, keyword)
+        if width:
+            designs[keyword] = _given_design(keyword, value_of(keyword), len(exog), width)
+    return PredictionRows(
+        exog[:, model.kept_columns], total, levels, index, designs=designs,
+        **(_row_values(model, value_of, len(exog)) if values else {}),
+    )  # fmt: skip
 
 
-def _skeleton(mapping) -> tuple[Level, ...]:
+def _design_width(model, keyword: str) -> int:
+    """Number of columns of the design of a predictor without random effects, 0 for a constant."""
+    columns = [
+        entry.column
+        for _, slot in model.mapping.slots
+        for entry in slot.entries
+        if entry.design == keyword
+    ]
+    if columns:
+        return max(columns) + 1
+    if keyword != "zero" or getattr(model.family, "layout", "plain") != "hurdle":
+        return 0
+    # the zero part of a hurdle model is among the coefficients
+    names = model.mapping.param_names[int(model.kept_columns.sum()) : model.mapping.k_exog]
+    return 0 if names == ["zero:Intercept"] else len(names)
+
+
+def _given_design(keyword: str, value, n: int, width: int) -> np.ndarray:
+    matrix = np.asarray(value, dtype=float)
+    matrix = matrix.reshape(len(matrix), -1)
+    if matrix.shape != (n, width):
+        raise SpecificationError(
+            f"extras[{keyword!r}] has shape {matrix.shape}; needed is {(n, width)}"
+        )
+    return matrix
+
+
+def _skeleton(model) -> tuple[Level, ...]:
     """The model's levels without data or clusters, for predictions after ``remove_data()``."""
     terms: dict[int, list[RandomTerm]] = {}
     names = {}
-    for level, _, _, covariance in mapping.terms:
-        columns = np.empty((0, len(covariance.names)))
-        term = RandomTerm(covariance.names, columns, covariance.structure, covariance.label)
+    nominal = getattr(model.family, "layout", "plain") == "nominal"
+    copies = len(model.extras.labels) - 1 if nominal else 1
+    for level, _, _, covariance in model.mapping.terms:
+        own = covariance.names[: len(covariance.names) // copies]
+        if nominal:
+            own = tuple(name.removesuffix(f":{model.extras.labels[1]}") for name in own)
+        columns = np.empty((0, len(own)))
+        term = RandomTerm(own, columns, covariance.structure, covariance.label)
         terms.setdefault(level, []).append(term)
         names[level] = covariance.group
     none = np.empty(0, dtype=np.intp)

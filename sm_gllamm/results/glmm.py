@@ -36,9 +36,10 @@ class GLMMResults(
     def fittedvalues(self) -> np.ndarray:
         """Marginal (population-averaged) means of the rows, ``predict()``; shape (nobs,).
 
-        Means in the rows' own clusters are ``predict(which="posterior")``.
+        Means in the rows' own clusters are ``predict(which="posterior")``. Of categorical responses
+        the probabilities of the categories, a DataFrame.
         """
-        return self.predict()
+        return self._by_row(self.predict())
 
     @cached_data
     def resid(self) -> np.ndarray:
@@ -48,17 +49,21 @@ class GLMMResults(
         """
         return self.get_resid("response", "marginal")
 
+    def remove_data(self) -> None:
+        """Remove everything that has the length of the data, here and on the model.
+
+        Estimates, tests, intervals (but profiles), summaries and predictions for new data remain, those
+        with covariates in other predictors than the formula's (``zero``, ``thresholds``, ...) excepted.
+        """
+        extras = self.model.extras
+        super().remove_data()
+        self.model.extras = extras.without_data()
+
 
 class GLMMResultsWrapper(LatentVariableResultsWrapper):
-    _attrs = {
-        "resid_response": "rows",
-        "resid_pearson": "rows",
-        "resid_deviance": "rows",
-        "resid_anscombe": "rows",
-    }
+    # labelled by the results themselves: a frame for categorical responses
+    _attrs = {"fittedvalues": None, "resid": None}
     _wrap_attrs = union_dicts(LatentVariableResultsWrapper._wrap_attrs, _attrs)
-    _methods = {"resid_simulated": "rows", "get_resid": "rows"}
-    _wrap_methods = union_dicts(LatentVariableResultsWrapper._wrap_methods, _methods)
 
 
 populate_wrapper(GLMMResultsWrapper, GLMMResults)

@@ -5,9 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.prediction.intervals import MixedPrediction, averaged, prediction_table
+from sm_gllamm.prediction.intervals import (
+    MixedPrediction,
+    averaged,
+    flattened,
+    interval_link,
+    prediction_table,
+    row_column_labels,
+)
 from sm_gllamm.prediction.means import kind_of_prediction
-from sm_gllamm.prediction.predict import predicted, predicted_with_gradient, rows_for
+from sm_gllamm.prediction.predict import (
+    predicted,
+    predicted_with_gradient,
+    prediction_columns,
+    rows_for,
+)
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.results.base import LatentVariableResults
 
@@ -28,15 +40,15 @@ class PredictionMethods(LatentVariableResults):
         if not transform and isinstance(exog, pd.Series) or not hasattr(self.model, "formula"):
             # one row, or the values of the only column, as statsmodels takes a Series
             if isinstance(exog, pd.Series):
-                one = self.model.mapping.k_exog == 1
+                one = len(self.model.kept_columns) == 1
                 exog = exog.to_frame() if one else exog.to_frame().T
         return rows_for(self.model, kind, exog, transform, _labels(exog), **options)
 
     def predict(
         self, exog=None, transform: bool = True, which: str = "marginal", *, groups=None,
-        exog_re=None, offset=None, exposure=None, random_effects=None,
+        exog_re=None, offset=None, exposure=None, random_effects=None, extras=None, survival=None,
     ):  # fmt: skip
-        """Predicted means or linear predictors, for the data of the fit or for new data.
+        """Predicted means, probabilities or linear predictors, for the data of the fit or for new data.
 
         Parameters
         ----------
@@ -63,18 +75,37 @@ class PredictionMethods(LatentVariableResults):
         random_effects : DataFrame, array_like, or dict of level name to these, optional
             For "conditional": one line of numbers for all rows or a line for each row, or a frame
             by cluster label such as :attr:`random_effects`.
+        extras : dict, optional
+            For arrays: what else the model was given by row, as far as the prediction depends on it:
+            designs "zero", "dispersion", "thresholds", "scale"; "sets", "family_by", "parts",
+            "links".
+        survival : float or sequence of float, optional
+            For durations: the probabilities that they exceed these times, in place of their means.
 
         Returns
         -------
-        ndarray or Series, shape (n,)
-            A Series with the index of `exog` if that is a DataFrame. NaN in rows with missing
-            values.
+        ndarray, Series or DataFrame
+            Of shape (n,), a Series with the index of `exog` if that is a DataFrame. Of shape (n, K),
+            a DataFrame with a column a category, or a time, for categorical responses and for
+            `survival`. NaN in rows with missing values.
 
         Raises
         ------
         SpecificationError
             A column is lacking, a factor has levels that the model's data did not have, a known
-            cluster appears in another cluster than in the model's data.
+            cluster appears in another cluster than in the model's data; marginal means with
+            reciprocal links, which do not exist.
+
+        Notes
+        -----
+        The mean of a zero-inflated or hurdle count includes its zeros, that of a zero-truncated one
+        is the truncated mean, those of durations and censored responses are as if nothing were
+        censored. Of choices, rankings and best-worst data rows get the probability to be the first
+        choice of their set.
+
+        Averages over random effects are in closed form or by trapezoidal rules with about ten digits
+        or more. Only averages of multinomial and choice probabilities over more than two or so
+        dimensions are by 4096 points of a Sobol sequence, with three to four digits.
 
         References
         ----------
@@ -95,9 +126,16 @@ class PredictionMethods(LatentVariableResults):
         posterior [0.946, 0.93]
         """
         kind = kind_of_prediction(which)
-        options = dict(groups=groups, exog_re=exog_re, offset=offset, exposure=exposure)
+        options = dict(
+            groups=groups, exog_re=exog_re, offset=offset, exposure=exposure, extras=extras
+        )
         rows = self._rows(kind, exog, transform, {**options, "random_effects": random_effects})
-        values = predicted(self.model, self.params, rows, kind, random_effects, self.quadrature)
+        values = predicted(
+            self.model, self.params, rows, kind, random_effects, self.quadrature, survival
+        )
+        if values.ndim == 2:
+            columns = prediction_columns(self.model, rows, kind, survival)
+            return pd.DataFrame(values, index=rows.index, columns=pd.Index(columns))
         if exog is None or rows.index is None:
             return values
         return pd.Series(values, index=rows.index)
@@ -105,13 +143,13 @@ class PredictionMethods(LatentVariableResults):
     def get_prediction(
         self, exog=None, which: str = "marginal", transform: bool = True, row_labels=None,
         average: bool = False, agg_weights=None, *, groups=None, exog_re=None, offset=None,
-        exposure=None, random_effects=None,
+        exposure=None, random_effects=None, extras=None, survival=None,
     ) -> MixedPrediction:  # fmt: skip
         """Predictions with standard errors and confidence intervals.
 
         Parameters
         ----------
-        exog, which, transform, groups, exog_re, offset, exposure, random_effects
+        exog, which, transform, groups, exog_re, offset, exposure, random_effects, extras, survival
             As in :meth:`predict`.
         row_labels : sequence, optional
             Labels for the rows; default the index of `exog` or of the model's data.
@@ -124,15 +162,17 @@ class PredictionMethods(LatentVariableResults):
         -------
         MixedPrediction
             With ``predicted``, ``se``, ``conf_int(alpha=0.05, method="endpoint")`` and
-            ``summary_frame()``.
+            ``summary_frame()``. Where predictions of a row are several numbers (categories, times),
+            they stand one below the other, labelled by row and category.
 
         Notes
         -----
         Standard errors are by the delta method, with the estimated variances and covariances among
         the parameters whose uncertainty counts. Intervals are symmetric for the linear predictor;
         for means they are symmetric on the scale of the link and transformed back, so they respect
-        the range of the mean. For "posterior" and given `random_effects` the interval is about the
-        parameters only: the cluster's posterior distribution is taken as it is.
+        the range of the mean; those of probabilities on the logit scale where the mean is not the
+        inverse link of a single predictor. For "posterior" and given `random_effects` the interval
+        is about the parameters only: the cluster's posterior distribution is taken as it is.
 
         Examples
         --------
@@ -146,14 +186,20 @@ class PredictionMethods(LatentVariableResults):
         1      0.851  0.034     0.772     0.907
         """
         kind = kind_of_prediction(which)
-        options = dict(groups=groups, exog_re=exog_re, offset=offset, exposure=exposure)
+        options = dict(
+            groups=groups, exog_re=exog_re, offset=offset, exposure=exposure, extras=extras
+        )
         rows = self._rows(kind, exog, transform, {**options, "random_effects": random_effects})
         mean = predicted_with_gradient(
-            self.model, self.params, rows, kind, random_effects, self.quadrature
+            self.model, self.params, rows, kind, random_effects, self.quadrature, survival
         )
         if average:
             mean = averaged(mean, agg_weights)
         labels = rows.index if row_labels is None and not average else row_labels
+        link = interval_link(self.model, survival)
+        if mean.value.ndim == 2:
+            columns = prediction_columns(self.model, rows, kind, survival)
+            labels = row_column_labels(labels, columns, len(mean.value))
+            mean = flattened(mean)
         df = getattr(self, "df_resid_inference", self.df_resid) if self.use_t else None
-        cov = np.asarray(self.cov_params())
-        return prediction_table(mean, cov, self.model.family.link, kind, labels, df)
+        return prediction_table(mean, np.asarray(self.cov_params()), link, kind, labels, df)

@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.prediction.residuals import residuals, simulated_residuals
-from sm_gllamm.prediction.simulate import response_draws
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.prediction.means import kind_of_prediction
+from sm_gllamm.prediction.members import members_of
+from sm_gllamm.prediction.predict import predicted, targets_of
+from sm_gllamm.prediction.residuals import (
+    category_residuals,
+    compared_bounds,
+    residuals,
+    simulated_residuals,
+)
+from sm_gllamm.prediction.rows import model_rows
+from sm_gllamm.prediction.simulate import latent_draws, member_data, response_draws
 from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["ResidualMethods"]
@@ -15,55 +25,79 @@ __all__ = ["ResidualMethods"]
 class ResidualMethods(LatentVariableResults):
     """Residuals and simulation; part of :class:`sm_gllamm.results.glmm.GLMMResults`."""
 
-    def _responses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Responses (counts of successes) and trials of the rows, each of shape (nobs,)."""
-        assembly = self._with_data().assembly
-        return assembly.unsort(assembly.problem.y), assembly.unsort(assembly.problem.trials)
+    def _by_row(self, values):
+        """Values by row, labelled as the data are."""
+        if isinstance(values, (pd.Series, pd.DataFrame)):
+            return values
+        return self.model.data.wrap_output(values, "rows")
 
-    def get_resid(self, kind: str = "pearson", which: str = "posterior") -> np.ndarray:
+    def get_resid(self, kind: str = "pearson", which: str = "posterior"):
         """Residuals about a mean of choice.
 
         Parameters
         ----------
         kind : {"response", "pearson", "deviance", "anscombe"}
             Raw; divided by the standard deviation given the random effects; signed square root of
-            the deviance contribution; transformed to near normality.
+            the deviance contribution; transformed to near normality. The last two are for families
+            of statsmodels and the NB2.
         which : {"posterior", "conditional", "marginal"}
             The mean, as in :meth:`predict`. "posterior" leaves the deviations of rows within their
             clusters, "marginal" those from the population, clusters' random effects included.
 
         Returns
         -------
-        ndarray, shape (nobs,)
-            For binomial counts residuals of proportions.
+        ndarray or Series, shape (nobs,), or DataFrame, shape (nobs, K)
+            For binomial counts residuals of proportions; for categorical responses those of the
+            indicators of the categories. NaN where a response is censored.
+
+        Raises
+        ------
+        SpecificationError
+            Residuals that the family does not have.
 
         Notes
         -----
-        Pearson, deviance and Anscombe residuals are scaled by the residual SD of gaussian models.
+        Pearson, deviance and Anscombe residuals are scaled by the dispersion. For residuals that are
+        comparable between all families, censored responses included, see :meth:`resid_simulated`.
         """
-        y, trials = self._responses()
-        params = np.asarray(self.params)
-        dispersion = float(params[-1]) if self.model.mapping.dispersion else 1.0
-        mean = self.predict(which=which)
-        return residuals(kind, self.model.family, y / trials, trials, mean, dispersion)
+        model, rows = self._with_data(), model_rows(self.model)
+        kind_of_mean = kind_of_prediction(which)
+        if kind_of_mean == "linear":
+            raise SpecificationError("residuals are about means; which='linear' is none")
+        targets = targets_of(model, rows, several=True)
+        if len(targets) == 1 and targets[0][0].columns is not None:
+            target = targets[0][0]
+            mean = predicted(model, self.params, rows, kind_of_mean, None, self.quadrature)
+            values = category_residuals(kind, target.member, member_data(model, target), mean)
+            return pd.DataFrame(values, index=rows.index, columns=pd.Index(target.columns))
+        mean = predicted(model, self.params, rows, kind_of_mean, None, self.quadrature)
+        out = np.empty(rows.n)
+        for target, at in targets:
+            data, member = member_data(model, target), target.member
+            if member.alternatives:
+                out[at] = category_residuals(kind, member, data, mean[at])
+            else:
+                slots = target.slots(self.theta, rows.take(at))
+                out[at] = residuals(kind, member, slots, data, mean[at])
+        return self._by_row(out)
 
     @property
-    def resid_response(self) -> np.ndarray:
+    def resid_response(self):
         """Responses minus their posterior means, shape (nobs,)."""
         return self.get_resid("response")
 
     @property
-    def resid_pearson(self) -> np.ndarray:
+    def resid_pearson(self):
         """Pearson residuals about the posterior mean, shape (nobs,)."""
         return self.get_resid("pearson")
 
     @property
-    def resid_deviance(self) -> np.ndarray:
+    def resid_deviance(self):
         """Deviance residuals about the posterior mean, shape (nobs,)."""
         return self.get_resid("deviance")
 
     @property
-    def resid_anscombe(self) -> np.ndarray:
+    def resid_anscombe(self):
         """Anscombe residuals about the posterior mean, shape (nobs,)."""
         return self.get_resid("anscombe")
 
@@ -86,8 +120,14 @@ class ResidualMethods(LatentVariableResults):
         Returns
         -------
         ndarray, shape (nobs,)
-            Rank of the response among its draws, ties broken at random. Rows of a cluster are
-            dependent unless `conditional`.
+            Rank of the response among its draws, ties broken at random (randomized quantile
+            residuals). A censored response gets a random place among the draws that its bounds
+            allow. Rows of a cluster are dependent unless `conditional`.
+
+        Raises
+        ------
+        SpecificationError
+            Responses without an order: unordered categories, choices, rankings.
 
         References
         ----------
@@ -106,10 +146,13 @@ class ResidualMethods(LatentVariableResults):
         True
         """
         rng = np.random.default_rng(seed)
-        y, _ = self._responses()
+        model, rows = self._with_data(), model_rows(self.model)
+        lower, upper = np.empty(rows.n), np.empty(rows.n)
+        for target, at in targets_of(model, rows, several=True):
+            lower[at], upper[at] = compared_bounds(target.member, member_data(model, target))
         effects = self._effects_by_code() if conditional else None
-        draws = response_draws(self.model, self.params, n_sim, rng, effects)
-        return simulated_residuals(y, draws, rng)
+        draws = latent_draws(model, self.params, n_sim, rng, effects)
+        return self._by_row(simulated_residuals(lower, upper, draws, rng))
 
     def simulate(
         self, n: int = 1, seed=None, conditional: bool = False
@@ -127,7 +170,19 @@ class ResidualMethods(LatentVariableResults):
         Returns
         -------
         Series, shape (nobs,), or DataFrame, shape (nobs, n) for n > 1
-            Counts of successes for binomial responses.
+            Counts of successes for binomial responses, categories for categorical ones. Where endog
+            has two columns (durations and events, bounds), a DataFrame with these columns, for n > 1
+            with columns (draw, column).
+
+        Notes
+        -----
+        Durations are drawn given that they exceed the times of entry, and then censored: rows that
+        are right-censored in the data are followed up to that time, rows censored to an interval are
+        looked at at its ends, the others are seen exactly. Limits of censored gaussian responses
+        apply to all rows. Rankings have as many ranks as in the data, without ties.
+
+        Where the link leaves some predictors without a mean (identity and reciprocal links), random
+        effects are drawn given that all rows of the cluster have one.
 
         Examples
         --------
@@ -141,9 +196,16 @@ class ResidualMethods(LatentVariableResults):
         model = self._with_data()
         effects = self._effects_by_code() if conditional else None
         rng = np.random.default_rng(seed)
-        draws = np.column_stack(list(response_draws(model, self.params, n, rng, effects)))
-        index = model.data.row_labels
+        draws = list(response_draws(model, self.params, n, rng, effects))
+        index, names = model.data.row_labels, model.endog_names
+        if draws[0].ndim == 2:
+            frames = [pd.DataFrame(draw, index=index, columns=pd.Index(names)) for draw in draws]
+            return frames[0] if n == 1 else pd.concat(dict(enumerate(frames)), axis=1)
+        members = members_of(model)
+        if members[0].categorical and members[0].label is None:
+            ordered = members[0].layout != "nominal"
+            kind = pd.CategoricalDtype(list(members[0].categories), ordered=ordered)
+            draws = [pd.Categorical.from_codes(draw.astype(int), dtype=kind) for draw in draws]
         if n == 1:
-            name = model.endog_names if isinstance(model.endog_names, str) else model.endog_names[0]
-            return pd.Series(draws[:, 0], index=index, name=name)
-        return pd.DataFrame(draws, index=index)
+            return pd.Series(draws[0], index=index, name=np.atleast_1d(names)[0])
+        return pd.DataFrame(dict(enumerate(draws)), index=index)

@@ -7,7 +7,6 @@ from scipy.stats import kstest
 
 import sm_gllamm.api as smg
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.prediction.residuals import residuals
 
 NAMES = ["binary", "counts", "gaussian", "trials"]
 
@@ -42,9 +41,11 @@ def test_fitted_values_and_marginal_residuals(counts):
     np.testing.assert_allclose(counts.get_resid("response", "marginal"), counts.resid)
 
 
-def test_unknown_kind():
+def test_unknown_kind(counts):
     with pytest.raises(SpecificationError, match="working"):
-        residuals("working", sm.families.Poisson(), np.ones(2), np.ones(2), np.ones(2))
+        counts.get_resid("working")
+    with pytest.raises(SpecificationError, match="linear"):
+        counts.get_resid("pearson", which="linear")
 
 
 @pytest.mark.parametrize("name", NAMES)
