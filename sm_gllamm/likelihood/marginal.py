@@ -114,8 +114,8 @@ class MarginalLikelihood:
         self._latest = theta, self.quadrature, result.loglike
         return ThetaEvaluation(
             result.loglike,
-            None if want < 1 else self.mapping.score_in_theta(result.score),
-            None if want < 2 else self.mapping.hessian_in_theta(result.hessian),
+            None if want < 1 else self.mapping.score_in_theta(result.score, theta),
+            None if want < 2 else self.mapping.hessian_in_theta(result, theta),
         )
 
     def _numerical(self, theta, want: int) -> ThetaEvaluation:
@@ -153,8 +153,8 @@ class MarginalLikelihood:
         result = self.integrator.evaluate_at_zero(self.mapping.phi(theta), want)
         return ThetaEvaluation(
             result.loglike,
-            None if want < 1 else self.mapping.score_in_theta(result.score),
-            None if want < 2 else self.mapping.hessian_in_theta(result.hessian),
+            None if want < 1 else self.mapping.score_in_theta(result.score, theta),
+            None if want < 2 else self.mapping.hessian_in_theta(result, theta),
         )
 
     def posterior(self, theta, link=None, shift=None, slope=None) -> Posterior:

@@ -165,7 +165,7 @@ class GLMMMapping:
         phi = np.asarray(theta, dtype=float)[self.theta_index]
         return phi if self._plain else phi * self._coefficient
 
-    def score_in_theta(self, score) -> np.ndarray:
+    def score_in_theta(self, score, theta) -> np.ndarray:
         """Chain rule for scores, (J, n_active) to (J, p)."""
         out = np.zeros((len(score), self.k_params))
         if not self._plain:
@@ -176,8 +176,9 @@ class GLMMMapping:
             np.add.at(out.T, self.theta_index, score.T)
         return out
 
-    def hessian_in_theta(self, hessian) -> np.ndarray:
-        """Chain rule for Hessians, (n_active, n_active) to (p, p)."""
+    def hessian_in_theta(self, evaluation, theta) -> np.ndarray:
+        """Chain rule for the Hessian of an Evaluation, (n_active, n_active) to (p, p)."""
+        hessian = evaluation.hessian
         out = np.zeros((self.k_params, self.k_params))
         if not self._plain:
             hessian = hessian * np.outer(self._coefficient, self._coefficient)
