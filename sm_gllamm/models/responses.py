@@ -168,6 +168,9 @@ def _mixed(
             f"family_by is {by[row]!r} in row {rows[row] if rows is not None else row!r}; "
             f"the families are {list(family.members)}"
         )
+    layouts = {getattr(member, "layout", "plain") for member in family.members.values()}
+    if entry is not None and "interval" not in layouts:
+        raise SpecificationError("entry (late entry) goes with durations")
     members = []
     for label, member in family.members.items():
         at = np.flatnonzero((by == label).to_numpy())
@@ -181,7 +184,7 @@ def _mixed(
         share = prepare_responses(
             member, response_for(member)[1], values, categories, f"{name} ({label})",
             None if rows is None else rows[at], exog[at], exog_names, None, {},
-            entry=entry if entry is None or layout != "interval" else np.asarray(entry)[at],
+            entry=np.asarray(entry)[at] if entry is not None and layout == "interval" else None,
         )  # fmt: skip
         members.append((label, member, response_for(member)[1], at, share))
     y = endog.astype(float) if endog.ndim == 1 else endog[:, 0].astype(float)
