@@ -24,14 +24,11 @@ HUGE_SE = 100.0
 
 def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale: float):
     """Positions of the Cholesky factors' diagonals in theta, and the SD that moves nu by `y_scale`."""
-    mapping, design = likelihood.mapping, likelihood.problem.design
+    design = likelihood.problem.design
     units = []
-    for t in range(mapping.k_exog, len(mapping.theta_index)):
-        position = mapping.theta_index[t]
-        if position in mapping.diagonal:
-            column = mapping.active_column[t]
-            size = 1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))
-            units.append((int(position), y_scale / max(size, 1e-300)))
+    for position, column in likelihood.mapping.diagonal_columns():
+        size = 1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))
+        units.append((position, y_scale / max(size, 1e-300)))
     return units
 
 

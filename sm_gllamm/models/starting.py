@@ -44,9 +44,10 @@ def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
     free = [np.arange(k)]
     if mapping.slots:
         values = sample.slot_values(design @ theta[:k] + sample.offset)
-        for block, slot in mapping.slots:
-            theta[block] = _slot_start(slot, problem.design[rows], mapping, block, values)
-            free.append(np.arange(block.start, block.stop))
+        for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
+            if slot.entries:
+                theta[block] = _slot_start(slot, columns, problem.design[rows], values)
+                free.append(np.arange(block.start, block.stop))
     index = np.concatenate(free).astype(np.intp)
     pooled = pooled_fit(likelihood, theta, index)
     if pooled.interrupted:
@@ -56,17 +57,16 @@ def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit)), pooled
 
 
-def _slot_start(slot, design, mapping, block, values) -> np.ndarray:
+def _slot_start(slot, columns, design, values) -> np.ndarray:
     """Parameters of a block that come nearest to given values of its predictors."""
     parts, targets = [], []
-    first = np.flatnonzero(mapping.theta_index >= block.start)[0]
     constant = any(entry.design is None for entry in slot.entries)
     for channel in sorted({entry.channel for entry in slot.entries}):
         part = np.zeros((1 if constant else len(design), len(slot.names)))
         for position, entry in enumerate(slot.entries):
             if entry.channel != channel or (constant and entry.design is not None):
                 continue
-            column = mapping.active_column[first + position]
+            column = columns[position]
             part[:, entry.parameter] += entry.coefficient * (
                 1.0 if column < 0 else design[:, column]
             )
