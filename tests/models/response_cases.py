@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import statsmodels.api as sm
 
 import sm_gllamm.api as smg
@@ -17,6 +18,7 @@ PERIODS = [*np.arange(3.5, 52, 4), 59.5, np.inf]
 MEMBERS = {
     "mresp": {"a": "gaussian", "b": "binomial"},
     "diet": {"fibre": "gaussian", "chd": "binomial"},
+    "swjm_joint": {"outcome": "gaussian", "dropout": smg.families.Weibull()},
 }
 
 # Nodes a dimension with which the log-likelihood of a case is converged beyond the digits of its
@@ -84,12 +86,50 @@ def retinopathy():
     return person_period(data, "futime", "status", intervals=PERIODS, id="row")
 
 
+def retinopathy_bounds():
+    """Return durations known up to a period, or to be longer than observed."""
+    data = datasets.retinopathy.load_pandas().data
+    period = np.searchsorted(PERIODS, data["futime"])
+    lost = data["status"] == 1
+    return data.assign(
+        adult=(data["type"] == "adult").astype(float),
+        lower=np.where(lost, np.array([0.0, *PERIODS])[period], data["futime"]),
+        upper=np.where(lost, np.array(PERIODS)[period], np.inf),
+    )
+
+
+def kidney():
+    """Return the infections with an indicator of women."""
+    data = datasets.kidney.load_pandas().data
+    return data.assign(female=(data["sex"] == "female").astype(float))
+
+
+def swjm_joint():
+    """Return rows of outcomes and rows of time until dropout."""
+    data = load_data("swjm_ci")
+    outcome = data[data["yobs"].notna()].assign(kind="outcome", event=0.0, entry=0.0)
+    dropout = data.assign(kind="dropout", event=data["d"].astype(float), entry=data["t0"])
+    rows = pd.concat([outcome, dropout], ignore_index=True)
+    observed = (rows["kind"] == "outcome").astype(float)
+    for period in range(1, 6):
+        rows[f"j{period}"] = observed * (rows["j"] == period)
+    return rows.assign(
+        value=np.where(observed, rows["yobs"], rows["t"]),
+        treated=observed * rows["x"],
+        dropout=1 - observed,
+        dropout_treated=(1 - observed) * rows["x"],
+    )
+
+
 BUILT = {
     "aggression": aggression,
     "crackers": crackers,
     "diet": diet,
+    "kidney": kidney,
     "orthodont": orthodont,
     "owls": lambda: datasets.owls.load_pandas().data,
+    "retinopathy_bounds": retinopathy_bounds,
+    "swjm_joint": swjm_joint,
     "wine": lambda: datasets.wine.load_pandas().data,
     "yogurt": yogurt,
 }
@@ -107,6 +147,8 @@ def data_of(case, loading=None):
         loading = case["loading"]["est"] if loading is None else loading
         binary = data[case["options"]["family_by"]].isin(["b", "chd"])
         data["loading"] = np.where(binary, loading, 1.0)
+    for level, entry in case.get("loadings", {}).items():
+        data[f"loading_{level}"] = np.where(data["dropout"], entry["est"], 1.0)
     return data
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from sm_gllamm.exceptions import QuadratureWarning
 from tests.models.response_cases import build, data_of, fitted, model, retinopathy
@@ -11,6 +11,7 @@ from tests.reference import load_cases, load_data
 
 CASES = load_cases("responses")
 PUBLISHED = load_cases("published_responses")
+SURVREG = load_cases("survreg")
 
 # With 20 x 20 nodes, as the reference has, the log-likelihood of yogurt is 0.02 off.
 QUADRATURE_LIMITED = ["yogurt_2ri"]
@@ -192,6 +193,8 @@ GLLAMM_NODES_ATOL = {
     "aggression_gllamm5": 5e-4,
     "aggression_gllamm5_thresh": 1e-3,
     "crackers_gllamm_price": 5e-4,
+    # Nor are gsem's nodes within nodes those of this package, whose 7 are 11 log units off.
+    "swjm_01_ci_joint": 0.02,
 }
 
 
@@ -205,7 +208,26 @@ def test_published_loglike_at_printed_estimates(name):
     np.testing.assert_allclose(ours, case["loglike"], rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("name", [name for name, case in PUBLISHED.items() if case["points"]])
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [
+        (name, int(points))
+        for name, case in PUBLISHED.items()
+        for points in case.get("loglike_by_points", {})
+    ],
+)
+def test_loglike_at_printed_estimates_with_more_nodes(name, points):
+    reference = PUBLISHED[name]["loglike_by_points"][str(points)]
+    this = model("published_responses", name)
+    ours = this.loglike_at(printed(name), n_points=points, integration="meansd")
+    np.testing.assert_allclose(ours, reference, rtol=1e-7)
+
+
+# The loadings of swjm_01_ci_joint are parameters of gsem's fit, not of this package's.
+FITTED = [name for name, case in PUBLISHED.items() if case["points"] and "loadings" not in case]
+
+
+@pytest.mark.parametrize("name", FITTED)
 @pytest.mark.filterwarnings("ignore::sm_gllamm.exceptions.QuadratureWarning")
 def test_published_estimates_and_standard_errors(name):
     case = PUBLISHED[name]
@@ -218,6 +240,32 @@ def test_published_estimates_and_standard_errors(name):
     # with several modes this shows in the SE of the mean and variance of the price coefficient.
     rtol = 0.03 if name == "crackers_gllamm_price" else 2e-3
     np.testing.assert_allclose(result.bse[names], errors, rtol=rtol)
+
+
+# ---------------------------------------------------------------------------- without random effects
+@pytest.mark.parametrize("name", SURVREG)
+def test_censored_responses_without_random_effects(name):
+    case = SURVREG[name]
+    this = build(case)
+    params = [case["params"].get(label, 0.0) for label in this.mapping.param_names]
+    assert {name for name in this.mapping.param_names if name not in case["params"]} == {
+        name for name in this.mapping.param_names if name.startswith("var(Intercept|")
+    }
+    np.testing.assert_allclose(this.loglike_at(params, n_points=3), case["loglike"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, case in SURVREG.items() if "form" in case["family_options"]]
+)
+def test_proportional_hazards_without_random_effects(name):
+    case = SURVREG[name]
+    options = {**case["family_options"], "form": "ph"}
+    this = build({**case, "family_options": options})
+    scale = case["params"].get("scale", 1.0)
+    params = {label: -value / scale for label, value in case["params"].items()}
+    params["shape"] = 1 / scale
+    params = [params.get(label, 0.0) for label in this.mapping.param_names]
+    np.testing.assert_allclose(this.loglike_at(params, n_points=3), case["loglike"], rtol=1e-9)
 
 
 # ---------------------------------------------------------------------------- nodes, independently
@@ -303,6 +351,29 @@ def test_placement_of_few_nodes(source, name, parts, variance, points):
         density, clusters, case["params"][variance]["est"], points
     )
     ours = this.loglike_at(params, n_points=points, integration="meansd")
+    np.testing.assert_allclose(ours, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["kidney_weibull", "kidney_lognormal", "kidney_loglogistic"])
+def test_random_intercept_of_durations(name):
+    case, variance = SURVREG[name], 0.6
+    data, this, params = (
+        data_of(case),
+        build(case),
+        {**case["params"], "var(Intercept|id)": variance},
+    )
+    fixed = params["Intercept"] + data[["age", "female"]] @ [params["age"], params["female"]]
+    time, event = np.log(data[["time"]].to_numpy()), data[["status"]].to_numpy() == 1
+    law = {"Weibull": stats.gumbel_l, "LogNormal": stats.norm, "LogLogistic": stats.logistic}
+    law = law[case["family"]]
+
+    def density(u):
+        z = (time - fixed.to_numpy()[:, None] - u) / params["scale"]
+        return np.where(event, law.logpdf(z) - np.log(params["scale"]) - time, law.logsf(z))
+
+    expected = loglike_by_posterior_moments(density, pd.factorize(data["id"])[0], variance, 7)
+    ordered = [params[label] for label in this.mapping.param_names]
+    ours = this.loglike_at(ordered, n_points=7, integration="meansd")
     np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 

@@ -18,7 +18,8 @@ def load_cases(source):
 
     Parameters
     ----------
-    source : {"quadrature", "lme4", "laplace", "published", "responses", "published_responses"}
+    source : {"quadrature", "lme4", "laplace", "published", "responses", "survreg",
+        "published_responses"}
     """
     content = json.loads((HERE / f"{source}.json").read_text())
     return {case["id"]: case for case in content["cases"]}
