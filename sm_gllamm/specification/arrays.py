@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.specification.elements import Level, RandomTerm
+from sm_gllamm.specification.elements import Level, RandomTerm, constant_column
 from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.grouping import encode, order_by_nesting, recode
 from sm_gllamm.specification.random_plan import structure_of
@@ -323,7 +323,7 @@ def _columns_by_level(exog_re: Any, levels: Sequence[str]) -> dict[str, Any]:
 
 def _term(level: str, exog_re: Any, nobs: int, structure: str, rows: pd.Index | None) -> RandomTerm:
     if exog_re is None:
-        return RandomTerm(("Intercept",), np.ones((nobs, 1)), "unstructured", "1")
+        return RandomTerm(("Intercept",), constant_column(nobs), "unstructured", "1")
     columns, names = _float_columns(level, exog_re, nobs)
     bad = ~np.isfinite(columns).all(axis=1)
     if bad.any():
@@ -346,7 +346,7 @@ def _new_term(level: Level, designs: Mapping[str, Any], nobs: int) -> RandomTerm
                 f"exog_re is missing for level '{level.name}', whose random effects are those of "
                 f"{', '.join(known.names)}."
             )
-        columns = np.ones((nobs, 1))
+        columns = constant_column(nobs)
     else:
         columns, names = _float_columns(level.name, given, nobs)
         if columns.shape[1] != len(known.names):

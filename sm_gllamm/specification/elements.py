@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["Level", "RandomTerm"]
+__all__ = ["Level", "RandomTerm", "constant_column"]
+
+
+def constant_column(nobs: int) -> np.ndarray:
+    """The column of a random intercept, shape (nobs, 1): a view of a single one."""
+    return np.broadcast_to(1.0, (nobs, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.specification.elements import Level, RandomTerm
+from sm_gllamm.specification.elements import Level, RandomTerm, constant_column
 from sm_gllamm.specification.evaluation import Evaluated, FormulaEngine
 from sm_gllamm.specification.grouping import encode, order_by_nesting, recode
 from sm_gllamm.specification.random_plan import RandomPlan, TermPlan, is_constant
@@ -118,7 +118,7 @@ class RandomDesign:
             codes = np.full(len(data), -1, dtype=np.intp)
         terms = tuple(
             term.build(
-                np.ones((len(data), 1))
+                constant_column(len(data))
                 if term.spec is None
                 else _filled(self.engine.apply(term.spec, term.expression, data))
             )
@@ -272,7 +272,7 @@ def _term(
     if is_constant(plan.expression):
         structure = "equal" if plan.label != plan.expression else "unstructured"
         recipe = TermRecipe(("Intercept",), plan.expression, structure, plan.label, None)
-        return recipe, np.ones((len(frame), 1))
+        return recipe, constant_column(len(frame))
     result = evaluated[plan.expression]
     names = tuple(str(name) for name in result.right.columns)
     if not names:
