@@ -11,20 +11,24 @@ from sm_gllamm.exceptions import (
     SeparationWarning,
     SpecificationError,
 )
+from sm_gllamm.models.gllamm import GLLAMM
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
 from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
 from sm_gllamm.results.glmm import GLMMResults
+from sm_gllamm.specification.latent import Latent
 
 __all__ = [
+    "GLLAMM",
     "GLMM",
     "BoundaryWarning",
     "ConvergenceWarning",
     "CrossedDesignError",
     "GLMMResults",
     "IdentificationWarning",
+    "Latent",
     "QuadratureWarning",
     "SeparationWarning",
     "SpecificationError",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from sm_gllamm.engine.problem import Problem
+from sm_gllamm.mapping.blocks import ParameterBlocks
 from sm_gllamm.mapping.glmm import GLMMMapping
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["Assembly", "ColumnUnion", "assemble", "lay_out_mixed", "slot_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Assembly:
     Attributes
     ----------
     problem : Problem
-    mapping : GLMMMapping
+    mapping : ParameterBlocks
     order : ndarray of intp, shape (n,), or None
         Row of the likelihood, before sorting, at each sorted position; None when they were sorted.
     source : ndarray of intp, shape (n,), or None
@@ -29,7 +31,7 @@ class Assembly:
     """
 
     problem: Problem
-    mapping: GLMMMapping
+    mapping: ParameterBlocks
     order: np.ndarray | None
     source: np.ndarray | None
     cluster_codes: tuple[np.ndarray, ...]
@@ -77,7 +79,7 @@ def _same_column(design: np.ndarray, column: np.ndarray) -> int | None:
     return None
 
 
-class _Union:
+class ColumnUnion:
     """Columns of a design, each once."""
 
     def __init__(self, exog: np.ndarray):
@@ -101,9 +103,9 @@ class _Union:
         return np.column_stack([self.exog, *self.extra]) if self.extra else self.exog
 
 
-def _lay_out(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLMMMapping]:
+def lay_out_mixed(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLMMMapping]:
     """Union of all design columns, and the parameters that go with them."""
-    union = _Union(exog)
+    union = ColumnUnion(exog)
     random = []
     for level in levels:
         terms = []
@@ -112,6 +114,13 @@ def _lay_out(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLMMMapp
             where = [union.place(column) for column in columns.T]
             terms.append((term.structure, names, term.label, where))
         random.append((level.name, terms))
+    slots = slot_places(data, rows, union)
+    mapping = GLMMMapping(exog_names, list(range(exog.shape[1])), random, slots)
+    return union.design, mapping
+
+
+def slot_places(data, rows, union: ColumnUnion) -> list[tuple]:
+    """Each block of parameters of the slots with the columns of its entries."""
     slots = []
     for block in rows.slots:
         where = []
@@ -121,11 +130,12 @@ def _lay_out(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLMMMapp
             else:
                 where.append(union.place(rows.take(data.designs[entry.design][0][:, entry.column])))
         slots.append((block, where))
-    mapping = GLMMMapping(exog_names, list(range(exog.shape[1])), random, slots)
-    return union.design, mapping
+    return slots
 
 
-def assemble(data, rows, levels, exact: bool, weights) -> Assembly:
+def assemble(
+    data, rows, levels, exact: bool, weights, lay_out: Callable = lay_out_mixed
+) -> Assembly:
     """Sort, find the clusters, and lay out the parameters.
 
     Parameters
@@ -139,9 +149,12 @@ def assemble(data, rows, levels, exact: bool, weights) -> Assembly:
         Whether all rows are gaussian with identity link.
     weights : dict
         "row" or a level's name to weights by row of the data, constant within the level's clusters.
+    lay_out : callable
+        Takes data, rows, levels, the likelihood's exog and its names; returns all design columns and
+        the mapping of the parameters.
     """
     exog, exog_names = rows.exog(data.exog, data.exog_names)
-    design, mapping = _lay_out(data, rows, levels, exog, exog_names)
+    design, mapping = lay_out(data, rows, levels, exog, exog_names)
     codes = [rows.take(level.codes) for level in levels]
     order = np.lexsort(codes)
     if np.array_equal(order, np.arange(len(order))):
@@ -160,7 +173,7 @@ def assemble(data, rows, levels, exact: bool, weights) -> Assembly:
     for level, first in zip(levels, first_rows, strict=True):
         by_row = take(weights.get(level.name), True)
         cluster_weights.append(None if by_row is None else np.ascontiguousarray(by_row[first]))
-    offset = take(data.offset, True)
+    offset = take(rows.in_predictor(data.offset))
     if rows.offset is not None:
         offset = take(rows.offset) + (0.0 if offset is None else offset)
     channel = None

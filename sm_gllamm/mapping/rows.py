@@ -132,6 +132,13 @@ class Rows:
         """Values by row of the data, one for each row of the likelihood."""
         return values if values is None or self.source is None else values[self.source]
 
+    def in_predictor(self, values):
+        """Parts of the predictor by row of the data, as they enter those of the rows, like covariates."""
+        taken = self.take(values)
+        if taken is None or self.copies[0].factor is None:
+            return taken
+        return taken * np.sum([copy.factor for copy in self.copies], axis=0)
+
     def columns(self, design: np.ndarray, suffix_names: list[str]) -> tuple[np.ndarray, list[str]]:
         """A design with its names as the rows have it: taken, multiplied, side by side."""
         taken = self.take(design)

@@ -183,6 +183,10 @@ class StructuralMapping(ParameterBlocks):
             ],
         }
 
+    def position(self, name: str) -> int:
+        """Position in theta of a loading or regression coefficient."""
+        return self._position[name]
+
     def _monomial(self, coefficient: Coefficient) -> Monomial:
         if coefficient.name is None:
             return Monomial(coefficient.value)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.mapping.assemble import assemble
+from sm_gllamm.mapping.assemble import assemble, lay_out_mixed
 from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.extras import extras_from_arrays, extras_from_frame
 from sm_gllamm.models.glmm_fit import FitMethods
@@ -173,6 +173,10 @@ class GLMM(FitMethods):
         ]
         self._set_up()
 
+    def _lay_out(self):
+        """How random effects become columns of the engine's design."""
+        return lay_out_mixed
+
     def _coded(self, endog, extras):
         """Codes of a categorical response, and the extras with its labels."""
         name = str(getattr(endog, "name", None) or "endog")
@@ -200,7 +204,9 @@ class GLMM(FitMethods):
         self.responses = data
         rows = rows_of(self.family, self.response, data)
         exact = bool(np.all(rows.code == CODES["gaussian_identity"]))
-        self.assembly = assemble(data, rows, self.random, exact, self.weights.by_level)
+        self.assembly = assemble(
+            data, rows, self.random, exact, self.weights.by_level, self._lay_out()
+        )
         self._mapping = self.assembly.mapping
         self.level_names = [level.name for level in self.random]
         self.k_exog = self.mapping.k_exog
@@ -228,7 +234,7 @@ class GLMM(FitMethods):
         family=None, offset=None, exposure=None, weights=None, freq_weights=None, weight_scaling=None,
         covariance="unstructured", missing="drop", n_threads=None, eval_env=0, dispersion=None,
         zero=None, thresholds=None, scale=None, sets=None, entry=None, parts=None, links=None,
-        family_by=None, variance_by=None, **kwargs,
+        family_by=None, variance_by=None, arguments=None, **kwargs,
     ):  # fmt: skip
         """Mixed model from a formula and a data frame.
 
@@ -301,11 +307,12 @@ class GLMM(FitMethods):
             vc_formula=vc_formula, covariance=covariance, offset=offset, exposure=exposure,
             weights=weights, freq_weights=freq_weights, missing=missing, eval_env=eval_env,
         )  # fmt: skip
+        more = {} if arguments is None else arguments(design)
         model = cls(
             design.endog, design.exog, random=design.levels, family=family, offset=design.offset,
             exposure=design.exposure, weights=design.weights, freq_weights=design.freq_weights,
             weight_scaling=weight_scaling, n_threads=n_threads, formula=design.fixed_formula,
-            model_spec=design.model_spec, missing_idx=None, extras=extras.take(design.kept),
+            model_spec=design.model_spec, missing_idx=None, extras=extras.take(design.kept), **more,
         )  # fmt: skip
         model.formula = design.fixed_formula
         model.random_formula = formula

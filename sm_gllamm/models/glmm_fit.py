@@ -18,7 +18,6 @@ from sm_gllamm.models.diagnosis import crossed_thresholds, diagnose
 from sm_gllamm.models.fitting import Fit, FitSettings, fit_adaptive, fit_fixed
 from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.models.starting import start_theta
-from sm_gllamm.results.glmm import GLMMResultsWrapper
 from sm_gllamm.results.quasi import with_quasi_dispersion
 from sm_gllamm.specification.checks import check_keywords
 from sm_gllamm.specification.collinearity import collinear_columns
@@ -223,7 +222,7 @@ class FitMethods(LatentVariableModel):
         self._warn(verdict, warn_convergence)
         if settings.scale is not None:
             with_quasi_dispersion(result)
-        return GLMMResultsWrapper(result)
+        return self.wrapper_class(result)
 
     def _at(self, start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence):
         """Results at given parameters, without any fitting."""
@@ -240,7 +239,7 @@ class FitMethods(LatentVariableModel):
             {"quadrature": quadrature, "llf": evaluation.total, "path": []},
         )  # fmt: skip
         self._warn(verdict, warn_convergence)
-        return GLMMResultsWrapper(result)
+        return self.wrapper_class(result)
 
     def _fit_reml(self, start, start_params, cov_type, cov_kwds, use_t, settings):
         """Restricted maximum likelihood; coefficients and variances have independent covariances."""
@@ -275,4 +274,4 @@ class FitMethods(LatentVariableModel):
             {"quadrature": likelihood.quadrature, "llf": value, "path": outcome.path},
         )  # fmt: skip
         self._warn(verdict)
-        return GLMMResultsWrapper(result)
+        return self.wrapper_class(result)

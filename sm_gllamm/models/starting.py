@@ -8,7 +8,9 @@ from sm_gllamm.estimation.linked import LinkedResponses, response_unit
 from sm_gllamm.estimation.newton import Outcome
 from sm_gllamm.estimation.start import link_scale_start, pooled_fit, scale_start
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
+from sm_gllamm.mapping.structural import StructuralMapping
 from sm_gllamm.models.diagnosis import diagonal_units
+from sm_gllamm.models.loading_start import loading_start
 
 __all__ = ["start_theta"]
 
@@ -54,6 +56,10 @@ def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
         raise KeyboardInterrupt
     theta[index] = pooled.theta
     unit = response_unit(problem, mapping, theta)
+    if isinstance(mapping, StructuralMapping):
+        sample = LinkedResponses(problem, slice(None))
+        fitted = problem.design[:, :k] @ theta[:k] + sample.offset
+        theta = loading_start(mapping, problem, theta, sample.linked - fitted, unit)
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit)), pooled
 
 

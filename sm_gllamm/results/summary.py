@@ -116,6 +116,8 @@ SLOT_TITLES = {
     "zero": "Zero inflation (logit)",
     "scale": "Log scale",
     "dispersion": "Log dispersion",
+    "loading": "Loadings",
+    "regression": "Regressions of latent variables",
 }
 
 
