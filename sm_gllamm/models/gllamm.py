@@ -222,7 +222,7 @@ def _coefficients(latent: Latent, names: list[str], identification: str) -> list
     return [
         Coefficient(None, fixed[name])
         if name in fixed
-        else Coefficient(f"loading({latent.name}: {equal.get(name, name)})")
+        else Coefficient(f"loading({equal.get(name, f'{latent.name}: {name}')})")
         for name in names
     ]
 

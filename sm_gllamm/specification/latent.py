@@ -26,7 +26,7 @@ class Latent:
     fixed : dict of str to float
         Columns, by name or by what stands in the brackets of their names, whose loadings are known.
     equal : dict of str to str
-        Columns that share a loading: those with the same value here.
+        Columns that share a loading: those with the same label here, or in other latent variables.
 
     Notes
     -----
