@@ -133,33 +133,29 @@ cdef inline Interval event(Distribution shape, double z) noexcept nogil:
 
 
 cdef inline Density location_scale(Distribution shape, Span x, double nu, double t1) noexcept nogil:
+    """Free of branches, so all three parts are computed: event, interval, survival of entry."""
     cdef Density out = nothing()
-    cdef Interval v
-    cdef double informative = sm_select(x.has_low + x.has_high > 0.0, x.valid, 0.0)
     cdef double tau = sm_clamp(t1, -50.0, 50.0)
     cdef double s = sm_exp(-tau)
-    cdef double z
-    if x.event > 0.0:
-        v = event(shape, (x.low - nu) * s)
-        v.f -= tau
-    else:
-        v = interval(shape, (x.low - nu) * s, (x.high - nu) * s,
-                     sm_select(x.has_low * x.has_high > 0.0, x.width * s, 1.0), x.has_low, x.has_high)
-    out.f = informative * v.f
-    out.g = -informative * s * v.d
-    out.g1 = -informative * v.c - x.event
-    out.h = -informative * s * s * (v.da + v.db)
-    out.h1 = informative * s * (v.d + v.cd)
-    out.h11 = informative * v.cc
-    if x.has_entry > 0.0:
-        z = (x.entry - nu) * s
-        v = interval(shape, z, z, 1.0, 1.0, 0.0)
-        out.f -= v.f
-        out.g += s * v.d
-        out.g1 += v.c
-        out.h += s * s * (v.da + v.db)
-        out.h1 -= s * (v.d + v.cd)
-        out.h11 -= v.cc
+    cdef double a = (x.low - nu) * s, b = (x.high - nu) * s, z = (x.entry - nu) * s
+    cdef double both = x.has_low * x.has_high
+    cdef double w = sm_select(both > 0.0, x.width * s, 1.0)
+    cdef double ends = (x.has_low + x.has_high - both) * (1.0 - x.event)
+    cdef Interval at = event(shape, a)
+    cdef Interval v = interval(shape, a, b, w, x.has_low, x.has_high)
+    cdef Interval late = interval(shape, z, z, 1.0, 1.0, 0.0)
+    v.f = x.event * (at.f - tau) + ends * v.f - x.has_entry * late.f
+    v.d = x.event * at.d + ends * v.d - x.has_entry * late.d
+    v.da = x.event * at.da + ends * (v.da + v.db) - x.has_entry * (late.da + late.db)
+    v.c = x.event * at.c + ends * v.c - x.has_entry * late.c
+    v.cc = x.event * at.cc + ends * v.cc - x.has_entry * late.cc
+    v.cd = x.event * at.cd + ends * v.cd - x.has_entry * late.cd
+    out.f = v.f
+    out.g = -s * v.d
+    out.g1 = -v.c - x.event
+    out.h = -s * s * v.da
+    out.h1 = s * (v.d + v.cd)
+    out.h11 = v.cc
     return within(out, x.valid)
 
 
