@@ -1,0 +1,284 @@
+"""Responses that a family cannot have, and keywords that do not go with it, are refused by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+import sm_gllamm.api as smg
+import sm_gllamm.formula.api as smgf
+from sm_gllamm.exceptions import SpecificationError
+
+F = smg.families
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    g = np.repeat(np.arange(20), 6)
+    n = len(g)
+    return pd.DataFrame(
+        {
+            "g": g,
+            "x": rng.normal(size=n),
+            "count": rng.poisson(2.0, n),
+            "share": rng.uniform(0.1, 0.9, n),
+            "time": rng.exponential(1.0, n) + 0.01,
+            "event": rng.binomial(1, 0.7, n),
+            "grade": rng.integers(1, 5, n),
+            "word": np.resize(["low", "mid", "high"], n),
+            "set": np.repeat(np.arange(n // 3), 3),
+            "chosen": np.tile([1, 0, 0], n // 3),
+            "rank": np.tile([1, 2, 3], n // 3),
+            "kind": np.resize(["a", "b"], n),
+        }
+    )
+
+
+def changed(data, column, row, value):
+    out = data.copy()
+    out[column] = out[column].astype(float)
+    out.loc[row, column] = value
+    return out
+
+
+def refused(message, formula, data, **options):
+    with pytest.raises(SpecificationError, match=message):
+        smgf.glmm(formula, data, **options)
+
+
+GAMMA = sm.families.Gamma(sm.families.links.Log())
+
+
+@pytest.mark.parametrize(
+    "column,row,value,family,message",
+    [
+        ("time", 5, 0.0, GAMMA, "'time' is 0 in row 5; it must be positive"),
+        ("time", 7, -1.0, sm.families.InverseGaussian(sm.families.links.Log()), "-1 in row 7"),
+        ("share", 3, 1.0, F.Beta(), "'share' is 1 in row 3; it must be between 0 and 1"),
+        ("share", 3, 4.0, F.Beta(), "Counts of successes and failures have the binomial"),
+        ("count", 2, 1.5, F.NegativeBinomial(), "must be integers.* is 1.5 in row 2"),
+        ("count", 2, -1, F.ZeroInflated(), "must not be negative"),
+        (
+            "count",
+            4,
+            0,
+            F.ZeroTruncated(),
+            "'count' is 0 in row 4; it must be a whole number from 1",
+        ),
+    ],
+)
+def test_values_outside_the_range(data, column, row, value, family, message):
+    base = data.assign(count=data["count"] + (1 if "Truncated" in str(family) else 0))
+    refused(message, f"{column} ~ x + (1 | g)", changed(base, column, row, value), family=family)
+
+
+def test_hurdle_without_zeros(data):
+    refused(
+        "has no zeros",
+        "count ~ x + (1 | g)",
+        data.assign(count=data["count"] + 1),
+        family=F.Hurdle(),
+    )
+
+
+class TestDurations:
+    def test_zero(self, data):
+        frame = changed(data, "time", 9, 0.0)
+        message = "duration 'time, event' is 0 in row 9; it must be positive"
+        refused(message, "time + event ~ x + (1 | g)", frame, family=F.Weibull())
+
+    def test_event(self, data):
+        frame = changed(data, "event", 9, 2.0)
+        refused("must be 1 .event. or 0", "time + event ~ x + (1 | g)", frame, family=F.Weibull())
+
+    def test_no_events(self, data):
+        frame = data.assign(event=0)
+        refused("has no events", "time + event ~ x + (1 | g)", frame, family=F.LogNormal())
+
+    def test_late_entry_after_the_end(self, data):
+        frame = data.assign(start=0.0)
+        frame.loc[11, "start"] = 100.0
+        refused(
+            "entry is 100 in row 11",
+            "time + event ~ x + (1 | g)",
+            frame,
+            family=F.Weibull(),
+            entry="start",
+        )
+
+    def test_bounds(self, data):
+        frame = data.assign(low=data.time, high=data.time + 1.0)
+        frame.loc[4, "high"] = 0.0
+        family = F.Weibull(censoring="interval")
+        refused(
+            "upper bound of 'low, high' is 0 in row 4",
+            "low + high ~ x + (1 | g)",
+            frame,
+            family=family,
+        )
+
+    def test_entry_without_durations(self, data):
+        refused("entry .late entry. goes with durations", "count ~ x + (1 | g)", data, family="poisson",
+                entry="time")  # fmt: skip
+
+    def test_limits(self):
+        with pytest.raises(SpecificationError, match="lower=2 must be below upper=1"):
+            F.CensoredGaussian(lower=2, upper=1)
+
+
+class TestCategories:
+    def test_empty_category(self, data):
+        levels = pd.CategoricalDtype([1, 2, 3, 4, 5], ordered=True)
+        frame = data.assign(grade=data.grade.astype(levels))
+        refused("5", "grade ~ x + (1 | g)", frame, family=F.Ordinal())
+
+    def test_category_emptied_by_subset(self, data):
+        refused("Category 4 of the response 'grade' does not occur", "grade ~ x + (1 | g)", data,
+                family=F.Ordinal(), subset=data.grade < 4)  # fmt: skip
+
+    def test_strings_without_order(self, data):
+        refused("order", "word ~ x + (1 | g)", data, family=F.Ordinal())
+
+    def test_order_that_lacks_a_category(self, data):
+        refused("high", "word ~ x + (1 | g)", data, family=F.Ordinal(order=["low", "mid"]))
+
+    def test_unknown_thresholds(self):
+        with pytest.raises(SpecificationError, match="thresholds='even' is not known"):
+            F.Ordinal(thresholds="even")
+
+    def test_an_effect_of_every_row(self, data):
+        frame = data.assign(row=np.arange(len(data)))
+        refused(
+            "variation of a single category", "grade ~ x + (1 | row)", frame, family=F.Ordinal()
+        )
+
+    def test_unknown_base(self, data):
+        refused("none", "word ~ x + (1 | g)", data, family=F.Multinomial(base="none"))
+
+    def test_crossing_thresholds_are_named(self):
+        rng = np.random.default_rng(4)
+        x = np.repeat([0.0, 1.0], 300)
+        # few in the middle at x = 1, outlier at x = -8
+        y = np.where(x == 0, rng.choice([0, 1, 2], 600, p=[0.3, 0.4, 0.3]),
+                     rng.choice([0, 1, 2], 600, p=[0.45, 0.1, 0.45]))  # fmt: skip
+        frame = pd.DataFrame({"y": y, "x": x, "z": rng.normal(size=600), "g": np.arange(600) % 30})
+        frame.loc[0, ["x", "y"]] = [4.0, 2]
+        with pytest.warns(UserWarning, match="cross") as caught:
+            result = smgf.glmm("y ~ z + (1 | g)", frame, family=F.Ordinal(), thresholds="~ x").fit()
+        assert any("thresholds cross" in str(w.message) for w in caught)
+        assert result.verdict.crossing == ("0|1 and 1|2",)
+        assert "Thresholds cross" in str(result.summary())
+
+
+class TestChoices:
+    def choose(self, data, message, **options):
+        refused(message, "chosen ~ x + (0 + x | g)", data, family=F.Choice(), **options)
+
+    def test_no_choice(self, data):
+        self.choose(data.assign(chosen=data.chosen.where(data.set != 3, 0)), "No alternative of choice set 3",
+                    sets="set")  # fmt: skip
+
+    def test_two_choices(self, data):
+        self.choose(changed(data, "chosen", 10, 1.0), "2 alternatives of choice set 3", sets="set")
+
+    def test_no_sets(self, data):
+        self.choose(data, "Choice needs sets")
+
+    def test_unknown_column(self, data):
+        self.choose(data, "no column 'sett'", sets="sett")
+
+    def test_gap_in_a_ranking(self, data):
+        refused("rank", "rank ~ x + (0 + x | g)", changed(data, "rank", 5, 4.0), family=F.Ranking(),
+                sets="set")  # fmt: skip
+
+    def test_best_worst_values(self, data):
+        refused(
+            "must be 1 .best., -1", "rank ~ x + (0 + x | g)", data, family=F.BestWorst(), sets="set"
+        )
+
+    def test_sets_for_counts(self, data):
+        refused("sets goes with choices", "count ~ x + (1 | g)", data, family="poisson", sets="set")
+
+
+class TestSeveralFamilies:
+    families = {"a": "gaussian", "b": "poisson"}
+
+    def test_no_column(self, data):
+        refused("needs family_by", "count ~ x + (1 | g)", data, family=self.families)
+
+    def test_unknown_label(self, data):
+        frame = data.assign(kind=data.kind.where(data.index != 6, "c"))
+        refused("family_by is 'c' in row 6", "count ~ x + (1 | g)", frame, family=self.families,
+                family_by="kind")  # fmt: skip
+
+    def test_family_without_rows(self, data):
+        refused("no row has family_by 'b'", "count ~ x + (1 | g)", data.assign(kind="a"),
+                family=self.families, family_by="kind")  # fmt: skip
+
+    def test_families_of_several_rows(self, data):
+        refused("cannot be one of several families", "count ~ x + (1 | g)", data,
+                family={"a": F.Choice(), "b": "poisson"}, family_by="kind")  # fmt: skip
+
+    def test_checks_by_family(self, data):
+        refused("count .b.", "x ~ x + (1 | g)".replace("x ~", "count ~"), changed(data, "count", 1, 0.5),
+                family=self.families, family_by="kind")  # fmt: skip
+
+
+class TestOtherPredictors:
+    @pytest.mark.parametrize(
+        "options,message",
+        [
+            ({"zero": "~ x"}, "zero= does not go with the Poisson family"),
+            ({"dispersion": "~ x"}, "dispersion= does not go with the Poisson family"),
+            ({"thresholds": "~ x"}, "thresholds= does not go with the Poisson family"),
+        ],
+    )
+    def test_not_in_this_family(self, data, options, message):
+        refused(message, "count ~ x + (1 | g)", data, family="poisson", **options)
+
+    def test_no_formula(self, data):
+        refused("must be a formula that starts with '~'", "x ~ 1 + (1 | g)", data, dispersion="x")
+
+    def test_unknown_column(self, data):
+        refused("dispersion='~ nothing'", "x ~ 1 + (1 | g)", data, dispersion="~ nothing")
+
+    def test_missing_values(self, data):
+        frame = data.assign(z=data.x.where(data.index != 3))
+        assert smgf.glmm("x ~ 1 + (1 | g)", frame, dispersion="~ z").nobs == len(data) - 1
+        refused(
+            "row 3 has missing values", "x ~ 1 + (1 | g)", frame, dispersion="~ z", missing="raise"
+        )
+
+
+class TestVarianceBy:
+    def test_varies_within_clusters(self, data):
+        refused("varies within cluster 0", "x ~ 1 + (1 | g)", data, variance_by={"g": "kind"})
+
+    def test_unknown_level(self, data):
+        refused("names level 'h'", "x ~ 1 + (1 | g)", data, variance_by={"h": "kind"})
+
+    def test_single_group(self, data):
+        refused("single group", "x ~ 1 + (1 | g)", data.assign(kind="a"), variance_by={"g": "kind"})
+
+    def test_no_dict(self, data):
+        refused("must be a dict", "x ~ 1 + (1 | g)", data, variance_by="kind")
+
+
+def test_quasi_likelihood_is_for_counts(data):
+    with pytest.raises(SpecificationError, match="only 'X2'"):
+        smgf.glmm("x ~ 1 + (1 | g)", data).fit(scale="X2")
+    with pytest.raises(SpecificationError, match="only 'X2'"):
+        smgf.glmm("count ~ x + (1 | g)", data, family="poisson").fit(scale=2.0)
+
+
+def test_quasi_likelihood_has_no_likelihood(data):
+    model = smgf.glmm("count ~ x + (1 | g)", data, family="poisson")
+    plain, quasi = model.fit(), model.fit(scale="X2")
+    np.testing.assert_allclose(quasi.bse, plain.bse * np.sqrt(quasi.scale))
+    np.testing.assert_allclose(quasi.params, plain.params, rtol=1e-12)
+    assert np.isnan(quasi.llf)
+    text = str(quasi.summary())
+    assert "Dispersion (X2/df)" in text and "Log-Likelihood" not in text and "nan" not in text
+    with pytest.raises(SpecificationError, match="no log-likelihood"):
+        plain.compare_lr_test(quasi)
