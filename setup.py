@@ -1,10 +1,10 @@
 """Build the Cython extensions; everything else about the package stands in ``pyproject.toml``.
 
 Every ``sm_gllamm/**/*.pyx`` becomes one extension module. ``engine/_dispatch.pxi``, which calls the
-density of a row by its code, is written from the table in ``responses/densities.py``. The integration kernel exists several
-times: ``engine/_kernel_base.pyx``, ``_kernel_v3.pyx`` and ``_kernel_v4.pyx`` include the same text
-and are compiled for the plain machine and for two levels of x86-64, so that one installation runs
-well on every processor (the engine picks one when it is imported).
+density of a row by its code, is written from the table in ``responses/densities.py``. The integration
+kernel exists several times: ``engine/_kernel_base.pyx``, ``_kernel_v3.pyx`` and ``_kernel_v4.pyx``
+include the same text and are compiled for the plain machine and for two levels of x86-64, so that one
+installation runs well on every processor (the engine picks one when it is imported).
 
 Environment
 -----------

@@ -124,9 +124,7 @@ class GLLAMM(GLMM):
         unit = identification == "variance"
 
         def arguments(design):
-            columns = [
-                _latent_columns(one, equations, design, identification) for one in latent
-            ]
+            columns = [_latent_columns(one, equations, design, identification) for one in latent]
             _check_paths(columns, [level.name for level in design.levels])
             return {"latents": columns, "structures": structures, "unit_variance": unit}
 
@@ -146,7 +144,10 @@ class GLLAMM(GLMM):
             With columns ``block``, ``name``, ``level``, ``fixed`` (value, NaN where free) and
             ``parameter`` (the name it is estimated under).
         """
-        rows = [("fixed part", name, "", np.nan, name) for name in self.mapping.param_names[: self.k_exog]]
+        rows = [
+            ("fixed part", name, "", np.nan, name)
+            for name in self.mapping.param_names[: self.k_exog]
+        ]
         for latent in self.latents:
             for name, c in zip(latent.loading_names, latent.coefficients, strict=True):
                 free = c.name is not None

@@ -498,7 +498,8 @@ DEADLY_CODE = {
         setup = Setup()
         rows = tuple(np.zeros(setup.n) for _ in range(2))
         setup.kernel().posterior(
-            np.arange(3), setup.rule(), setup.placement(), setup.moments(), rows, np.zeros(setup.n, np.intc))""",
+            np.arange(3), setup.rule(), setup.placement(), setup.moments(), rows,
+            np.zeros(setup.n, np.intc))""",
 }
 
 
