@@ -69,22 +69,10 @@ class Extras:
         """What does not have the length of the data."""
         return replace(self, designs={}, rows={}, groups={})
 
-    def design(
-        self, keyword: str, data: pd.DataFrame, frame: pd.DataFrame | None
-    ) -> np.ndarray | None:
-        """Design of a predictor for new data, coded as in `frame`; None if it is a constant.
-
-        Raises
-        ------
-        SpecificationError
-            The predictor's design was an array, or `frame`, the model's data, is gone.
-        """
+    def design(self, keyword: str, data: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
+        """Design of a predictor for new data, coded as in `frame`; None if it has no formula."""
         if keyword not in self.formulas:
             return None
-        if frame is None:
-            raise SpecificationError(
-                f"the data of the model, by which {keyword}= is coded, were removed by remove_data()"
-            )
         return design_of(keyword, self.formulas[keyword], data, frame)[0]
 
     def row_values(self, keyword: str, data: pd.DataFrame) -> Any:

@@ -147,7 +147,7 @@ def prepare_responses(
         y, m = _values(family, response, endog, name, rows)
     return ResponseData(
         y, m, exog, exog_names, offset, designs, labels, codes, _entry(entry, family, y, m, rows),
-        np.ones(len(y)) if parts is None and layout == "composite" else parts,
+        _parts(parts, len(y)) if layout == "composite" else None,
         _links(family, links, len(y)) if layout == "composite" else None,
     )  # fmt: skip
 
@@ -273,6 +273,11 @@ def _entry(entry, family, y, m, rows) -> np.ndarray | None:
         )
     # nobody who entered late can have had the event before
     return entry
+
+
+def _parts(parts, n: int) -> np.ndarray:
+    """Weights of the rows in their responses' means."""
+    return np.ones(n) if parts is None else np.asarray(parts, dtype=float)
 
 
 def _links(family, links, n: int) -> np.ndarray:

@@ -71,7 +71,9 @@ def new_responses(model, rows: PredictionRows, y: np.ndarray) -> ResponseData:
     )  # fmt: skip
 
 
-def density_rows(fit: Rows, source: np.ndarray, code, y, m, channel: np.ndarray) -> Rows:
+def density_rows(
+    fit: Rows, source: np.ndarray, code, y, m, channel: np.ndarray, constant=0.0
+) -> Rows:
     """Rows of the likelihood for new rows, with the predictors of their responses.
 
     Parameters
@@ -85,11 +87,14 @@ def density_rows(fit: Rows, source: np.ndarray, code, y, m, channel: np.ndarray)
     y, m : float or ndarray of shape (n,)
     channel : ndarray of intc, shape (n, number of slots)
         Number of the predictor that each slot of the density reads, -1 for none.
+    constant : float or ndarray of shape (n,)
+        What the kernel's log density leaves out.
     """
     n = len(source)
     return Rows(
         source, np.full(n, code, dtype=np.intc), np.full(n, y, dtype=float),
-        np.full(n, m, dtype=float), np.zeros(n), n_slots=channel.shape[1], slot_channel=channel,
+        np.full(n, m, dtype=float), np.full(n, constant, dtype=float),
+        n_slots=channel.shape[1], slot_channel=channel,
         copies=(Copy("", np.ones(n)),),
         extra=None if fit.extra is None else np.zeros((n, fit.extra.shape[1])),
     )  # fmt: skip

@@ -38,7 +38,7 @@ __all__ = ["posterior_prediction"]
 #: Least number of nodes at a level where rows' clusters are unknown: it integrates over the prior.
 PRIOR_POINTS = 20
 #: A duration so short that the density of an exponential one is its hazard.
-INSTANT = 1e-290
+INSTANT = 1e-100
 
 
 def _quadrature(quadrature: Quadrature, top: np.ndarray, unknown: list[bool]) -> Quadrature:
@@ -221,6 +221,8 @@ def _truncated_rest(model, target: Target, rows: PredictionRows, quadrature) -> 
             np.repeat([1.0, INSTANT], n),
             np.repeat([1.0, INSTANT], n),
             np.concatenate([channel, np.full_like(channel, -1)]),
+            # the kernel's density is that of the logarithm of the duration
+            np.repeat([0.0, -np.log(INSTANT)], n),
         )
         return [one, both]
 

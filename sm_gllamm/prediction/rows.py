@@ -163,9 +163,8 @@ def _set_codes(sets, n: int) -> np.ndarray:
     labels = sets if isinstance(sets, pd.DataFrame) else pd.DataFrame({"sets": np.asarray(sets)})
     if len(labels) != n:
         raise SpecificationError(f"sets has {len(labels)} entries for {n} rows")
-    codes = labels.groupby(list(labels.columns), sort=False).ngroup().to_numpy()
-    codes[labels.isna().any(axis=1).to_numpy()] = -1
-    return codes.astype(np.intp)
+    codes = labels.groupby(list(labels.columns), sort=False).ngroup().to_numpy(dtype=np.intp)
+    return np.where(labels.isna().any(axis=1), -1, codes)
 
 
 #: Row values that a layout needs to know for new rows.

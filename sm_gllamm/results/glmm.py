@@ -52,8 +52,7 @@ class GLMMResults(
     def remove_data(self) -> None:
         """Remove everything that has the length of the data, here and on the model.
 
-        Estimates, tests, intervals (but profiles), summaries and predictions for new data remain, those
-        with covariates in other predictors than the formula's (``zero``, ``thresholds``, ...) excepted.
+        Estimates, tests, intervals (but profiles), summaries and predictions for new data remain.
         """
         extras = self.model.extras
         super().remove_data()
