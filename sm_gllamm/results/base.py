@@ -75,8 +75,11 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         self.k_constr = 0 if k_free is None else len(self.params) - k_free
         self.sampling_weights = model.weights.sampling
         self.n_clusters = {level.name: level.n_clusters for level in reversed(model.random)}
-        if model.weights.frequency is not None:
-            total = float(np.sum(model.weights.frequency))
+        frequency, sets = model.weights.frequency, model.responses.sets
+        if frequency is not None or sets is not None:
+            # a choice, ranking or composite response is one observation, whatever its rows
+            one = slice(None) if sets is None else np.unique(sets, return_index=True)[1]
+            total = float(np.sum(np.ones(len(sets))[one] if frequency is None else frequency[one]))
             self.nobs = int(total) if total.is_integer() else total
         self.df_resid = self.nobs - self.df_modelwc
 
