@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ import patsy
 from patsy.builtins import C
 from patsy.desc import Term
 
-__all__ = ["ColumnFactor", "encoded", "encoded_as", "with_columns"]
+from sm_gllamm.specification.formula_columns import framed
+
+__all__ = ["ColumnFactor", "encoded", "encoded_as", "patsy_data", "with_columns"]
 
 _COLUMN = re.compile(r"(?P<call>C\()?(?P<name>[^\W\d]\w*)(?(call)\))")
 
@@ -144,6 +146,50 @@ def encoded_as(
         if np.array_equal(codes < 0, values.isna()):
             categoricals[factor] = pd.Categorical.from_codes(codes, levels)
     return categoricals
+
+
+def patsy_data(
+    factors: Collection[Any],
+    columns: Mapping[Any, pd.Series],
+    categoricals: dict[ColumnFactor, pd.Categorical],
+    index: pd.Index,
+) -> Any:
+    """What patsy is to read factors from: a data frame, or where none of them is code, a dict.
+
+    Arrays in a dict are several times faster than Series, but code could tell the difference, and
+    patsy counts the rows of a constant alone only in a data frame.
+
+    Parameters
+    ----------
+    factors : collection
+        Factors of a model description.
+    columns : mapping of column name to Series
+    categoricals : dict of ColumnFactor to Categorical
+        From `encoded` or `encoded_as`.
+    index : pandas.Index
+        Row labels.
+
+    Returns
+    -------
+    dict or DataFrame
+    """
+    if factors and all(isinstance(factor, ColumnFactor) for factor in factors):
+        return {name: _array(values) for name, values in columns.items()} | categoricals
+    frame = framed({name: _as_objects(values) for name, values in columns.items()}, index)
+    for factor, categorical in categoricals.items():
+        frame[factor] = categorical
+    return frame
+
+
+def _array(values: pd.Series) -> Any:
+    """Numbers and booleans as an array, anything else as it is."""
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"
+    return values.to_numpy() if plain else values
+
+
+def _as_objects(values: pd.Series) -> pd.Series:
+    """Text as Python's strings: patsy does not know pandas' own."""
+    return values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
 
 
 def _is_text(values: pd.Series) -> bool:

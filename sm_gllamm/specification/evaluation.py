@@ -6,7 +6,7 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -21,13 +21,14 @@ from statsmodels.formula._manager import FormulaManager, NAAction
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.column_factors import (
-    ColumnFactor,
     encoded,
     encoded_as,
+    patsy_data,
     with_columns,
 )
 from sm_gllamm.specification.formula_columns import (
     as_fitted,
+    framed,
     numeric_response,
     plain_columns,
     refuse_numbers_as_objects,
@@ -119,7 +120,7 @@ class FormulaEngine:
             model = with_columns(model, columns, self.environment)
             terms = (*model.lhs_termlist, *model.rhs_termlist)
             factors = {factor for term in terms for factor in term.factors}
-            data = _patsy_data(factors, columns, encoded(factors, columns), frame.index)
+            data = patsy_data(factors, columns, encoded(factors, columns), frame.index)
             build = patsy.dmatrices if _LEFT_SIDE.match(formula) else patsy.dmatrix
             return self._patsy(build, model, data, frame.index)
 
@@ -149,7 +150,7 @@ class FormulaEngine:
             if self.name == "formulaic":
                 return self._formulaic(spec, columns, frame.index)
             prepared = encoded_as(spec, columns)
-            data = _patsy_data(spec.factor_infos, columns, prepared, frame.index)
+            data = patsy_data(spec.factor_infos, columns, prepared, frame.index)
             return self._patsy(patsy.dmatrix, spec, data, frame.index)
 
     def _patsy(
@@ -177,7 +178,7 @@ class FormulaEngine:
         manager = FormulaManager("formulaic")
         result = manager.get_matrices(
             formula,
-            _framed(columns, index),
+            framed(columns, index),
             eval_env=self.environment,
             pandas=True,
             na_action="drop",
@@ -219,41 +220,6 @@ class FormulaEngine:
         }
         object.__setattr__(self, "name", state["name"])
         object.__setattr__(self, "environment", environment)
-
-
-def _patsy_data(
-    factors: Collection[Any],
-    columns: Mapping[Any, pd.Series],
-    encoded: dict[ColumnFactor, pd.Categorical],
-    index: pd.Index,
-) -> Any:
-    """What patsy reads factors from: a data frame, or where none is code, a dict.
-
-    Arrays in a dict are several times faster than Series, but code could tell the difference, and
-    patsy counts the rows of a constant alone only in a data frame.
-    """
-    if factors and all(isinstance(factor, ColumnFactor) for factor in factors):
-        return {name: _array(values) for name, values in columns.items()} | encoded
-    frame = _framed({name: _as_objects(values) for name, values in columns.items()}, index)
-    for factor, categorical in encoded.items():
-        frame[factor] = categorical
-    return frame
-
-
-def _array(values: pd.Series) -> Any:
-    """Numbers and booleans as an array, anything else as it is."""
-    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"
-    return values.to_numpy() if plain else values
-
-
-def _as_objects(values: pd.Series) -> pd.Series:
-    """Text as Python's strings: patsy does not know pandas' own."""
-    return values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
-
-
-def _framed(columns: Mapping[Any, pd.Series], index: pd.Index) -> pd.DataFrame:
-    """Columns as a data frame, on the same memory."""
-    return pd.DataFrame(dict(columns), index=index, copy=False)
 
 
 def _labelled(matrix: patsy.DesignMatrix, index: pd.Index) -> pd.DataFrame:

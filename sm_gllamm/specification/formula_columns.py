@@ -14,6 +14,7 @@ from sm_gllamm.specification.grouping import show_label
 
 __all__ = [
     "as_fitted",
+    "framed",
     "numeric_response",
     "plain_columns",
     "refuse_numbers_as_objects",
@@ -55,6 +56,11 @@ def _plain(values: pd.Series) -> pd.Series:
         values.to_numpy(dtype=object, na_value=None), index=values.index, dtype=object
     )
     return plain if values.isna().any() else plain.infer_objects()
+
+
+def framed(columns: Mapping[Any, pd.Series], index: pd.Index) -> pd.DataFrame:
+    """Columns as a data frame, on the same memory."""
+    return pd.DataFrame(dict(columns), index=index, copy=False)
 
 
 def refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
