@@ -33,6 +33,8 @@ class ParameterBlocks:
     terms: list[tuple[int, int, slice, TermCovariance]]
     slots: list[tuple[slice, SlotBlock]]
     slot_columns: list[tuple[int, ...]]
+    #: whether means depend on the coefficients of exog alone (and not on loadings or regressions too)
+    coefficients_only = True
 
     def _finish(self) -> None:
         """Refuse names that occur twice; find the diagonals of Cholesky factors."""

@@ -183,6 +183,11 @@ class StructuralMapping(ParameterBlocks):
             ],
         }
 
+    @property
+    def coefficients_only(self) -> bool:
+        """Whether there are neither free loadings nor regressions."""
+        return not self._position
+
     def position(self, name: str) -> int:
         """Position in theta of a loading or regression coefficient."""
         return self._position[name]

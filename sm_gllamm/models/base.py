@@ -203,7 +203,8 @@ class LatentVariableModel(GenericLikelihoodModel):
         `evaluation`.
         """
         jacobian = self.mapping.jacobian(theta)
-        exact = self.assembly.problem.exact
+        # of gaussian responses the expected information between coefficients and variances is zero
+        exact = self.assembly.problem.exact and self.mapping.coefficients_only
         if constraints is not None:
             k = self.mapping.k_exog if exact else None
             bread = constrained_inverse_information(-evaluation.hessian, constraints, k)
