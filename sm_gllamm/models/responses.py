@@ -68,12 +68,9 @@ def without_constant(family, exog: np.ndarray) -> np.ndarray:
     keep = np.ones(exog.shape[1], dtype=bool)
     if getattr(family, "layout", "plain") in _NO_CONSTANT and len(exog):
         keep = ~np.all(exog == exog[:1], axis=0)
-        if not keep.any():
+        if not keep.any() and family.layout in ("choice", "ranking", "best_worst"):
             raise SpecificationError(
                 "the model has no covariates beside the constant, which this family leaves out"
-                if family.layout in ("choice", "ranking", "best_worst")
-                else "exog has only constant columns; the thresholds are the constants. A model "
-                "without covariates needs exog without columns, a formula 'y ~ 0 + (1 | g)'"
             )
     return keep
 
@@ -145,11 +142,24 @@ def prepare_responses(
         y, m = _bounds(family, endog, name, rows)
     elif layout in ("plain", "hurdle", "composite"):
         y, m = _values(family, response, endog, name, rows)
+    if layout == "composite":
+        _check_repeated(y, codes, name, rows)
     return ResponseData(
         y, m, exog, exog_names, offset, designs, labels, codes, _entry(entry, family, y, m, rows),
         _parts(parts, len(y)) if layout == "composite" else None,
         _links(family, links, len(y)) if layout == "composite" else None,
     )  # fmt: skip
+
+
+def _check_repeated(y, codes, name, rows) -> None:
+    """A composite response stands in all of its rows."""
+    differs = y != y[np.unique(codes, return_index=True)[1]][codes]
+    if differs.any():
+        row = int(np.argmax(differs))
+        raise SpecificationError(
+            f"The response '{name}' is {y[row]:g} in row {rows[row] if rows is not None else row!r}, "
+            "another value than in the first row of its set; repeat it in all rows of a set."
+        )
 
 
 def _mixed(

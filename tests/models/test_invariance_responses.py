@@ -10,6 +10,7 @@ import statsmodels.api as sm
 import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
 from sm_gllamm import datasets
+from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.preparation.expansions import sequential_rows
 from tests.models.response_cases import aggression, crackers
 
@@ -723,6 +724,12 @@ def test_composite_response_of_equal_rows(name, link, family, source, formula, c
     np.testing.assert_allclose(composite.llf, plain.llf, rtol=1e-8)
     np.testing.assert_allclose(composite.params, plain.params, rtol=1e-4)
     np.testing.assert_allclose(composite.bse, plain.bse, rtol=1e-3)
+
+
+def test_composite_response_must_be_repeated():
+    data = load("epil").assign(response=lambda frame: np.arange(len(frame)) // 2)
+    with pytest.raises(SpecificationError, match="'y' is .* in row 1, another value than"):
+        smgf.glmm("y ~ trt + (1 | subject)", data, family=families.Composite(), sets="response")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
+import sm_gllamm.api as smg
+import sm_gllamm.formula.api as smgf
 from sm_gllamm.exceptions import QuadratureWarning
 from tests.models.response_cases import build, data_of, fitted, model, retinopathy
 from tests.reference import load_cases, load_data
@@ -240,6 +242,18 @@ def test_published_estimates_and_standard_errors(name):
     # with several modes this shows in the SE of the mean and variance of the price coefficient.
     rtol = 0.03 if name == "crackers_gllamm_price" else 2e-3
     np.testing.assert_allclose(result.bse[names], errors, rtol=rtol)
+
+
+def test_thresholds_without_covariates():
+    # ordinal 2022.11-16: clmm(rating ~ 1 + (1 | judge), data = wine, nAGQ = 20)
+    data = data_of(CASES["wine_ri_ologit"])
+    for formula in ("rating ~ 1 + (1 | judge)", "rating ~ 0 + (1 | judge)"):
+        result = smgf.glmm(formula, data, family=smg.families.Ordinal()).fit(n_points=25)
+        np.testing.assert_allclose(result.llf, -102.971545224, rtol=1e-10)
+        reference = [0.3274475301, -2.7252069799, -0.5428806473, 1.0960514352, 2.3550047079]
+        np.testing.assert_allclose(result.params, reference, rtol=1e-5)
+        errors = [0.5197598118, 0.3168267369, 0.3399417459, 0.4596768275]
+        np.testing.assert_allclose(result.bse[1:], errors, rtol=1e-5)
 
 
 # ---------------------------------------------------------------------------- without random effects
