@@ -16,6 +16,8 @@ __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
 LOOSE = 1e-3
+#: Iterations before it is asked whether a coarse rule is what keeps them from converging.
+ROUGH = 8
 #: Node choices before giving up (each is a rung of the ladder).
 ROUNDS = 8
 
@@ -157,7 +159,8 @@ def fit_adaptive(
             likelihood.use(quadrature)
             left = max(controls.maxiter - used, 0)
             stop = max(LOOSE, controls.tol) if rough else controls.tol
-            outcome = maximize(evaluate, theta, replace(controls, maxiter=left, tol=stop))
+            most = min(left, ROUGH) if rough else left
+            outcome = maximize(evaluate, theta, replace(controls, maxiter=most, tol=stop))
             used += outcome.iterations
             path += outcome.path
             theta = outcome.theta
@@ -166,6 +169,9 @@ def fit_adaptive(
             errors = ladders.errors(likelihood, theta)
             budget = error_budget(tol, outcome.value)
             enough = errors.sum() <= budget
+            if enough and not outcome.converged and outcome.iterations == most < left:
+                # on the way, with enough nodes for where it is
+                continue
             if enough and (not rough or not outcome.converged):
                 break
             if used >= controls.maxiter:
