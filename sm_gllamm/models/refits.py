@@ -64,7 +64,7 @@ def _simulated(model, params: np.ndarray, rng: np.random.Generator):
     # which rows the likelihood has depends on the responses
     rows = rows_of(model.family, model.response, data)
     weights = model.weights.by_level
-    return assemble(data, rows, model.random, problem.exact, weights).problem
+    return assemble(data, rows, model.random, problem.exact, weights, model._lay_out()).problem
 
 
 def _refit(likelihood, start, reml: bool, restriction, controls: Controls):

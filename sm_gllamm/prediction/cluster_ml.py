@@ -38,7 +38,7 @@ def unbounded(family_name: str, share, weight, columns, codes, n_clusters: int) 
     if family_name == "Binomial":
         rises = np.where(up, share == 1, share == 0)
         falls = np.where(up, share == 0, share == 1)
-    elif family_name == "Poisson":
+    elif family_name in ("Poisson", "NegativeBinomial"):
         # a mean of zero can be approached, an infinite one cannot
         rises, falls = down & (share == 0), up & (share == 0)
     else:

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from sm_gllamm.exceptions import SpecificationError
 
-__all__ = ["intraclass_correlations", "level_variances", "median_ratios"]
+__all__ = ["intraclass_correlations", "level_variances", "median_ratios", "residual_variance"]
 
 #: A variance or correlation below this is an estimate on the boundary.
 ZERO = 1e-8
@@ -68,6 +68,67 @@ def _errors(gradient: np.ndarray, cov_params: np.ndarray, value: np.ndarray) -> 
     return np.where(value > ZERO, error, np.nan)
 
 
+#: Variance of a latent log duration in units of its squared scale.
+_LOG_DURATIONS = {"LogNormal": 1.0, "LogLogistic": np.pi**2 / 3, "WeibullAFT": np.pi**2 / 6}
+#: Families with latent responses, or log durations, of a variance that is known.
+_KNOWN = {"WeibullPH": np.pi**2 / 6, "ExponentialPH": np.pi**2 / 6, "ExponentialAFT": np.pi**2 / 6}
+
+
+def residual_variance(mapping, response, params: np.ndarray) -> tuple[float, np.ndarray]:
+    """Variance of the latent response given the random effects, and its gradient.
+
+    Parameters
+    ----------
+    mapping : GLMMMapping
+    response : Response
+    params : ndarray, shape (p,)
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray, shape (p,)
+
+    Raises
+    ------
+    SpecificationError
+        There is no latent response, or its variance depends on covariates.
+
+    Notes
+    -----
+    Gaussian responses, censored ones included, are their own latent responses. Those of log-normal,
+    log-logistic and accelerated Weibull durations are their logarithms; proportional hazards are
+    linear in a latent response with an extreme-value distribution.
+    """
+    gradient = np.zeros(mapping.k_params)
+    scaled = response.family in ("Gaussian", "CensoredGaussian") and response.link == "Identity"
+    if scaled or response.family in _LOG_DURATIONS:
+        position = mapping.dispersion
+        if position is None:
+            raise SpecificationError(
+                "the residual variance depends on covariates (dispersion=), and so would the "
+                "intraclass correlation"
+            )
+        parameter = float(params[position][0])
+        if scaled:
+            gradient[position] = 1.0
+            return parameter, gradient
+        unit = _LOG_DURATIONS[response.family]
+        gradient[position] = 2.0 * unit * parameter
+        return unit * parameter**2, gradient
+    if mapping.slot("scale") is not None:
+        raise SpecificationError(
+            "the scale of the latent response depends on covariates (scale=), and so would the "
+            "intraclass correlation"
+        )
+    known = _KNOWN.get(response.family, response.latent_variance)
+    if known is None:
+        raise SpecificationError(
+            f"{response.family} models with {response.link} link have no latent response, "
+            "and so no intraclass correlation of it"
+        )
+    return known, gradient
+
+
 def intraclass_correlations(
     params, cov_params, weights: np.ndarray, level_names, residual, alpha: float = 0.05
 ) -> pd.DataFrame:
@@ -81,9 +142,8 @@ def intraclass_correlations(
         From `level_variances`.
     level_names : sequence of str
         Lowest level first.
-    residual : float or ndarray of shape (p,)
-        Variance of the latent response given the random effects, or the weights that pick it from
-        the parameters.
+    residual : (float, ndarray of shape (p,))
+        From `residual_variance`.
     alpha : float
 
     Returns
@@ -99,16 +159,12 @@ def intraclass_correlations(
     ch. 16).
     """
     params = np.asarray(params, dtype=float)
-    everything = weights.sum(axis=0)
-    if np.ndim(residual) == 0:
-        total = everything @ params + residual
-    else:
-        everything = everything + residual
-        total = everything @ params
+    variance, slope = residual
+    total = weights.sum(axis=0) @ params + variance
     # from the top down, each level shares what the levels above share
     shared = np.cumsum(weights[::-1], axis=0)
     value = shared @ params / total
-    gradient = (shared - value[:, None] * everything) / total
+    gradient = (shared - value[:, None] * (weights.sum(axis=0) + slope)) / total
     error = _errors(gradient, cov_params, value)
     with np.errstate(divide="ignore", invalid="ignore"):
         reach = norm.ppf(1 - alpha / 2) * error / (value * (1 - value))
@@ -120,7 +176,7 @@ def intraclass_correlations(
 def median_ratios(
     params, cov_params, weights: np.ndarray, level_names, label: str, alpha: float = 0.05
 ) -> pd.DataFrame:
-    """Median odds (or rate) ratio between rows of equal covariates in two random clusters.
+    """Median odds (rate, hazard, time) ratio between rows of equal covariates in two random clusters.
 
     Parameters
     ----------

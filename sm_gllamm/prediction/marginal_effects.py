@@ -9,9 +9,14 @@ from statsmodels.discrete import discrete_margins
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import averages
+from sm_gllamm.prediction.members import members_of
+from sm_gllamm.prediction.rows import PredictionRows
+from sm_gllamm.prediction.targets import Target
 
 __all__ = ["EffectDesign", "MarginalEffects", "effect_design"]
 
+#: Step of central differences, in units of one plus the absolute value.
+STEP = 1e-4
 AT = ("overall", "mean", "median", "zero", "all")
 METHODS = ("dydx", "eyex", "dyex", "eydx")
 
@@ -161,8 +166,10 @@ class MarginalEffects(discrete_margins.DiscreteMargins):
     With ``M_k`` the k-th derivative of the inverse link averaged over the random effects, eta and v
     mean and variance of the linear predictor, the effect of x is ``M_1 d eta/dx + M_2 dv/dx / 2``:
     a covariate with a random slope changes the variance as well. Derivatives of effects in the
-    parameters are of the same form, so standard errors need no numerical differences. Methods are
-    those of statsmodels' discrete models: ``summary()``, ``summary_frame()``, ``conf_int()``.
+    parameters are of the same form, so standard errors need no numerical differences, except for
+    means that are not the inverse link itself (durations, zero-inflated and truncated counts).
+    Methods are those of statsmodels' discrete models: ``summary()``, ``summary_frame()``,
+    ``conf_int()``.
     """
 
     def get_margeff(
@@ -188,21 +195,93 @@ class MarginalEffects(discrete_margins.DiscreteMargins):
             found, some = discrete_margins._get_dummy_index(rows.exog, const)
             steps |= dict.fromkeys(found if some else (), (0, 1))
         design = effect_design(rows, model.mapping, at, ~varies, atexog)
-        settings = (model.mapping, model.response.link, params)
-        moments = _Moments(*settings, design, kind == "marginal", 4)
-        effects, gradients = [], []
-        for column in np.flatnonzero(varies):
-            if column in steps:
-                effect, gradient = _step(settings, design, column, steps[column], method, kind)
-            else:
-                effect, gradient = _slope(moments, column, method)
-            effects.append(effect if at == "all" else effect.mean())
-            gradients.append(gradient.mean(axis=0))
-        self.margeff = np.array(effects).T
-        jacobian = np.array(gradients)
+        target = _target(model, rows)
+        form = target.forms(target.slots(np.zeros(len(params)), rows))[0]
+        columns = [(column, steps.get(column)) for column in np.flatnonzero(varies)]
+        if getattr(form, "plain", False):
+            effects, jacobian = _plain_effects(
+                (model.mapping, form.link, params), design, columns, method, kind
+            )
+        else:
+            effects, jacobian = _numerical_effects(target, params, design, columns, method, kind)
+        self.margeff = np.array(effects if at == "all" else [e.mean() for e in effects]).T
         if at != "all":
             self.margeff_cov = jacobian @ np.asarray(self.results.cov_params()) @ jacobian.T
             self.margeff_se = np.sqrt(np.diag(self.margeff_cov))
+
+
+def _target(model, rows) -> Target:
+    """The mean of a model whose rows have one."""
+    members = members_of(model)
+    member = members[0]
+    if member.label is not None or member.layout not in ("plain", "interval"):
+        raise SpecificationError(
+            f"marginal effects are not available for {type(model.family).__name__} responses; compare "
+            "predictions (get_prediction) for data that differ in a covariate"
+        )
+    if used := [name for name in member.needed if name in rows.designs]:
+        raise SpecificationError(
+            f"marginal effects are not available where the mean depends on covariates in {used}; compare "
+            "predictions (get_prediction) for data that differ in a covariate"
+        )
+    return Target(model.mapping, member)
+
+
+def _plain_effects(settings, design: EffectDesign, columns, method: str, kind: str):
+    """Effects on the inverse link, a list by covariate, and the Jacobian of their averages."""
+    moments = _Moments(*settings, design, kind == "marginal", 4)
+    effects, gradients = [], []
+    for column, step in columns:
+        if step is None:
+            effect, gradient = _slope(moments, column, method)
+        else:
+            effect, gradient = _step(settings, design, column, step, method, kind)
+        effects.append(effect)
+        gradients.append(gradient.mean(axis=0))
+    return effects, np.array(gradients)
+
+
+def _numerical_effects(
+    target: Target, params, design: EffectDesign, columns, method: str, kind: str
+):
+    """The same for any mean, by central differences in the covariate and in theta."""
+    mapping = target.mapping
+
+    def mean(theta, rows: EffectDesign):
+        linear = rows.exog @ theta[: rows.exog.shape[1]] + rows.offset
+        variance = np.zeros(len(linear))
+        if kind == "marginal":
+            columns = _variance_columns(mapping, rows)
+            variance = np.maximum(columns @ mapping.params(theta), 0.0)
+        slots = target.slots(theta, PredictionRows(rows.exog, None, None, None))
+        return target.forms(slots)[0].averaged(linear, variance)
+
+    def effects(theta):
+        out = []
+        for column, step in columns:
+            x = design.exog[:, column]
+            if step is None:
+                width = STEP * (1.0 + np.abs(x))
+                ends, between = (x - width, x + width), 2.0 * width
+            elif step == (0, 1):
+                ends, between = step, 1
+            else:
+                ends, between = (x + step[0], x + step[1]), step[1] - step[0]
+            low, high = (mean(theta, design.changed(column, end)) for end in ends)
+            if method.startswith("ey"):
+                low, high = np.log(low), np.log(high)
+            effect = (high - low) / between
+            out.append(effect * x if step is None and method.endswith("ex") else effect)
+        return out
+
+    theta = mapping.theta(params)
+    slopes = np.empty((len(columns), len(theta)))
+    for t in range(len(theta)):
+        move = np.zeros(len(theta))
+        move[t] = STEP * (1.0 + abs(theta[t]))
+        up, down = effects(theta + move), effects(theta - move)
+        slopes[:, t] = [(a - b).mean() / (2.0 * move[t]) for a, b in zip(up, down, strict=True)]
+    return effects(theta), slopes @ np.linalg.pinv(mapping.jacobian(theta))
 
 
 def _slope(moments: _Moments, column: int, method: str):

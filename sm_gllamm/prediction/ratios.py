@@ -13,9 +13,32 @@ __all__ = ["RATIO_NAMES", "ratio_table"]
 RATIO_NAMES = {
     ("Binomial", "Logit"): "OR",
     ("Binomial", "CLogLog"): "HR",
-    ("Poisson", "Log"): "IRR",
     ("Gaussian", "Log"): "RM",
+    ("Gamma", "Log"): "RM",
+    ("InverseGaussian", "Log"): "RM",
+    ("Ordinal", "Logit"): "OR",
+    ("Ordinal", "CLogLog"): "HR",
+    ("ContinuationRatio", "Logit"): "OR",
+    ("ContinuationRatio", "CLogLog"): "HR",
+    ("AdjacentCategory", "Logit"): "OR",
+    ("Multinomial", "Logit"): "RRR",
+    ("Choice", "Logit"): "OR",
+    ("Ranking", "Logit"): "OR",
+    ("BestWorst", "Logit"): "OR",
+    ("WeibullPH", "Log"): "HR",
+    ("ExponentialPH", "Log"): "HR",
+    **{
+        (family, "Log"): "TR"
+        for family in ("LogNormal", "LogLogistic", "WeibullAFT", "ExponentialAFT", "GammaDuration")
+    },
+    **{
+        (form + count, "Log"): "IRR"
+        for form in ("", "ZeroInflated", "ZeroTruncated")
+        for count in ("Poisson", "NegativeBinomial", "NegativeBinomial1")
+    },
 }
+#: Families whose predictor has the other sign in the hazard: P(y <= s) = 1 - exp(-exp(threshold - nu)).
+_NEGATIVE = {("Ordinal", "CLogLog"), ("ContinuationRatio", "CLogLog")}
 
 
 def ratio_table(
@@ -40,8 +63,8 @@ def ratio_table(
     Returns
     -------
     DataFrame
-        Columns: the ratio ("OR", "IRR", "HR" hazard ratio, "RM" ratio of means), its delta-method
-        standard error, the p-value, and the interval.
+        Columns: the ratio ("OR", "IRR", "HR" hazard ratio, "TR" time ratio, "RRR" relative-risk
+        ratio, "RM" ratio of means), its delta-method standard error, the p-value, and the interval.
 
     Raises
     ------
@@ -54,6 +77,8 @@ def ratio_table(
             f"exponentials of coefficients are not {wanted or 'ratios'} in {family} models with "
             f"{link} link" + (f"; they are {label}: use ratios()" if label else "")
         )
+    if (family, link) in _NEGATIVE:
+        estimates, intervals = -estimates, -intervals[:, ::-1]
     ratio = np.exp(estimates)
     columns = {
         label: ratio,

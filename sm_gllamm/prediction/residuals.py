@@ -12,7 +12,15 @@ from sm_gllamm.mapping.rows import ResponseData
 from sm_gllamm.prediction.members import Member, SlotValues
 from sm_gllamm.prediction.variances import response_variance
 
-__all__ = ["RESIDUALS", "category_residuals", "compared_bounds", "residuals", "simulated_residuals"]
+__all__ = [
+    "RESIDUALS",
+    "category_residuals",
+    "compared_bounds",
+    "glm_family",
+    "has_glm_family",
+    "residuals",
+    "simulated_residuals",
+]
 
 RESIDUALS = ("response", "pearson", "deviance", "anscombe")
 
@@ -29,8 +37,28 @@ def _check_kind(kind: str, known: tuple[str, ...], family: str) -> None:
         )  # fmt: skip
 
 
-def _glm_family(member: Member, slots: SlotValues, trials: np.ndarray):
-    """statsmodels' family with deviance residuals, and the dispersion they are scaled by."""
+def has_glm_family(member: Member) -> bool:
+    """Whether the response is an exponential family given its dispersion, which statsmodels has."""
+    return isinstance(member.family, sm.families.Family) or (
+        member.layout == "plain" and member.response.family == "NegativeBinomial"
+    )
+
+
+def glm_family(member: Member, slots: SlotValues, trials: np.ndarray):
+    """statsmodels' family of a response, and the dispersion that its variance function is times.
+
+    Parameters
+    ----------
+    member : Member
+        For which :func:`has_glm_family` holds.
+    slots : SlotValues
+    trials : ndarray, shape (n,)
+
+    Returns
+    -------
+    family : statsmodels family
+    dispersion : float or ndarray of shape (n,)
+    """
     family, name = member.family, member.response.family
     if name == "NegativeBinomial":
         return sm.families.NegativeBinomial(alpha=np.exp(slots.dispersion())), 1.0
@@ -77,8 +105,8 @@ def residuals(
     of statsmodels' families.
     """
     name = member.response.family
-    glm = isinstance(member.family, sm.families.Family) or name == "NegativeBinomial"
-    _check_kind(kind, RESIDUALS if glm else RESIDUALS[:2], type(member.family).__name__)
+    known = RESIDUALS if has_glm_family(member) else RESIDUALS[:2]
+    _check_kind(kind, known, type(member.family).__name__)
     share, trials = data.y, np.ones(len(data.y))
     if name in ("Binomial", "CompositeBinomial"):
         share, trials = data.y / data.m, data.m
@@ -88,7 +116,7 @@ def residuals(
         return share - mean
     if kind == "pearson":
         return (share - mean) / np.sqrt(response_variance(member, slots, mean, trials))
-    family, dispersion = _glm_family(member, slots, trials)
+    family, dispersion = glm_family(member, slots, trials)
     method = family.resid_dev if kind == "deviance" else family.resid_anscombe
     return method(share, mean, scale=dispersion)
 

@@ -43,16 +43,20 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
     _check_same_data(full, restricted)
     _check_likelihoods(full, restricted, ours)
     _check_fixed_part(full, restricted)
+    if ours:
+        _check_other_predictors(full.model, restricted.model)
     free, kept = _free_entries(full), _free_entries(restricted) if ours else set()
     _check_random_part(full, restricted, free, kept, ours)
     n_zero = sum(len(pair) == 1 for _, pair in free - kept)
-    k_fixed = np.shape(restricted.params)[0]
+    k_fixed = np.size(restricted.params)
     if ours:
         df = full.df_modelwc - restricted.df_modelwc
         # one variance shared by all effects of a term counts once
         n_zero = min(n_zero, df)
     else:
-        df = full.df_modelwc - int(full.model.mapping.dispersion is not None) - k_fixed
+        # statsmodels does not count the scale of a GLM
+        scale = full.model.response.family in ("Gaussian", "Gamma", "InverseGaussian")
+        df = full.df_modelwc - int(scale) - k_fixed
     if df < 0:
         raise SpecificationError(
             f"the restricted model has {-df} more parameters than this one; compare the other way round"
@@ -100,14 +104,11 @@ def _check_likelihoods(full, restricted, ours: bool):
         raise SpecificationError(
             "a REML fit cannot be compared with a model without random effects; fit it by ML"
         )
-    other = getattr(restricted.model, "family", None)
-    if other is not None and hasattr(other, "link"):
-        mine = full.model.family
-        if (type(other), type(other.link)) != (type(mine), type(mine.link)):
-            raise SpecificationError(
-                f"the families differ: {type(mine).__name__} ({type(mine.link).__name__}) and "
-                f"{type(other).__name__} ({type(other.link).__name__})"
-            )
+    mine, other = _families(full.model), _families(restricted.model)
+    if other is not None and mine != other:
+        raise SpecificationError(
+            f"the families differ: {_shown(full.model)} and {_shown(restricted.model)}"
+        )
     robust = full.cov_type != "nonrobust" or getattr(restricted, "cov_type", "") != "nonrobust"
     if robust:
         warnings.warn(
@@ -115,6 +116,73 @@ def _check_likelihoods(full, restricted, ours: bool):
             InvalidTestWarning,
             stacklevel=4,
         )
+
+
+def _families(model):
+    """What tells the families of two models apart; None for models without a family."""
+    family = getattr(model, "family", None)
+    if not hasattr(family, "link"):
+        return None
+    if hasattr(family, "members"):
+        return {label: _key(member) for label, member in family.members.items()}
+    return _key(family)
+
+
+def _key(family):
+    """Class, link and settings of a family, the structure of thresholds excepted."""
+    if isinstance(family, str):
+        return family
+    settings = {
+        name: value
+        for name, value in vars(family).items()
+        if isinstance(value, (str, float, int))
+        and not name.startswith("_")
+        and name not in ("thresholds", "n")
+    }
+    return type(family), type(family.link), settings
+
+
+def _shown(model) -> str:
+    link = type(model.family.link).__name__
+    return f"{type(model.family).__name__} ({link})"
+
+
+def _spans(wide: np.ndarray, narrow: np.ndarray) -> bool:
+    """Whether the columns of one design are combinations of those of another."""
+    left = narrow - wide @ np.linalg.lstsq(wide, narrow, rcond=None)[0]
+    size = np.maximum(np.abs(narrow).max(0), 1e-300)
+    return bool(np.all(np.abs(left).max(0) <= 1e-7 * size))
+
+
+def _check_other_predictors(full, restricted):
+    """Designs of dispersions, zero inflation, thresholds and scales must be nested like exog."""
+    structures = [getattr(model.family, "thresholds", "free") for model in (full, restricted)]
+    if structures[0] != "free" and structures[0] != structures[1]:
+        raise SpecificationError(
+            f"not nested: thresholds of this model are {structures[0]}, of the other {structures[1]}"
+        )
+    if full.responses is None or restricted.responses is None:
+        return
+    for keyword, (narrow, _) in restricted.responses.designs.items():
+        wide = full.responses.designs.get(keyword)
+        constant = keyword not in ("thresholds", "scale")
+        if wide is None and constant:
+            wide = (np.ones((len(narrow), 1)), [])
+        if wide is None or not _spans(wide[0], narrow):
+            raise SpecificationError(
+                f"not nested: {keyword}= of the restricted model has columns that are not combinations of "
+                "those of this model"
+            )
+    for keyword, (wide, _) in full.responses.designs.items():
+        absent = keyword not in restricted.responses.designs
+        if (
+            absent
+            and keyword in ("dispersion", "zero")
+            and not _spans(wide, np.ones((len(wide), 1)))
+        ):
+            raise SpecificationError(
+                f"not nested: {keyword}= of this model has no constant, which the restricted model has"
+            )
 
 
 def _check_fixed_part(full, restricted):
@@ -127,10 +195,7 @@ def _check_fixed_part(full, restricted):
         nested = True
     else:
         wide, narrow = np.asarray(wide, dtype=float), np.asarray(narrow, dtype=float)
-        left = narrow - wide @ np.linalg.lstsq(wide, narrow, rcond=None)[0]
-        nested = bool(
-            np.all(np.abs(left).max(0) <= 1e-7 * np.maximum(np.abs(narrow).max(0), 1e-300))
-        )
+        nested = _spans(wide, narrow)
         # other order of rows: names are all there is to go by
         nested = nested or set(restricted.model.exog_names) <= set(full.model.exog_names)
     if not nested:

@@ -8,6 +8,7 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.cluster_ml import cluster_maximum_likelihood
 from sm_gllamm.prediction.means import linear_predictor
+from sm_gllamm.prediction.members import SlotValues, members_of
 from sm_gllamm.prediction.random_effects import (
     ClusterEffects,
     covariance_frame,
@@ -18,6 +19,7 @@ from sm_gllamm.prediction.random_effects import (
     level_position,
     loglike_series,
 )
+from sm_gllamm.prediction.residuals import glm_family, has_glm_family
 from sm_gllamm.prediction.rows import model_rows
 from sm_gllamm.results.base import LatentVariableResults
 
@@ -52,15 +54,22 @@ class ClusterMethods(LatentVariableResults):
                 "kind='ml' is for models with one level of clusters: with several, the data of a "
                 "cluster do not tell its random effects from those of the levels above"
             )
-        (level,), problem, params = model.random, model.assembly.problem, np.asarray(self.params)
-        unsort = model.assembly.unsort
-        weight = unsort(problem.trials) / (params[-1] if model.mapping.dispersion else 1.0)
-        if problem.row_weight is not None:
-            weight = weight * unsort(problem.row_weight)
+        (level,), data, rows = model.random, model.responses, model_rows(model)
+        member, *others = members_of(model)
+        if others or not has_glm_family(member):
+            raise SpecificationError(
+                f"kind='ml' is not available for {type(model.family).__name__} responses; use 'mean' or "
+                "'mode'"
+            )
+        family, dispersion = glm_family(
+            member, SlotValues(model.mapping, member, self.theta, rows), data.m
+        )
+        weight = data.m / dispersion
+        if "row" in model.weights.by_level:
+            weight = weight * model.weights.by_level["row"]
         values, covariance = cluster_maximum_likelihood(
-            model.family, unsort(problem.y / problem.trials), weight,
-            linear_predictor(params, model_rows(model)), level.columns, level.codes,
-            level.n_clusters,
+            family, data.y / data.m, weight, linear_predictor(np.asarray(self.params), rows),
+            level.columns, level.codes, level.n_clusters,
         )  # fmt: skip
         factor = model.mapping.factor(self.theta, 0)
         return ClusterEffects(
@@ -139,7 +148,8 @@ class ClusterMethods(LatentVariableResults):
         Raises
         ------
         SpecificationError
-            Unknown options; "ml" with several levels; "diagnostic" for anything but "mean".
+            Unknown options; "ml" with several levels or for other families than statsmodels' and the
+            negative binomial; "diagnostic" for anything but "mean".
 
         Notes
         -----

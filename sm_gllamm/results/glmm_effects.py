@@ -10,10 +10,12 @@ from sm_gllamm.prediction.heterogeneity import (
     intraclass_correlations,
     level_variances,
     median_ratios,
+    residual_variance,
 )
 from sm_gllamm.prediction.marginal_effects import MarginalEffects
 from sm_gllamm.prediction.means import kind_of_prediction
-from sm_gllamm.prediction.ratios import ratio_table
+from sm_gllamm.prediction.members import members_of
+from sm_gllamm.prediction.ratios import RATIO_NAMES, ratio_table
 from sm_gllamm.prediction.rows import model_rows
 from sm_gllamm.results.base import LatentVariableResults
 
@@ -49,6 +51,12 @@ class EffectMethods(LatentVariableResults):
         MarginalEffects
             With ``summary()``, ``summary_frame()``, ``margeff``, ``margeff_se``, ``conf_int()``.
 
+        Raises
+        ------
+        SpecificationError
+            Responses with several rows, categories or families, and means that depend on covariates
+            in other predictors (zero inflation, shape of durations).
+
         Notes
         -----
         Columns of exog are taken one at a time, as in statsmodels' discrete models; a column that
@@ -75,26 +83,37 @@ class EffectMethods(LatentVariableResults):
         ----------
         alpha : float
             The intervals have coverage 1 - alpha.
-        wanted : {"OR", "IRR", "HR", "RM"}, optional
+        wanted : {"OR", "IRR", "HR", "TR", "RRR", "RM"}, optional
             The kind that is meant; an error if the model's link makes it another.
 
         Returns
         -------
         DataFrame
-            Odds ratios ("OR") with a logit link, incidence-rate ratios ("IRR") in Poisson models,
-            hazard ratios ("HR") with a complementary log-log link, ratios of means ("RM") in
-            gaussian models with log link. They hold conditional on the random effects.
+            Odds ratios ("OR") with a logit link, of ordinal models cumulative ones (odds of a higher
+            category), with continuation ratios those of going on; incidence-rate ratios ("IRR") of
+            counts; hazard ratios ("HR") with a complementary log-log link and of proportional
+            hazards; time ratios ("TR") of accelerated durations; relative-risk ratios ("RRR") of
+            multinomial models; ratios of means ("RM") with log link. They hold conditional on the
+            random effects. Thresholds and coefficients of other predictors are left out.
 
         Raises
         ------
         SpecificationError
             With other links.
+
+        Notes
+        -----
+        Ordinal models with a complementary log-log link have P(y <= s) = 1 - exp(-exp(threshold -
+        nu)), so that the hazard ratio is the exponential of minus the coefficient.
         """
-        k, model = self.model.k_exog, self.model
+        model, response = self.model, self.model.response
+        k = int(model.kept_columns.sum())
+        if response.family == "Multinomial":
+            k *= len(model.extras.labels) - 1
         return ratio_table(
             model.mapping.param_names[:k], np.asarray(self.params)[:k], np.asarray(self.bse)[:k],
             np.asarray(self.pvalues)[:k], np.asarray(self.conf_int(alpha=alpha))[:k],
-            model.response.family, model.response.link, wanted, alpha, "t" if self.use_t else "z",
+            response.family, response.link, wanted, alpha, "t" if self.use_t else "z",
         )  # fmt: skip
 
     def odds_ratios(self, alpha: float = 0.05) -> pd.DataFrame:
@@ -112,7 +131,7 @@ class EffectMethods(LatentVariableResults):
         return self.ratios(alpha, wanted="OR")
 
     def incidence_rate_ratios(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Incidence-rate ratios given the random effects; Poisson models only."""
+        """Incidence-rate ratios given the random effects; models of counts with log link only."""
         return self.ratios(alpha, wanted="IRR")
 
     def icc(self, at: dict[str, float] | None = None, alpha: float = 0.05) -> pd.DataFrame:
@@ -135,12 +154,15 @@ class EffectMethods(LatentVariableResults):
         Raises
         ------
         SpecificationError
-            For counts and others without a latent response.
+            For counts and others without a latent response, and where its variance depends on
+            covariates.
 
         Notes
         -----
-        Binary responses are seen as dichotomised latent ones with residual variance pi^2/3 (logit),
-        1 (probit) or pi^2/6 (complementary log-log).
+        Binary and ordinal responses are seen as categorised latent ones with residual variance pi^2/3
+        (logit), 1 (probit) or pi^2/6 (complementary log-log and log-log). Log-normal, log-logistic
+        and accelerated Weibull durations have the correlation of their logarithms; proportional
+        hazards are linear in a latent response with variance pi^2/6.
 
         Examples
         --------
@@ -151,25 +173,16 @@ class EffectMethods(LatentVariableResults):
         >>> print(result.icc()["icc"].round(3).to_dict())
         {'Lot': 0.698, 'Lot:Wafer': 0.922}
         """
-        model, response = self.model, self.model.response
-        residual = response.latent_variance
-        if response.exact:
-            residual = np.eye(model.mapping.k_params)[-1]
-        if residual is None:
-            raise SpecificationError(
-                f"{response.family} models with {response.link} link have no latent response, "
-                "and so no intraclass correlation of it"
-            )
+        model, params = self.model, np.asarray(self.params)
+        residual = residual_variance(model.mapping, model.response, params)
         weights = level_variances(model.mapping, model.level_names, at)
         cov = np.asarray(self.cov_params())
-        return intraclass_correlations(
-            self.params, cov, weights, model.level_names, residual, alpha
-        )
+        return intraclass_correlations(params, cov, weights, model.level_names, residual, alpha)
 
     def median_odds_ratio(
         self, at: dict[str, float] | None = None, alpha: float = 0.05
     ) -> pd.DataFrame:
-        """Median odds ratio; in Poisson models the median incidence-rate ratio.
+        """Median odds ratio; of counts the median incidence-rate ratio, and so on.
 
         Parameters
         ----------
@@ -179,8 +192,14 @@ class EffectMethods(LatentVariableResults):
         Returns
         -------
         DataFrame
-            Column "MOR" ("MRR" in Poisson models): the median ratio of the odds of two rows with
-            equal covariates in two random clusters of the level, the higher over the lower.
+            Column "MOR": the median ratio of the odds of two rows with equal covariates in two random
+            clusters of the level, the higher over the lower. "MRR" of counts: the rates; "MHR" the
+            hazards, "MTR" the times of durations.
+
+        Raises
+        ------
+        SpecificationError
+            Exponentials of coefficients are no such ratios, or there are several predictors.
 
         References
         ----------
@@ -197,11 +216,13 @@ class EffectMethods(LatentVariableResults):
         3.6
         """
         model = self.model
-        labels = {"Logit": "MOR", "Log": "MRR"}
-        label = labels.get(model.response.link)
-        if label is None or model.response.family == "Gaussian":
+        ratio = RATIO_NAMES.get((model.response.family, model.response.link))
+        label = {"OR": "MOR", "IRR": "MRR", "HR": "MHR", "TR": "MTR"}.get(ratio)
+        if label is None or members_of(model)[0].alternatives:
             raise SpecificationError(
-                "the median odds ratio is for logit links (for Poisson models, the rate ratio)"
+                "the median odds ratio is for logit links (for counts the rate ratio, for durations "
+                f"the hazard or time ratio), not for {model.response.family} models with "
+                f"{model.response.link} link"
             )
         weights = level_variances(model.mapping, model.level_names, at)
         cov = np.asarray(self.cov_params())

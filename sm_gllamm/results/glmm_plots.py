@@ -14,6 +14,7 @@ from sm_gllamm.plotting.curves import plot_curves
 from sm_gllamm.plotting.profiles import plot_zeta
 from sm_gllamm.prediction.grid import curve_grid, random_columns
 from sm_gllamm.prediction.means import kind_of_prediction
+from sm_gllamm.prediction.members import members_of
 from sm_gllamm.prediction.random_effects import level_position
 from sm_gllamm.results.base import LatentVariableResults
 
@@ -30,10 +31,11 @@ class PlotMethods(LatentVariableResults):
             formula = f"{model.formula} {getattr(model, 'random_formula', '')}"
             grid = curve_grid(model.data.frame, x, by, at, n, formula)
             return grid, grid, {}
-        exog = np.asarray(model.exog, dtype=float)
-        names = model.mapping.param_names[: model.k_exog]
-        grid = curve_grid(pd.DataFrame(exog, columns=names), x, by, at, n)
-        array = grid[names].to_numpy()
+        exog, kept = np.asarray(model.exog, dtype=float), model.kept_columns
+        names = model.responses.exog_names
+        grid = curve_grid(pd.DataFrame(exog[:, kept], columns=names), x, by, at, n)
+        array = np.repeat(exog[:1], len(grid), axis=0)
+        array[:, kept] = grid[names].to_numpy()
         return grid, array, {"exog_re": random_columns(model.random, exog, array)}
 
     def plot_prediction(
@@ -41,7 +43,7 @@ class PlotMethods(LatentVariableResults):
         at: Mapping[str, object] | None = None, ci: bool = True, alpha: float = 0.05, n: int = 101,
         ax=None,
     ):  # fmt: skip
-        """Prediction curves against a covariate.
+        """Prediction curves against a covariate; of categorical responses one for each category.
 
         Parameters
         ----------
@@ -67,6 +69,11 @@ class PlotMethods(LatentVariableResults):
         -------
         matplotlib.figure.Figure
 
+        Raises
+        ------
+        SpecificationError
+            Choices and rankings, whose predictions depend on the other alternatives.
+
         Examples
         --------
         >>> import sm_gllamm.formula.api as smgf
@@ -75,6 +82,12 @@ class PlotMethods(LatentVariableResults):
         >>> result = smgf.glmm("y ~ week + ap + (1 | ID)", data, family="binomial").fit()
         >>> figure = result.plot_prediction("week", by="ap")
         """
+        member = members_of(self.model)[0]
+        if member.alternatives or member.layout == "composite":
+            raise SpecificationError(
+                f"predictions of {type(self.model.family).__name__} responses depend on several rows; plot "
+                "those of predict() for sets of rows"
+            )
         kinds = [which] if isinstance(which, str) else list(which)
         grid, new, options = self._curve_predictions(x, by, at, n)
         tables = []
@@ -82,14 +95,23 @@ class PlotMethods(LatentVariableResults):
             name = kind_of_prediction(kind)
             extra = options if name == "marginal" else {}
             frame = self.get_prediction(new, which=kind, **extra).summary_frame(alpha=alpha)
-            frame = frame.reset_index(drop=True).drop(columns="se")
-            if not ci:
-                frame = frame[["predicted"]]
+            frame = frame.drop(columns="se") if ci else frame[["predicted"]]
             axes = grid[[x] if by is None else [x, by]].reset_index(drop=True)
+            if isinstance(frame.index, pd.MultiIndex):
+                categories = frame.index.get_level_values(-1)
+                axes = axes.loc[axes.index.repeat(len(frame) // len(axes))].reset_index(drop=True)
+                shown = [str(category) for category in categories]
+                if by is not None:
+                    shown = [f"{c} ({by} = {v})" for c, v in zip(shown, axes[by], strict=True)]
+                axes["category"] = shown
+            frame = frame.reset_index(drop=True)
             tables.append(pd.concat([axes, frame], axis=1).assign(which=name))
+        table = pd.concat(tables, ignore_index=True)
         linear = all(kind_of_prediction(kind) == "linear" for kind in kinds)
-        ylabel = "linear predictor" if linear else f"mean of {self.model.endog_names}"
-        return plot_curves(pd.concat(tables, ignore_index=True), x, by, ylabel, ax)
+        what = "probability" if "category" in table and not linear else "mean"
+        response = np.atleast_1d(self.model.endog_names)[0]
+        ylabel = "linear predictor" if linear else f"{what} of {response}"
+        return plot_curves(table, x, "category" if "category" in table else by, ylabel, ax)
 
     def plot_random_effects(
         self, level: str | None = None, effect: str | None = None, kind: str = "mean",

@@ -1,6 +1,7 @@
 """Small models of every kind of response, with their means and densities in scipy's terms."""
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -65,9 +66,9 @@ class Case:
         law = self.law(nu, p, data)
         if self.categorical:
             codes = data["level"].cat.codes.to_numpy()
-            return np.log(np.take_along_axis(law, np.broadcast_to(codes, nu.shape)[..., None], -1))[
-                ..., 0
-            ]
+            own = np.take_along_axis(law, np.broadcast_to(codes, nu.shape)[..., None], -1)[..., 0]
+            with np.errstate(divide="ignore"):
+                return np.log(own)
         if self.endog == "time + event":
             event = data["event"].to_numpy() == 1
             return np.where(event, law.logpdf(data["time"]), law.logsf(data["time"]))
@@ -92,7 +93,8 @@ class Mixture:
 
     def logpmf(self, y):
         above = (1.0 - self.zero) * self.count.pmf(y) * self.scale
-        return np.log(np.where(y == 0, self.at_zero, above))
+        with np.errstate(divide="ignore"):
+            return np.log(np.where(y == 0, self.at_zero, above))
 
 
 def nb2(nu, p, data=None):
@@ -253,5 +255,17 @@ CASES = {
     "continuation cloglog": Case("level", smf.ContinuationRatio("cloglog"), stages(cloglog), {}, True),
     "adjacent": Case("level", smf.AdjacentCategory(), adjacent, {}, True),
 }  # fmt: skip
+
+
+@cache
+def data():
+    return frame()
+
+
+@cache
+def fitted(name):
+    return CASES[name].fit(data())
+
+
 DURATIONS = [name for name, case in CASES.items() if case.endog == "time + event"]
 CATEGORICAL = [name for name, case in CASES.items() if case.categorical]

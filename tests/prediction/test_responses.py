@@ -1,7 +1,6 @@
 """Predictions of every kind of response against direct integrals of its law in scipy."""
 
 import pickle
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,22 +15,12 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.predict import predicted, rows_for
 from sm_gllamm.prediction.simulate import latent_draws
 from sm_gllamm.responses import families as smf
-from tests.prediction.responses import CASES, CATEGORICAL, DURATIONS, N_CLUSTERS, SIZE, frame
+from tests.prediction.responses import CASES, CATEGORICAL, DURATIONS, N_CLUSTERS, SIZE, data, fitted
 
 # fits use 31 nodes a cluster, the integrals below 2001
 POSTERIOR_RTOL = 1e-6
 Z = np.linspace(-9.0, 9.0, 2001)
 NEW = pd.DataFrame({"x": [0.7, -1.2], "g": [4, 4], "w": [0.3, -0.8], "v": [1, 0]}, index=["a", "b"])
-
-
-@cache
-def data():
-    return frame()
-
-
-@cache
-def fitted(name):
-    return CASES[name].fit(data())
 
 
 def random_sd(result):
