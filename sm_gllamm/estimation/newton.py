@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["INTERRUPTED", "Controls", "Outcome", "maximize", "newton_step"]
+__all__ = ["INTERRUPTED", "LITTLE_GAIN", "Controls", "Outcome", "maximize", "newton_step"]
 
 INTERRUPTED = "interrupted; this is the best point so far"
+LITTLE_GAIN = "the objective rises by much less than its derivatives promise"
 #: Decrement (log-likelihood units) below which the gradient is trusted more than the objective.
 NEAR = 0.1
 #: Shortest step, near the optimum: what needs a shorter one is not the gradient of this objective.
@@ -47,12 +48,16 @@ class Controls:
     slack : float
         A step may lower the objective by this much once the decrement is below 1: nodes placed anew
         make the objective rough at the size of the quadrature error.
+    patience : int
+        Iterations in which the objective must rise by the present decrement, twice what a Newton step
+        promises; 0 for no such limit.
     """
 
     maxiter: int = 100
     tol: float = 1e-10
     disp: int = 0
     slack: float = 1e-6
+    patience: int = 0
 
 
 @dataclass(slots=True)
@@ -176,6 +181,11 @@ def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outco
                 return outcome
             if iteration == controls.maxiter:
                 break
+            if 0 < controls.patience <= iteration and (
+                outcome.value - outcome.path[iteration - controls.patience][1] < decrement
+            ):
+                outcome.reason = LITTLE_GAIN
+                return outcome
             for ridge in RIDGES:
                 if ridge:
                     step = newton_step(outcome.gradient, outcome.hessian, ridge)[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sm_gllamm.estimation.newton import INTERRUPTED, Controls, Outcome, maximize
+from sm_gllamm.estimation.newton import INTERRUPTED, LITTLE_GAIN, Controls, Outcome, maximize
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
@@ -16,8 +16,8 @@ __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
 LOOSE = 1e-3
-#: Iterations before it is asked whether a coarse rule is what keeps them from converging.
-ROUGH = 8
+#: Iterations with little gain after which a coarse rule is refined.
+PATIENCE = 4
 #: Node choices before giving up (each is a rung of the ladder).
 ROUNDS = 8
 
@@ -159,8 +159,11 @@ def fit_adaptive(
             likelihood.use(quadrature)
             left = max(controls.maxiter - used, 0)
             stop = max(LOOSE, controls.tol) if rough else controls.tol
-            most = min(left, ROUGH) if rough else left
-            outcome = maximize(evaluate, theta, replace(controls, maxiter=most, tol=stop))
+            # a coarse rule may be what keeps the iterations from converging
+            patience = PATIENCE if rough else 0
+            outcome = maximize(
+                evaluate, theta, replace(controls, maxiter=left, tol=stop, patience=patience)
+            )
             used += outcome.iterations
             path += outcome.path
             theta = outcome.theta
@@ -169,8 +172,8 @@ def fit_adaptive(
             errors = ladders.errors(likelihood, theta)
             budget = error_budget(tol, outcome.value)
             enough = errors.sum() <= budget
-            if enough and not outcome.converged and outcome.iterations == most < left:
-                # on the way, with enough nodes for where it is
+            if enough and outcome.reason == LITTLE_GAIN:
+                rough = False
                 continue
             if enough and (not rough or not outcome.converged):
                 break
