@@ -8,6 +8,7 @@ from sm_gllamm.exceptions import SpecificationError
 
 __all__ = [
     "condition_number",
+    "flat_directions",
     "gaussian_inverse_information",
     "inverse_information",
     "null_space",
@@ -16,6 +17,8 @@ __all__ = [
 
 #: Eigenvalues of the scaled information below this share of the largest count as zero.
 RANK_TOL = 1e-13
+#: Singular values of scaled scores below this share of the largest count as zero: quadrature leaves 1e-7.
+SCORE_RANK_TOL = 1e-5
 
 
 def _scaled(information: np.ndarray):
@@ -79,6 +82,24 @@ def null_space(information: np.ndarray) -> list[np.ndarray]:
     _, values, vectors = _scaled(information)
     flat = values <= RANK_TOL * max(values[-1], 1e-300)
     return [np.flatnonzero(np.abs(v) > 0.1) for v in vectors[:, flat].T]
+
+
+def flat_directions(scores: np.ndarray) -> list[np.ndarray]:
+    """Directions in which no cluster's log-likelihood changes; indices of the parameters involved.
+
+    Along a curve on which the likelihood is constant the scores of all clusters are zero, at any point
+    and to rounding, where the sum's Hessian is indefinite by what is left of the gradient.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (J, p)
+    """
+    size = np.linalg.norm(scores, axis=0)
+    _, values, directions = np.linalg.svd(
+        scores / np.where(size > 0, size, 1.0), full_matrices=False
+    )
+    flat = values <= SCORE_RANK_TOL * max(values[0], 1e-300)
+    return [np.flatnonzero(np.abs(v) > 0.1) for v in directions[flat]]
 
 
 def sandwich(

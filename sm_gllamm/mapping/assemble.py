@@ -112,7 +112,8 @@ def lay_out_mixed(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLM
         for term in level.terms:
             columns, names = rows.columns(term.columns, list(term.names))
             where = [union.place(column) for column in columns.T]
-            terms.append((term.structure, names, term.label, where))
+            structure = term.structure if len(names) == len(term.names) else term.asked
+            terms.append((structure, names, term.label, where))
         random.append((level.name, terms))
     slots = slot_places(data, rows, union)
     mapping = GLMMMapping(exog_names, list(range(exog.shape[1])), random, slots)

@@ -67,6 +67,10 @@ class ParameterBlocks:
             return None
         return found[0]
 
+    def loading_sds(self, theta) -> list[tuple[int, int, float]]:
+        """Position of each free loading, its column, and its size times the disturbance's SD."""
+        return []
+
     def slot_average(self, theta, design: np.ndarray) -> float:
         """Average over rows of the first predictor without random effects."""
         total = 0.0

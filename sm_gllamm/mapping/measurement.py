@@ -77,13 +77,17 @@ def lay_out_latents(
     def lay_out(data, rows, levels, exog, exog_names):
         union = ColumnUnion(exog)
         names = [level.name for level in levels]
-        placed = {}
+        placed: dict[str, list] = {}
+        if len(rows.copies) > 1:
+            raise SpecificationError(
+                "loadings of the categories of an unordered response are not available; lay them out as "
+                "rows of alternatives with family=Choice()"
+            )
         for latent in latents:
             matrix, _ = rows.columns(latent.loadings, latent.loading_names)
-            coefficients = latent.coefficients * (matrix.shape[1] // len(latent.coefficients))
             placed[latent.name] = [
                 (column, union.place(column), coefficient)
-                for column, coefficient in zip(matrix.T, coefficients, strict=True)
+                for column, coefficient in zip(matrix.T, latent.coefficients, strict=True)
             ]
         reach = _ancestors(latents)
         equations = []

@@ -242,6 +242,19 @@ class StructuralMapping(ParameterBlocks):
                     out.append((block.start + k, columns[0]))
         return out
 
+    def loading_sds(self, theta) -> list[tuple[int, int, float]]:
+        """Position of each free loading, its column, and its size times the disturbance's SD."""
+        out = []
+        for level in range(len(self.dimensions)):
+            inside = [latent for latent in self.latents if latent.level == level]
+            sds = np.linalg.norm(self.factor(theta, level), axis=1)
+            for latent, sd in zip(inside, sds, strict=True):
+                for column, coefficient in latent.loadings:
+                    if coefficient.name is not None:
+                        position = self._position[coefficient.name]
+                        out.append((position, column, abs(theta[position]) * float(sd)))
+        return out
+
     def phi(self, theta) -> np.ndarray:
         """Values of the engine's active entries."""
         return self.polynomials.values(np.asarray(theta, dtype=float))

@@ -7,13 +7,22 @@ import numpy as np
 from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.newton import Outcome
 from sm_gllamm.estimation.verdict import Verdict
-from sm_gllamm.inference.covariance import condition_number, inverse_information, null_space
+from sm_gllamm.inference.covariance import (
+    condition_number,
+    flat_directions,
+    inverse_information,
+    null_space,
+)
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
+from sm_gllamm.mapping.structural import StructuralMapping
 
 __all__ = ["crossed_thresholds", "diagnose", "diagonal_units", "snap_to_boundary"]
 
 #: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
 ZERO_SD = 1e-4
+#: Logarithm or logit below which a dispersion or probability is nothing, if the information on it is so
+#: small, too.
+VANISHED, FLAT = -5.0, 1e-2
 #: A random-effect SD below this is tried at zero; one beyond the other has run away.
 SMALL_SD, HUGE_SD = 0.05, 50.0
 #: Log-likelihood that a variance must lose at zero to be kept.
@@ -86,6 +95,11 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
         for position, unit in _unit_sds(likelihood, theta).items()
         if abs(theta[position]) > HUGE_SD * unit
     ]
+    unit = response_unit(problem, mapping, theta)
+    for position, column, sd in mapping.loading_sds(theta):
+        size = 1.0 if column < 0 else np.sqrt(np.mean(problem.design[:, column] ** 2))
+        if sd * size > HUGE_SD * unit:
+            found.append(names[position])
     se = np.sqrt(np.maximum(np.diag(inverse_information(information)), 0.0))
     design = problem.design[:, : mapping.k_exog]
     size = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
@@ -100,6 +114,18 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
         )
         huge = se[: mapping.k_exog] * alone > HUGE_SE
     return found + [names[k] for k in np.flatnonzero(huge)]
+
+
+def _vanished(mapping, theta: np.ndarray, information: np.ndarray) -> list[int]:
+    """Dispersions and zero probabilities, constant in all rows, that have gone to nothing."""
+    found = []
+    for block, slot in mapping.slots:
+        if slot.slot not in ("dispersion", "zero") or len(slot.names) > 1:
+            continue
+        position = block.start
+        if theta[position] < VANISHED and information[position, position] < FLAT:
+            found.append(position)
+    return found
 
 
 def crossed_thresholds(model, theta: np.ndarray) -> tuple[str, ...]:
@@ -145,11 +171,17 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
                 on_edge[position] = True
                 if covariance.group not in singular:
                     singular.append(covariance.group)
+    for position in _vanished(mapping, theta, information):
+        on_edge[position] = True
+        boundary.append(mapping.param_names[position])
     boundary = list(dict.fromkeys(boundary))
     interior = np.flatnonzero(~on_edge)
     names = []
     nowhere = not fit.outcome.converged and fit.outcome.iterations == 0
     flat = [] if nowhere else null_space(information[np.ix_(interior, interior)])
+    of_latents = isinstance(mapping, StructuralMapping)
+    if of_latents and not nowhere and likelihood.problem.n_top > len(theta):
+        flat += flat_directions(likelihood.evaluate(theta, 1).score[:, interior])
     for direction in flat:
         names += [mapping.param_names[interior[k]] for k in direction]
     if not separation and not nowhere:

@@ -57,6 +57,10 @@ class GLLAMM(GLMM):
     wrapper_class = GLLAMMResultsWrapper
 
     def __init__(self, *args, latents=(), structures=None, unit_variance=False, **kwargs):
+        if not latents or not all(isinstance(latent, LatentColumns) for latent in latents):
+            raise SpecificationError(
+                "a GLLAMM is specified by GLLAMM.from_formula(formula, data, latent=[Latent(...)])"
+            )
         self.latents, self.structures = tuple(latents), dict(structures or {})
         self.unit_variance = unit_variance
         super().__init__(*args, **kwargs)
@@ -102,19 +106,31 @@ class GLLAMM(GLMM):
             Unknown names, a cycle of regressions, a path from a lower to a higher level, a covariate
             that varies within clusters.
         """
-        latent = [latent] if isinstance(latent, Latent) else list(latent)
-        if not latent or not all(isinstance(one, Latent) for one in latent):
+        latent = [latent] if isinstance(latent, Latent) else latent
+        proper = isinstance(latent, (list, tuple)) and all(isinstance(x, Latent) for x in latent)
+        if not latent or not proper:
             raise SpecificationError("latent must be a list of Latent(name, level, loadings)")
         if identification not in _IDENTIFICATION:
             raise SpecificationError(
                 f"identification={identification!r} is not known; use 'loading' or 'variance'"
+            )
+        if not isinstance(formula, str):
+            raise SpecificationError(f"formula must be a string, not {formula!r}")
+        if kwargs.get("variance_by") is not None:
+            raise SpecificationError(
+                "variance_by is not available in a GLLAMM; write a latent variable for each group"
             )
         if "|" in formula:
             raise SpecificationError(
                 "the formula of a GLLAMM has no bars; a random intercept is Latent(name, level)"
             )
         equations = parse_regressions(regressions, latent)
+        _check_ambiguity(equations, data)
         levels = dict.fromkeys(one.level for one in latent)
+        if isinstance(covariance, dict) and (unknown := [x for x in covariance if x not in levels]):
+            raise SpecificationError(
+                f"covariance names level {unknown[0]!r}{did_you_mean(str(unknown[0]), list(levels))}"
+            )
         bars = " + ".join(f"(1 | {level})" for level in levels)
         structures = (
             dict(covariance)
@@ -171,7 +187,8 @@ class GLLAMM(GLMM):
 def _latent_columns(latent: Latent, equations, design, identification: str) -> LatentColumns:
     """Values and coefficients of a latent variable's loadings and covariates."""
     frame = design.frame
-    matrix, names = design_of(f"loadings of {latent.name}", "~ " + latent.loadings, frame)
+    text = "~ " + latent.loadings.strip().removeprefix("~")
+    matrix, names = design_of(f"loadings of {latent.name}", text, frame)
     _refuse_missing(matrix, names, frame, latent.name)
     used = np.any(matrix != 0.0, axis=0)
     if not used.all():
@@ -216,16 +233,37 @@ def _coefficients(latent: Latent, names: list[str], identification: str) -> list
         raise SpecificationError(
             f"latent variable {latent.name!r}: loading {clash[0]!r} is both fixed and equal to others"
         )
-    if not fixed and (len(names) == 1 or identification == "loading"):
-        if len(names) == 1 and identification == "variance":
-            return [Coefficient(f"loading({latent.name}: {names[0]})")]
-        fixed = {names[0]: 1.0}
+    if fixed and len(fixed) == len(names) and not any(fixed.values()):
+        raise SpecificationError(
+            f"latent variable {latent.name!r}: all loadings are fixed at zero; leave it out"
+        )
+    if not any(fixed.values()) and identification == "loading":
+        first = next(name for name in names if name not in fixed)
+        if first in equal:
+            raise SpecificationError(
+                f"latent variable {latent.name!r}: loading {first!r} is one for identification and cannot "
+                "be equal to others; leave it out of equal, fix another one, or use "
+                "identification='variance'"
+            )
+        fixed[first] = 1.0
     return [
         Coefficient(None, fixed[name])
         if name in fixed
         else Coefficient(f"loading({equal.get(name, f'{latent.name}: {name}')})")
         for name in names
     ]
+
+
+def _check_ambiguity(equations, data) -> None:
+    """Refuse equations in which a name may be a latent variable or a column."""
+    columns = getattr(data, "columns", ())
+    for equation in equations:
+        for parent in equation.parents:
+            if parent in columns:
+                raise SpecificationError(
+                    f"{equation.response!r} is regressed on {parent!r}, which is a latent variable and a "
+                    "column of the data; give the latent variable another name"
+                )
 
 
 def _check_paths(columns: list[LatentColumns], levels: list[str]) -> None:

@@ -245,6 +245,10 @@ class FitMethods(LatentVariableModel):
         """Restricted maximum likelihood; coefficients and variances have independent covariances."""
         if not self.response.exact:
             raise SpecificationError("reml=True is for gaussian models with identity link")
+        if not self.mapping.coefficients_only:
+            raise SpecificationError(
+                "reml=True is for models without free loadings and regressions"
+            )
         if self.weights.by_level or cov_type != "nonrobust":
             raise SpecificationError("reml=True goes with cov_type='nonrobust' and without weights")
         likelihood, k = self.likelihood, self.k_exog

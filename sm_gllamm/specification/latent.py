@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.evaluation import did_you_mean
@@ -50,6 +53,23 @@ class Latent:
             raise SpecificationError(
                 f"a latent variable is named {self.name!r}; use a name without spaces"
             )
+        for what in ("level", "loadings"):
+            if not isinstance(getattr(self, what), str):
+                raise SpecificationError(
+                    f"latent variable {self.name!r}: {what}={getattr(self, what)!r} must be a string"
+                )
+        for what, meant in (("fixed", "loading to its value"), ("equal", "loading to a label")):
+            if not isinstance(getattr(self, what), Mapping):
+                raise SpecificationError(
+                    f"latent variable {self.name!r}: {what} must be a dict of {meant}, not "
+                    f"{getattr(self, what)!r}"
+                )
+        for key, value in self.fixed.items():
+            if not isinstance(value, Real) or not math.isfinite(value):
+                raise SpecificationError(
+                    f"latent variable {self.name!r}: loading {key!r} is fixed at {value!r}, which is no "
+                    "number"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +110,8 @@ def parse_regressions(equations: Sequence[str], latents: Sequence[Latent]) -> li
         raise SpecificationError(f"latent variables named twice: {sorted(twice)}")
     out: list[Regression] = []
     for text in equations:
+        if not isinstance(text, str):
+            raise SpecificationError(f"{text!r} is no equation such as 'eta ~ x'")
         left, tilde, right = text.partition("~")
         response = left.strip()
         if not tilde or not right.strip():
@@ -104,7 +126,15 @@ def parse_regressions(equations: Sequence[str], latents: Sequence[Latent]) -> li
             )
         terms = [term.strip() for term in _split_sum(right)]
         parents = tuple(term for term in terms if term in names)
+        if twice := sorted({name for name in parents if parents.count(name) > 1}):
+            raise SpecificationError(f"{text!r} has {twice[0]!r} twice")
         rest = [term for term in terms if term not in names]
+        for term in rest:
+            if inside := [name for name in names if re.search(rf"\b{name}\b", term)]:
+                raise SpecificationError(
+                    f"{text!r}: {term!r} contains the latent variable {inside[0]!r}; products and "
+                    "functions of latent variables are not available"
+                )
         out.append(Regression(response, parents, " + ".join(["0", *rest]) if rest else None))
     return out
 
