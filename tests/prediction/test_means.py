@@ -15,7 +15,7 @@ from sm_gllamm.prediction.averaging import averages, inverse_link_derivatives
 from tests.prediction.conftest import three_level_frame
 
 ALL = ["linear", "conditional", "posterior", "marginal"]
-LINKS = ["Logit", "Probit", "CLogLog", "Log", "Identity"]
+LINKS = ["Logit", "Probit", "CLogLog", "LogLog", "Cauchy", "Sqrt", "Log", "Identity"]
 # Quadrature of scipy on the one side, the rules of a fit on the other.
 POSTERIOR_RTOL = 1e-6
 
@@ -42,9 +42,11 @@ def test_averages_by_adaptive_integration(link, sd):
             np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("link", [*LINKS, "InversePower", "InverseSquared"])
 def test_derivatives_of_inverse_links(link):
     nu, h = np.linspace(-3, 2, 11), 1e-5
+    if link.startswith("Inverse"):
+        nu = nu + 4.0
     here = inverse_link_derivatives(link, nu, 4)
     up, down = (inverse_link_derivatives(link, nu + s, 4) for s in (h, -h))
     np.testing.assert_allclose(here[0], getattr(sm.families.links, link)().inverse(nu))

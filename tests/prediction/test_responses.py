@@ -117,6 +117,9 @@ def test_survival(name, which):
             result, lambda nu, t=time: case.law(nu, result.params, NEW).sf(t), NEW, weights
         )
         np.testing.assert_allclose(got[time], expected, rtol=POSTERIOR_RTOL)
+    table = result.get_prediction(NEW, which=which, survival=[0.5, 2.0]).summary_frame()
+    assert table.index.tolist() == [("a", 0.5), ("a", 2.0), ("b", 0.5), ("b", 2.0)]
+    assert ((0 < table["ci_lower"]) & (table["ci_upper"] < 1)).all()
 
 
 @pytest.mark.parametrize("name", CASES)
