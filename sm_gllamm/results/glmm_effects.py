@@ -216,7 +216,7 @@ class EffectMethods(LatentVariableResults):
         3.6
         """
         model = self.model
-        ratio = RATIO_NAMES.get((model.response.family, model.response.link))
+        ratio = RATIO_NAMES.get((model.response.family, model.response.link), "")
         label = {"OR": "MOR", "IRR": "MRR", "HR": "MHR", "TR": "MTR"}.get(ratio)
         if label is None or members_of(model)[0].alternatives:
             raise SpecificationError(
