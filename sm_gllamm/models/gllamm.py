@@ -55,6 +55,7 @@ class GLLAMM(GLMM):
 
     results_class = GLLAMMResults
     wrapper_class = GLLAMMResultsWrapper
+    effects_are_columns = False
 
     def __init__(self, *args, latents=(), structures=None, unit_variance=False, **kwargs):
         if not latents or not all(isinstance(latent, LatentColumns) for latent in latents):

@@ -28,6 +28,7 @@ from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.specification.checks import check_covariates, check_keywords
 from sm_gllamm.specification.design import build_design
 from sm_gllamm.specification.random_checks import check_levels
+from sm_gllamm.specification.set_checks import check_sets
 from sm_gllamm.specification.variance_by import with_variances_by_group
 
 __all__ = ["GLMM"]
@@ -112,6 +113,8 @@ class GLMM(FitMethods):
     _formula_max_endog = None
     results_class = GLMMResults
     wrapper_class = GLMMResultsWrapper
+    #: whether the columns of the levels' terms are what random effects multiply
+    effects_are_columns = True
 
     def __init__(
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
@@ -201,6 +204,11 @@ class GLMM(FitMethods):
             exog if self.kept_columns.all() else exog[:, self.kept_columns], names, total,
             self.extras.designs, **{key: self.extras.rows.get(key) for key in _ROW_EXTRAS},
         )  # fmt: skip
+        if data.sets is not None:
+            check_sets(
+                data.sets, self.random, data.exog, names, self.weights.by_level,
+                self.data.row_labels, self.family.layout != "composite", self.effects_are_columns,
+            )  # fmt: skip
         self.responses = data
         rows = rows_of(self.family, self.response, data)
         exact = bool(np.all(rows.code == CODES["gaussian_identity"]))
@@ -285,7 +293,7 @@ class GLMM(FitMethods):
         check_keywords(kwargs, (*_OPTIONS, *formula_options), "GLMM.from_formula")
         if isinstance(eval_env, int):
             eval_env += 1
-        family = response_for(family)[0]
+        family, frame = response_for(family)[0], data
         extras, data = extras_from_frame(
             family, formula, data,
             {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
@@ -308,12 +316,21 @@ class GLMM(FitMethods):
             weights=weights, freq_weights=freq_weights, missing=missing, eval_env=eval_env,
         )  # fmt: skip
         more = {} if arguments is None else arguments(design)
-        model = cls(
-            design.endog, design.exog, random=design.levels, family=family, offset=design.offset,
-            exposure=design.exposure, weights=design.weights, freq_weights=design.freq_weights,
-            weight_scaling=weight_scaling, n_threads=n_threads, formula=design.fixed_formula,
-            model_spec=design.model_spec, missing_idx=None, extras=extras.take(design.kept), **more,
-        )  # fmt: skip
+        try:
+            model = cls(
+                design.endog, design.exog, random=design.levels, family=family, offset=design.offset,
+                exposure=design.exposure, weights=design.weights, freq_weights=design.freq_weights,
+                weight_scaling=weight_scaling, n_threads=n_threads, formula=design.fixed_formula,
+                model_spec=design.model_spec, missing_idx=None, extras=extras.take(design.kept), **more,
+            )  # fmt: skip
+        except SpecificationError as error:
+            gone = len(frame) - len(design.kept)
+            if "sets" not in extras.rows or not gone or subset is not None:
+                raise
+            raise SpecificationError(
+                f"{error} ({gone} rows had missing values and were dropped: the alternative chosen may be "
+                "among them; drop whole sets.)"
+            ) from None
         model.formula = design.fixed_formula
         model.random_formula = formula
         model.data.frame = design.frame

@@ -129,7 +129,7 @@ def prepare_responses(
     endog = endog.astype(float)
     y = endog if endog.ndim == 1 else endog[:, 0]
     m = np.ones(len(y))
-    codes = None
+    codes: Any = None
     if layout in CATEGORICAL:
         _check_categories(y, labels, name)
     elif layout == "choice":
@@ -144,8 +144,12 @@ def prepare_responses(
         y, m = _values(family, response, endog, name, rows)
     if layout == "composite":
         _check_repeated(y, codes, name, rows)
+    entry = _entry(entry, family, y, m, rows)
+    if entry is not None:
+        # nobody who entered late can have had the event before
+        y = np.where(y == m, y, np.maximum(y, entry))
     return ResponseData(
-        y, m, exog, exog_names, offset, designs, labels, codes, _entry(entry, family, y, m, rows),
+        y, m, exog, exog_names, offset, designs, labels, codes, entry,
         _parts(parts, len(y)) if layout == "composite" else None,
         _links(family, links, len(y)) if layout == "composite" else None,
     )  # fmt: skip
@@ -281,7 +285,6 @@ def _entry(entry, family, y, m, rows) -> np.ndarray | None:
             f"entry is {entry[row]:g} in row {rows[row] if rows is not None else row!r}, where the "
             f"duration ends at {end[row]:g}; it must come before, and not be negative"
         )
-    # nobody who entered late can have had the event before
     return entry
 
 

@@ -501,7 +501,8 @@ class Exponential(_Form):
     form : {"ph", "aft"}
         nu is the log hazard, or the log mean duration.
     censoring : {"right", "interval"}
-        Endog columns: duration and event (1, or 0 if censored); or lower and upper bound.
+        Endog columns: duration and event (1, or 0 if censored; without this column all are events);
+        or lower and upper bound.
 
     Examples
     --------
@@ -520,7 +521,8 @@ class Weibull(_Form):
     form : {"ph", "aft"}
         S(t) = exp(-t^shape exp(nu)), or log T = nu + scale times a minimum-extreme-value variable.
     censoring : {"right", "interval"}
-        Endog columns: duration and event (1, or 0 if censored); or lower and upper bound.
+        Endog columns: duration and event (1, or 0 if censored; without this column all are events);
+        or lower and upper bound.
 
     References
     ----------
@@ -541,6 +543,7 @@ class LogNormal(_Interval):
     Parameters
     ----------
     censoring : {"right", "interval"}
+        As for :class:`Weibull`.
 
     Examples
     --------
@@ -560,6 +563,7 @@ class LogLogistic(_Interval):
     Parameters
     ----------
     censoring : {"right", "interval"}
+        As for :class:`Weibull`.
 
     Examples
     --------
@@ -579,6 +583,7 @@ class GammaDuration(_Interval):
     Parameters
     ----------
     censoring : {"right", "interval"}
+        As for :class:`Weibull`.
 
     Examples
     --------

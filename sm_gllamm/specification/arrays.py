@@ -323,7 +323,7 @@ def _columns_by_level(exog_re: Any, levels: Sequence[str]) -> dict[str, Any]:
 
 def _term(level: str, exog_re: Any, nobs: int, structure: str, rows: pd.Index | None) -> RandomTerm:
     if exog_re is None:
-        return RandomTerm(("Intercept",), constant_column(nobs), "unstructured", "1")
+        return RandomTerm(("Intercept",), constant_column(nobs), "unstructured", "1", structure)
     columns, names = _float_columns(level, exog_re, nobs)
     bad = ~np.isfinite(columns).all(axis=1)
     if bad.any():
@@ -333,8 +333,10 @@ def _term(level: str, exog_re: Any, nobs: int, structure: str, rows: pd.Index | 
         raise SpecificationError(
             f"exog_re column '{column}' of level '{level}' is missing or infinite in row {shown!r}."
         )
-    structure = structure if len(names) > 1 else "unstructured"
-    return RandomTerm(names, columns, structure, " + ".join(names))
+    moot = len(names) == 1
+    return RandomTerm(
+        names, columns, "unstructured" if moot else structure, " + ".join(names), structure
+    )
 
 
 def _new_term(level: Level, designs: Mapping[str, Any], nobs: int) -> RandomTerm:
@@ -356,7 +358,7 @@ def _new_term(level: Level, designs: Mapping[str, Any], nobs: int) -> RandomTerm
             )
         if isinstance(given, pd.DataFrame) and set(names) == set(known.names):
             columns = columns[:, [names.index(name) for name in known.names]]
-    return RandomTerm(known.names, columns, known.structure, known.label)
+    return RandomTerm(known.names, columns, known.structure, known.label, known.asked)
 
 
 def _float_columns(level: str, exog_re: Any, nobs: int) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -29,12 +29,16 @@ class RandomTerm:
         Covariance matrix of the q random effects: free, diagonal, or one variance for all.
     label : str
         Name of the term as a whole (names the variance of an ``"equal"`` term).
+    asked : str
+        Structure that was asked for; moot for a single column unless the response has a copy of it for
+        each of several categories.
     """
 
     names: tuple[str, ...]
     columns: np.ndarray
     structure: str
     label: str
+    asked: str = "unstructured"
 
 
 @dataclass(frozen=True, slots=True)

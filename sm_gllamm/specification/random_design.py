@@ -56,9 +56,10 @@ class TermRecipe:
     structure: str
     label: str
     spec: Any
+    asked: str = "unstructured"
 
     def build(self, columns: np.ndarray) -> RandomTerm:
-        return RandomTerm(self.names, columns, self.structure, self.label)
+        return RandomTerm(self.names, columns, self.structure, self.label, self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,9 @@ def _term(
 ) -> tuple[TermRecipe, np.ndarray]:
     if is_constant(plan.expression):
         structure = "equal" if plan.label != plan.expression else "unstructured"
-        recipe = TermRecipe(("Intercept",), plan.expression, structure, plan.label, None)
+        recipe = TermRecipe(
+            ("Intercept",), plan.expression, structure, plan.label, None, plan.structure
+        )
         return recipe, constant_column(len(frame))
     result = evaluated[plan.expression]
     names = tuple(str(name) for name in result.right.columns)
@@ -283,7 +286,7 @@ def _term(
     # the structure of a single random effect is moot, unless its variance has a name of its own
     moot = len(names) == 1 and plan.label == plan.expression
     structure = "unstructured" if moot else plan.structure
-    recipe = TermRecipe(names, plan.expression, structure, plan.label, result.spec)
+    recipe = TermRecipe(names, plan.expression, structure, plan.label, result.spec, plan.structure)
     return recipe, np.ascontiguousarray(result.right.to_numpy(dtype=np.float64))
 
 
