@@ -262,7 +262,7 @@ def mixed(ordinal):
     g, x, kind = np.repeat(np.arange(40), 8), rng.standard_normal(n), np.tile(list("abcd"), n // 4)
     nu = 0.3 + 0.5 * x + 0.6 * rng.standard_normal(40)[g]
     values = {
-        "a": nu + 0.5 * rng.standard_normal(n), "b": rng.poisson(np.exp(nu)),
+        "a": nu + 0.5 * rng.standard_normal(n), "b": rng.poisson(np.exp(nu) * rng.gamma(1.0, 1.0, n)),
         "c": rng.binomial(1, expit(nu)), "d": np.digitize(nu + rng.logistic(size=n), [0, 1]),
     }  # fmt: skip
     y = np.select([kind == key for key in values], list(values.values()))
