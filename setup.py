@@ -61,9 +61,6 @@ def has_instruction_sets():
 #: Members of a Density by number of slots, in the order in which the kernel stores them.
 STORED = [("g", "h"), ("g1", "h1", "h11"), ("g2", "h2", "h12", "h22"), ("g3", "h3", "h13", "h23", "h33")]
 
-#: One unaliased pointer a row of derivatives: without them loops with many rows are not vectorised.
-POINTERS = [f"    cdef out_ptr d{place} = out + {place} * k" for place in range(sum(map(len, STORED)))]
-
 DISPATCH_TEXT = """# Written by setup.py from responses/densities.py: calls the density of a row by its code.
 {cimports}
 
@@ -76,13 +73,13 @@ cdef void density_values(int code, double y, double m, double e, double w, const
 {values}
 
 
+{loops}
+
+
 cdef void density_derivatives(int code, double y, double m, double e, double w, const double *t,
                               in_ptr nu, int k, out_ptr acc, out_ptr out) noexcept nogil:
     \"\"\"acc += w log f; w times the derivatives into rows of `out`, k apart.\"\"\"
-    cdef int i
     cdef double t1 = t[0], t2 = t[1], t3 = t[2]
-    cdef Density r
-{pointers}
 {derivatives}
 
 
@@ -96,7 +93,11 @@ cdef void density_rows(int code, in_ptr y, in_ptr m, in_ptr e, in_ptr t, int slo
 
 
 def write_dispatch():
-    """The kernel's dispatch over densities, if it is not up to date."""
+    """The kernel's dispatch over densities, if it is not up to date.
+
+    Derivatives are written by one inlined loop a density, whose parameters are unaliased pointers: that
+    is what lets compilers make SIMD code of a loop with many outputs.
+    """
     tree = ast.parse(DENSITIES.read_text(encoding="utf-8"))
     table = next(
         ast.literal_eval(node.value)
@@ -104,7 +105,7 @@ def write_dispatch():
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DENSITIES"
     )
     files = {}
-    values, derivatives, rows = [], [], []
+    values, loops, derivatives, rows = [], [], [], []
     for code, (name, file, slots) in enumerate(table):
         files.setdefault(file, []).append(name)
         test = f"    {'if' if code == 0 else 'elif'} code == {code}:  # {name}"
@@ -112,9 +113,25 @@ def write_dispatch():
         call = f"{name}(y, m, e, nu[i], t1, t2, t3)"
         values += [test, *loop, f"            acc[i] += w * {call}.f"]
         members = [member for group in STORED[: slots + 1] for member in group]
-        derivatives += [test, *loop, f"            r = {call}", "            acc[i] += w * r.f"]
+        pointers = ", ".join(f"out_ptr d{place}" for place in range(len(members)))
+        arguments = "double y, double m, double e, double w, double t1, double t2, double t3"
+        loops += [
+            f"cdef inline void loop_{name}({arguments},",
+            f"        in_ptr nu, int k, out_ptr acc, {pointers}) noexcept nogil:",
+            "    cdef int i",
+            "    cdef Density r",
+            "    for i in range(k):",
+            f"        r = {call}",
+            "        acc[i] += w * r.f",
+            *(f"        d{place}[i] = w * r.{member}" for place, member in enumerate(members)),
+            "",
+            "",
+        ]
+        places = ", ".join(f"out + {place} * k" for place in range(len(members)))
         derivatives += [
-            f"            d{place}[i] = w * r.{member}" for place, member in enumerate(members)
+            test,
+            f"        loop_{name}(y, m, e, w, t1, t2, t3, nu, k, acc,",
+            f"            {places})",
         ]
         own = [f"t[i * slots + {s}]" if s < slots else "0.0" for s in range(3)]
         rows += [test, *loop, f"            r = {name}(y[i], m[i], e[i], nu[i], {', '.join(own)})"]
@@ -124,7 +141,7 @@ def write_dispatch():
         for file, names in files.items()
     ]
     text = DISPATCH_TEXT.format(
-        cimports="\n".join(cimports), pointers="\n".join(POINTERS), values="\n".join(values),
+        cimports="\n".join(cimports), values="\n".join(values), loops="\n".join(loops).rstrip(),
         derivatives="\n".join(derivatives), rows="\n".join(rows),
     )  # fmt: skip
     if not DISPATCH.exists() or DISPATCH.read_text(encoding="utf-8") != text:
