@@ -46,7 +46,16 @@ MAY_IMPORT = {
         "preparation",
     },
     "datasets": set(),
-    "api": {"models", "estimation", "responses", "results", "survey", "datasets", "preparation"},
+    "api": {
+        "models",
+        "estimation",
+        "preparation",
+        "responses",
+        "results",
+        "specification",
+        "survey",
+        "datasets",
+    },
     "formula": {"models"},
 }
 OPEN_TO_ALL = {"exceptions", "_typing"}
