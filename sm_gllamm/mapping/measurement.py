@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class LatentColumns:
     parents: tuple[str, ...] = ()
     covariates: np.ndarray | None = None
     covariate_names: tuple[str, ...] = ()
+
+    def without_data(self) -> LatentColumns:
+        """The same equations without the values by row."""
+        return replace(self, loadings=np.empty((0, len(self.loading_names))), covariates=None)
 
 
 def _ancestors(latents: Sequence[LatentColumns]) -> dict[str, set[str]]:

@@ -10,6 +10,8 @@ from sm_gllamm.mapping.measurement import LatentColumns, lay_out_latents
 from sm_gllamm.mapping.structural import Coefficient
 from sm_gllamm.models.extras import design_of
 from sm_gllamm.models.glmm import GLMM
+from sm_gllamm.prediction.latent_variables import latent_predictions
+from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.results.gllamm import GLLAMMResults, GLLAMMResultsWrapper
 from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.grouping import show_label
@@ -183,6 +185,27 @@ class GLLAMM(GLMM):
                 for name in self.mapping.param_names[block]:
                     rows.append((slot.slot, name, "", np.nan, name))
         return pd.DataFrame(rows, columns=["block", "name", "level", "fixed", "parameter"])
+
+    def predict(self, params, exog=None, which="mean") -> np.ndarray:
+        """Predictions at given parameters for the rows of the model.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        exog : None
+            Predictions for other rows are not available.
+        which : str
+            As in :meth:`sm_gllamm.results.gllamm.GLLAMMResults.predict`.
+
+        Returns
+        -------
+        ndarray, shape (n,), or (n, K) for ordered categories
+        """
+        if exog is not None:
+            raise SpecificationError(
+                "predictions of a GLLAMM are for the rows of the model; leave out exog"
+            )
+        return latent_predictions(self, params, kind_of_prediction(which), self._quadrature)
 
 
 def _latent_columns(latent: Latent, equations, design, identification: str) -> LatentColumns:

@@ -11,6 +11,8 @@ from scipy.special import expit, gammainccinv, ndtr, ndtri
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
+from sm_gllamm.mapping.structural import StructuralMapping
+from sm_gllamm.prediction.latent_variables import predictor_parts
 from sm_gllamm.prediction.mean_form import mean_of, survival_of
 from sm_gllamm.prediction.means import linear_predictor, random_columns
 from sm_gllamm.prediction.members import SlotValues
@@ -223,16 +225,25 @@ _LIMITED = {
 
 
 # ------------------------------------------------------------ draws
-def _random_parts(model, theta, rows, copies: int, rng, random_effects, limited_rows, fixed):
+def _predictors(model, theta, rows, copies: int):
+    """Fixed parts of predictors; columns and Cholesky factors of each level's random effects."""
+    mapping = model.mapping
+    if isinstance(mapping, StructuralMapping):
+        fixed, loadings = predictor_parts(model, theta)
+        columns = [each[:, None, :] for each in loadings]
+        return fixed, columns, [np.eye(q) for q in mapping.dimensions]
+    levels = range(len(mapping.dimensions))
+    columns = [random_columns(mapping, rows, level, copies) for level in levels]
+    factors = [mapping.factor(theta, level) for level in levels]
+    return linear_predictor(theta, rows, copies), columns, factors
+
+
+def _random_parts(rows, columns, factors, rng, random_effects, limited_rows, fixed):
     """Random part of the linear predictors, shape (n, max(copies, 1)).
 
     Random effects that put one of the `limited_rows` at or below zero, where there is no mean, are
     drawn again.
     """
-    mapping = model.mapping
-    columns = [
-        random_columns(mapping, rows, level, copies) for level in range(len(mapping.dimensions))
-    ]
 
     def part(effects):
         return sum(
@@ -242,7 +253,6 @@ def _random_parts(model, theta, rows, copies: int, rng, random_effects, limited_
 
     if random_effects is not None:
         return part(random_effects)
-    factors = [mapping.factor(theta, level) for level in range(len(columns))]
 
     def drawn():
         return [
@@ -307,10 +317,10 @@ def latent_draws(
         samplers.append((at, sampler))
         response = target.member.response
         needs_positive[at] = response.link in _LIMITED.get(response.family, ())
-    fixed = linear_predictor(theta, rows, copies)
+    fixed, columns, factors = _predictors(model, theta, rows, copies)
     positive = needs_positive if needs_positive.any() else None
     for _ in range(n):
-        part = _random_parts(model, theta, rows, copies, rng, random_effects, positive, fixed)
+        part = _random_parts(rows, columns, factors, rng, random_effects, positive, fixed)
         nu = fixed + (part if copies else part[:, 0])
         y = np.empty(rows.n)
         for at, sampler in samplers:

@@ -130,7 +130,9 @@ class Target:
             return softmax(self._utilities(nu, slots), axis=1)
         return self.combined([form.at(nu) for form in self.forms(slots)], slots.rows)
 
-    def averaged(self, eta: np.ndarray, theta: np.ndarray, rows: PredictionRows) -> np.ndarray:
+    def averaged(
+        self, eta: np.ndarray, theta: np.ndarray, rows: PredictionRows, spread=None
+    ) -> np.ndarray:
         """Predictions averaged over the distribution of the random effects.
 
         Parameters
@@ -140,10 +142,15 @@ class Target:
         theta : ndarray, shape (p,)
         rows : PredictionRows
             With levels, unless the prediction is the linear predictor itself.
+        spread : ndarray, shape (n, q), optional
+            What standard normal variables multiply in the (one) predictor of a row; default from the
+            random-effects columns of the rows.
         """
         slots = self.slots(theta, rows)
         if self.member.alternatives:
-            spread, out = loadings(self.mapping, theta, rows)[:, 0], np.empty(rows.n)
+            if spread is None:
+                spread = loadings(self.mapping, theta, rows)[:, 0]
+            out = np.empty(rows.n)
             for at in sets_by_size(rows.sets):
                 out[at] = averaged_shares(eta[at], spread[at])
             return out
@@ -157,7 +164,9 @@ class Target:
                 spread = (total[:, None] * steps)[:, :, None]
             return averaged_shares(self._utilities(eta, slots), spread)
         variance = np.zeros(rows.n)
-        if rows.levels is not None:
+        if spread is not None:
+            variance = (spread**2).sum(axis=1)
+        elif rows.levels is not None:
             variance = variance_of_random_part(self.mapping, self.mapping.params(theta), rows)
         if self.by_stages:
             return stage_average(self.member.response.link, slots.thresholds()[0], eta, variance)

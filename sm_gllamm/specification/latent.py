@@ -58,6 +58,12 @@ class Latent:
                 raise SpecificationError(
                     f"latent variable {self.name!r}: {what}={getattr(self, what)!r} must be a string"
                 )
+        level = ":".join(part.strip() for part in self.level.split(":"))
+        if "/" in level:
+            raise SpecificationError(
+                f"latent variable {self.name!r} varies at one level: write level={level.replace('/', ':')!r}"
+            )
+        object.__setattr__(self, "level", level)
         for what, meant in (("fixed", "loading to its value"), ("equal", "loading to a label")):
             if not isinstance(getattr(self, what), Mapping):
                 raise SpecificationError(

@@ -58,6 +58,13 @@ class TestLatent:
         with refused(match):
             Latent(**{"name": "f", "level": "person", "loadings": ITEMS, **options})
 
+    def test_nested_level(self, data):
+        data = data.assign(number=data["person"] % 4)
+        pair = [Latent("f", "cluster : number", ITEMS), Latent("h", "cluster")]
+        assert "var(f|cluster:number)" in build(data, pair).param_names
+        with refused("varies at one level: write level='cluster:number'"):
+            Latent("f", "cluster/number")
+
     def test_level_that_is_no_column(self, data):
         with refused("no column 'persn'; did you mean 'person'"):
             build(data, [Latent("f", "persn", ITEMS)])

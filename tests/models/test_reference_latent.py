@@ -41,3 +41,22 @@ def test_standard_errors(name):
 def test_robust_standard_errors(name):
     table = quantities(name, fitted(name, cov_type="robust"))
     np.testing.assert_allclose(table["se"], table["ref_robust_se"], rtol=SE_RTOL[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "posterior" in CASES[name]])
+def test_latent_scores(name):
+    reference, result = CASES[name]["posterior"], fitted(name)
+    scores = result.latent_scores
+    if isinstance(scores, dict):
+        scores = scores["person"]
+    means = np.array(reference["mean"]).reshape(5, -1)
+    factors = [column for column in scores.columns if not column.startswith("sd(")]
+    if name.startswith("sat12"):
+        # the reference has variances of one
+        scores = scores / np.sqrt([result.params[f"var({f}|person)"] for f in factors]).repeat(2)
+    factors = reference.get("factors", factors)
+    np.testing.assert_allclose(scores[factors].iloc[:5], means, atol=2e-5)
+    if "sd" in reference:
+        sds = [f"sd({factor})" for factor in factors]
+        reference_sds = np.array(reference["sd"]).reshape(5, -1)
+        np.testing.assert_allclose(scores[sds].iloc[:5], reference_sds, rtol=1e-5)
