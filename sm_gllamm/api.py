@@ -17,6 +17,7 @@ from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
 from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
+from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
 from sm_gllamm.specification.latent import Latent
 
@@ -26,6 +27,7 @@ __all__ = [
     "BoundaryWarning",
     "ConvergenceWarning",
     "CrossedDesignError",
+    "GLLAMMResults",
     "GLMMResults",
     "IdentificationWarning",
     "Latent",

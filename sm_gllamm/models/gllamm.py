@@ -15,7 +15,7 @@ from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.results.gllamm import GLLAMMResults, GLLAMMResultsWrapper
 from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.grouping import show_label
-from sm_gllamm.specification.latent import Latent, parse_regressions
+from sm_gllamm.specification.latent import Latent, parse_regressions, short_name
 
 __all__ = ["GLLAMM"]
 
@@ -240,7 +240,8 @@ def _latent_columns(latent: Latent, equations, design, identification: str) -> L
 
 def _coefficients(latent: Latent, names: list[str], identification: str) -> list[Coefficient]:
     """Free and fixed loadings, columns being known by name or by what is in its brackets."""
-    short = {name.partition("[")[2].removeprefix("T.").rstrip("]"): name for name in names}
+    brackets = [short_name(name) for name in names]
+    short = {s: name for s, name in zip(brackets, names, strict=True) if brackets.count(s) == 1}
 
     def full(key: str) -> str:
         found = key if key in names else short.get(str(key))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from sm_gllamm.specification.latent import short_name
+
 __all__ = ["dot_source"]
 
 
 def _quoted(text: object) -> str:
     """A string of the DOT language; line breaks stay."""
     return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _short(name: str) -> str:
-    """What stands in the brackets of a column's name, ``x1`` of ``C(item)[x1]``."""
-    return name.partition("[")[2].removeprefix("T.").rstrip("]") or name
 
 
 def dot_source(latents, covariances, response: str, params, digits: int) -> str:
@@ -55,7 +52,7 @@ def dot_source(latents, covariances, response: str, params, digits: int) -> str:
                 continue
             constant = name in ("Intercept", "1")
             target = f"item {response}" if constant else f"item {name}"
-            boxes[target] = response if constant else _short(name)
+            boxes[target] = response if constant else short_name(name)
             label = f"{value:g}" if c.name is None else number(value)
             edges.append((latent.name, target, f"label={_quoted(label)}"))
         for parent in latent.parents:

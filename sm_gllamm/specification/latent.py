@@ -11,7 +11,7 @@ from numbers import Real
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.evaluation import did_you_mean
 
-__all__ = ["Latent", "Regression", "parse_regressions"]
+__all__ = ["Latent", "Regression", "parse_regressions", "short_name"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,13 @@ class Regression:
     response: str
     parents: tuple[str, ...]
     covariates: str | None
+
+
+def short_name(column: str) -> str:
+    """What stands in the brackets of a column's name, ``x1`` of ``C(item)[x1]``; else the name itself."""
+    if not column.endswith("]"):
+        return column
+    return column[column.rindex("[") + 1 : -1].removeprefix("T.")
 
 
 def parse_regressions(equations: Sequence[str], latents: Sequence[Latent]) -> list[Regression]:
