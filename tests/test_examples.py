@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sm_gllamm.exceptions import QuadratureWarning
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # Log-likelihood of the model of Table 1 at its maximum, with converged quadrature.
@@ -35,9 +37,29 @@ def test_pisa_reproduces_the_published_table(pisa):
     assert round(twenty.llf, 8) == PISA_LLF
 
 
+def test_ordinal_reproduces_the_published_laplace_fit():
+    ordinal = load_example("ordinal")
+    with pytest.warns(QuadratureWarning):
+        result = ordinal.fit_proportional_odds(ordinal.load(), integration="laplace")
+    # the variance is printed with one digit less
+    np.testing.assert_allclose(
+        result.params[ordinal.PUBLISHED.index], ordinal.PUBLISHED, atol=0.00051
+    )
+
+
 def test_pisa_runs_and_draws(pisa, tmp_path, capsys):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     pisa.main(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert "Survey weights" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["choice", "counts", "durations", "latent_variables", "mixed_responses", "ordinal"]
+)
+def test_example_runs(name, capsys):
+    example = load_example(name)
+    example.main()
+    printed = capsys.readouterr().out
+    assert all(title in printed for title in example.SECTIONS)
