@@ -186,7 +186,7 @@ class GLLAMM(GLMM):
                     rows.append((slot.slot, name, "", np.nan, name))
         return pd.DataFrame(rows, columns=["block", "name", "level", "fixed", "parameter"])
 
-    def predict(self, params, exog=None, which="mean") -> np.ndarray:
+    def predict(self, params, exog=None, which="mean", **options) -> np.ndarray:
         """Predictions at given parameters for the rows of the model.
 
         Parameters
@@ -196,12 +196,14 @@ class GLLAMM(GLMM):
             Predictions for other rows are not available.
         which : str
             As in :meth:`sm_gllamm.results.gllamm.GLLAMMResults.predict`.
+        **options
+            Those of mixed models, which describe other rows, are refused.
 
         Returns
         -------
         ndarray, shape (n,), or (n, K) for ordered categories
         """
-        if exog is not None:
+        if exog is not None or any(value is not None for value in options.values()):
             raise SpecificationError(
                 "predictions of a GLLAMM are for the rows of the model; leave out exog"
             )
@@ -212,7 +214,15 @@ def _latent_columns(latent: Latent, equations, design, identification: str) -> L
     """Values and coefficients of a latent variable's loadings and covariates."""
     frame = design.frame
     text = "~ " + latent.loadings.strip().removeprefix("~")
-    matrix, names = design_of(f"loadings of {latent.name}", text, frame)
+    if latent.measured:
+        matrix, names = design_of(f"loadings of {latent.name}", text, frame)
+    else:
+        matrix, names = np.empty((len(frame), 0)), []
+        if not any(latent.name in equation.parents for equation in equations):
+            raise SpecificationError(
+                f"latent variable {latent.name!r} has no loadings (loadings='0') and no other latent "
+                "variable is regressed on it; leave it out"
+            )
     _refuse_missing(matrix, names, frame, latent.name)
     used = np.any(matrix != 0.0, axis=0)
     if not used.all():
@@ -262,7 +272,7 @@ def _coefficients(latent: Latent, names: list[str], identification: str) -> list
         raise SpecificationError(
             f"latent variable {latent.name!r}: all loadings are fixed at zero; leave it out"
         )
-    if not any(fixed.values()) and identification == "loading":
+    if names and not any(fixed.values()) and identification == "loading":
         first = next(name for name in names if name not in fixed)
         if first in equal:
             raise SpecificationError(

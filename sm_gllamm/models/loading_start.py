@@ -8,6 +8,8 @@ __all__ = ["loading_start"]
 
 #: Ratios of loadings that a start may have.
 LEAST, MOST = 0.2, 5.0
+#: Start of paths from a factor of second order, whose disturbance has a variance of one.
+PATH = 0.5
 
 
 def _cluster_of_rows(problem, level: int) -> np.ndarray:
@@ -40,6 +42,7 @@ def loading_start(mapping, problem, theta, residual, unit: float) -> np.ndarray:
         Size of a moderate effect, for latent variables with unit variance.
     """
     theta = theta.copy()
+    unmeasured = {latent.name for latent in mapping.latents if not latent.loadings}
     for latent in mapping.latents:
         cluster = _cluster_of_rows(problem, latent.level)
         n_clusters = cluster[-1] + 1
@@ -59,6 +62,10 @@ def loading_start(mapping, problem, theta, residual, unit: float) -> np.ndarray:
             if coefficient.name is not None:
                 ratio = 1.0 if k == reference else _ratio(means[k], means[reference])
                 theta[mapping.position(coefficient.name)] = scale * ratio
+        for parent, coefficient in latent.parents:
+            if parent in unmeasured:
+                # paths of zero would be a saddle
+                theta[mapping.position(coefficient.name)] = PATH
     return theta
 
 

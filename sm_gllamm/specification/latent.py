@@ -25,7 +25,8 @@ class Latent:
         Grouping column; ``"a:b"`` for b within a.
     loadings : str
         Right-hand side of a formula: one loading for each of its columns. "1" is a random intercept,
-        "x" or "0 + x" alone a random coefficient, ``"0 + C(item)"`` a factor measured by items.
+        "x" or "0 + x" alone a random coefficient, ``"0 + C(item)"`` a factor measured by items; "0"
+        a factor of second order, which others are regressed on.
     fixed : dict of str to float
         Columns, by name or by what stands in the brackets of their names, whose loadings are known.
     equal : dict of str to str
@@ -76,6 +77,11 @@ class Latent:
                     f"latent variable {self.name!r}: loading {key!r} is fixed at {value!r}, which is no "
                     "number"
                 )
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are any loadings."""
+        return self.loadings.strip().removeprefix("~").strip() != "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +145,8 @@ def parse_regressions(equations: Sequence[str], latents: Sequence[Latent]) -> li
             )
         terms = [term.strip() for term in _split_sum(right)]
         parents = tuple(term for term in terms if term in names)
-        if twice := sorted({name for name in parents if parents.count(name) > 1}):
-            raise SpecificationError(f"{text!r} has {twice[0]!r} twice")
+        if again := sorted({name for name in parents if parents.count(name) > 1}):
+            raise SpecificationError(f"{text!r} has {again[0]!r} twice")
         rest = [term for term in terms if term not in names]
         for term in rest:
             if inside := [name for name in names if re.search(rf"\b{name}\b", term)]:

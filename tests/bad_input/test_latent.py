@@ -77,7 +77,10 @@ class TestLoadings:
             ("0 + C(itm)", "loadings of f.*'itm' is not defined"),
             ("0 + C(item", "loadings of f.*unclosed bracket"),
             ("y ~ 0 + d1", "loadings of f"),
-            ("0", "loadings of f.*no columns"),
+            (
+                "0",
+                r"'f' has no loadings \(loadings='0'\) and no other latent variable is regressed",
+            ),
             ("", "loadings of f"),
             (
                 "0 + d1 + I(d2 * 0) + d3",
@@ -231,6 +234,15 @@ NOT_IDENTIFIED = {
     "collinear covariates": (
         {"latent": [FACTOR], "regressions": ["f ~ x + I(2 * x)"]},
         {"f ~ x", "f ~ I(2 * x)"},
+    ),
+    "scale of a factor of second order": (
+        {
+            "latent": [*PAIR, Latent("h", "person", "0")],
+            "regressions": ["f ~ h", "g ~ h"],
+            "covariance": "diagonal",
+            "y": "gaussian",
+        },
+        {"var(h|person)", "f ~ h", "g ~ h"},
     ),
     "collinear loadings": (
         {"latent": [Latent("f", "person", "d1 + d2 + d3 + d4")]},

@@ -63,15 +63,25 @@ def one_factor():
     return model("resp ~ 0 + C(item)", holzinger(), [factor], dispersion="~ 0 + C(item)")
 
 
+FACTORS = [
+    Latent("visual", "person", "0 + x1 + x2 + x3"),
+    Latent("textual", "person", "0 + x4 + x5 + x6"),
+    Latent("speed", "person", "0 + x7 + x8 + x9"),
+]
+
+
 def three_factors(direct="", regressions=()):
-    factors = [
-        Latent("visual", "person", "0 + x1 + x2 + x3"),
-        Latent("textual", "person", "0 + x4 + x5 + x6"),
-        Latent("speed", "person", "0 + x7 + x8 + x9"),
-    ]
     return model(
-        "resp ~ 0 + C(item)" + direct, holzinger(), factors, regressions=regressions,
+        "resp ~ 0 + C(item)" + direct, holzinger(), FACTORS, regressions=regressions,
         dispersion="~ 0 + C(item)",
+    )  # fmt: skip
+
+
+def second_order():
+    return model(
+        "resp ~ 0 + C(item)", holzinger(), [*FACTORS, Latent("general", "person", "0")],
+        regressions=[f"{factor.name} ~ general" for factor in FACTORS],
+        identification="variance", dispersion="~ 0 + C(item)",
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models.latent_cases import CASES, fitted, quantities
+from tests.models.latent_cases import CASES, fitted, quantities, second_order
 
 GAUSSIAN = ["hs_cfa1", "hs_cfa3", "hs_mimic", "poldem_sem_nocor", "demo_twolevel_eqload"]
 ROBUST = ["hs_cfa1", "hs_cfa3", "hs_mimic", "poldem_sem_nocor"]
@@ -41,6 +41,22 @@ def test_standard_errors(name):
 def test_robust_standard_errors(name):
     table = quantities(name, fitted(name, cov_type="robust"))
     np.testing.assert_allclose(table["se"], table["ref_robust_se"], rtol=SE_RTOL[name])
+
+
+def test_factor_of_second_order_is_three_correlated_factors():
+    result = second_order().fit()
+    assert result.verdict.ok
+    np.testing.assert_allclose(result.llf, CASES["hs_cfa3"]["loglike"], rtol=1e-10)
+    assert len(result.params) == CASES["hs_cfa3"]["n_params"]
+    # correlations of the factors by their paths
+    paths = result.params[[f"{name} ~ general" for name in ("visual", "textual", "speed")]]
+    standard = (paths / np.sqrt(1 + paths**2)).to_numpy()
+    factors = fitted("hs_cfa3").cov_re.to_numpy()
+    sd = np.sqrt(np.diag(factors))
+    implied = np.outer(standard, standard)[np.tril_indices(3, -1)]
+    np.testing.assert_allclose(
+        implied, (factors / np.outer(sd, sd))[np.tril_indices(3, -1)], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "posterior" in CASES[name]])
