@@ -39,7 +39,7 @@ def main(path, formula, family, n_points, repeats):
     for (group, _), block in zip(fit.re_groups, fit.varcorr, strict=True):
         show(f"random:{group}", block)
     if family == "gaussian":
-        show("residual", [fit.dispersion])
+        show("response", [fit.dispersion])
 
 
 if __name__ == "__main__":

@@ -1,40 +1,83 @@
 """Fits and evaluates with this package."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import statsmodels.api as sm
 
 import sm_gllamm.formula.api as smgf
+from sm_gllamm.api import families
+
+#: What the cases call a family; R's names for the same stand in fit_r.R.
+FAMILIES = {
+    "gaussian": sm.families.Gaussian(),
+    "binomial": sm.families.Binomial(),
+    "poisson": sm.families.Poisson(),
+    "gamma": sm.families.Gamma(sm.families.links.Log()),
+    "nb2": families.NegativeBinomial(),
+    "beta": families.Beta(),
+    "zip": families.ZeroInflated(),
+    "ordinal_logit": families.Ordinal(),
+    "ordinal_probit": families.Ordinal("probit"),
+    "exponential": families.Exponential(),
+}
 
 
-@dataclass(frozen=True)
-class OurFit:
-    """Result of the last fit, and median seconds of all timed ones, summary included."""
+@dataclass
+class OurFits:
+    """Timed fits of one case, from the formula to the text of the summary.
 
-    result: object
-    cpu: float
-    elapsed: float
+    Attributes
+    ----------
+    result : GLMMResultsWrapper
+        Of the latest fit.
+    cpu_seconds, elapsed_seconds : list of float
+        One entry a fit.
+    """
+
+    case: Any
+    frame: Any
+    result: Any = None
+    cpu_seconds: list[float] = field(default_factory=list)
+    elapsed_seconds: list[float] = field(default_factory=list)
+
+    def run(self, repeats):
+        """Fit `repeats` times more."""
+        case = self.case
+        for _ in range(repeats):
+            start, wall = time.process_time(), time.perf_counter()
+            model = smgf.glmm(
+                case.formula, self.frame, family=FAMILIES[case.family], offset=case.offset
+            )
+            self.result = model.fit(n_points=case.n_points, n_threads=case.n_threads)
+            str(self.result.summary())
+            self.cpu_seconds.append(time.process_time() - start)
+            self.elapsed_seconds.append(time.perf_counter() - wall)
+
+    @property
+    def cpu(self):
+        """Median CPU seconds of a fit."""
+        return float(np.median(self.cpu_seconds))
+
+    @property
+    def elapsed(self):
+        """Median elapsed seconds of a fit."""
+        return float(np.median(self.elapsed_seconds))
 
     @property
     def loglike(self):
         """Log-likelihood at the estimates."""
         return float(self.result.llf)
 
-    def loglike_at(self, params, n_points):
-        """Log-likelihood at a peer's estimates, by the peer's rule (1 point is Laplace)."""
+    def loglike_at(self, params, n_points=None):
+        """Log-likelihood at a peer's estimates.
+
+        By the rule of our fit, or by the peer's with its `n_points` (1 is Laplace).
+        """
+        model = self.result.model
+        if n_points is None:
+            return float(model.loglike(params))
         rule = {"integration": "laplace"} if n_points == 1 else {"n_points": n_points}
-        return float(self.result.model.loglike_at(params, **rule))
-
-
-def fit_ours(case, frame, repeats):
-    """Fit a case `repeats` times, from the formula to the text of the summary."""
-    options = {"n_points": case.n_points, "n_threads": case.n_threads}
-    cpu, elapsed = [], []
-    for _ in range(repeats):
-        start, wall = time.process_time(), time.perf_counter()
-        result = smgf.glmm(case.formula, frame, family=case.family).fit(**options)
-        str(result.summary())
-        cpu.append(time.process_time() - start)
-        elapsed.append(time.perf_counter() - wall)
-    return OurFit(result, float(np.median(cpu)), float(np.median(elapsed)))
+        return float(model.loglike_at(params, **rule))

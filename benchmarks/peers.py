@@ -1,10 +1,11 @@
 """Runs a peer in a process of its own and reads back its times and estimates."""
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ class PeerFit:
     ----------
     params : ndarray
         Estimates in this package's order: coefficients, then the covariance parameters of the
-        random effects from the top level down, then the residual variance if there is one.
+        random effects from the top level down, then the thresholds, then what else the response
+        has (residual variance, dispersion, logit of the zero probability).
     cpu, elapsed : float
         Median CPU and elapsed seconds of the timed fits.
     """
@@ -32,20 +34,16 @@ class PeerFit:
     elapsed: float
 
 
-def run_peer(name, frame, formula, family, n_points, repeats, factors=(), glmm_python=None):
-    """Fit `formula` to `frame` with a peer.
+def run_peer(case, peer, frame, n_points, glmm_python=None):
+    """Fit a case with a peer.
 
     Parameters
     ----------
-    name : {"lme4", "glmmTMB", "glmm"}
+    case : Case
+    peer : Peer
     frame : pandas.DataFrame
-    formula, family : str
     n_points : int
         Quadrature points per dimension; 1 is Laplace.
-    repeats : int
-        Number of timed fits.
-    factors : sequence of str
-        Columns that R has to take as factors.
     glmm_python : str, optional
         Interpreter that has ``glmm`` installed.
 
@@ -54,22 +52,31 @@ def run_peer(name, frame, formula, family, n_points, repeats, factors=(), glmm_p
     PeerFit or None
         None when the peer is not installed.
     """
+    formula, family = peer.formula or case.formula, peer.family or case.family
+    offset = peer.offset or case.offset
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.csv"
         frame.to_csv(path, index=False)
-        if name == "glmm":
-            program = [glmm_python or sys.executable, str(HERE / "fit_glmm.py"), str(path)]
-            command = [*program, formula, family, str(n_points), str(repeats)]
+        common = [formula, family, str(n_points), str(peer.repeats)]
+        if peer.name == "glmm":
+            python = glmm_python or sys.executable
+            command = [python, str(HERE / "fit_glmm.py"), str(path), *common]
         else:
-            program = ["Rscript", str(HERE / "fit_r.R"), name, str(path)]
-            command = [*program, formula, family, str(n_points), str(repeats), ",".join(factors)]
+            if offset is not None:
+                common[0] += f" + offset({offset})"
+            command = ["Rscript", str(HERE / "fit_r.R"), peer.name, str(path), *common]
+            command.append(",".join(case.factors))
         if shutil.which(command[0]) is None:
             return None
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # levels of factors in the order of their codes, as here
+        environment = os.environ | {"LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        print(f"  {name} did not run: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        reason = done.stderr.strip().splitlines()[-1:]
+        print(f"  {peer.name} did not run: {reason}", file=sys.stderr)
         return None
-    return _parse(done.stdout)
+    fit = _parse(done.stdout)
+    return fit if peer.shift is None else replace(fit, loglike=fit.loglike + peer.shift(frame))
 
 
 def _parse(output):
@@ -82,7 +89,8 @@ def _parse(output):
     numbers = {key: np.array(values, dtype=float) for key, values in fields.items()}
     # A nested group is called a:b or b:a; the fewer parts, the higher the level.
     groups = sorted((key for key in numbers if key.startswith("random:")), key=_depth)
-    blocks = [numbers["fixed"], *(numbers[key] for key in groups), numbers.get("residual", [])]
+    rest = [numbers.get(key, []) for key in ("thresholds", "response")]
+    blocks = [numbers["fixed"], *(numbers[key] for key in groups), *rest]
     return PeerFit(
         version=version,
         loglike=float(numbers["loglike"][0]),
