@@ -48,16 +48,19 @@ class GLMM(FitMethods):
     Parameters
     ----------
     endog : array_like, shape (nobs,) or (nobs, 2)
-        Response; for binomial families 0/1, proportions are not accepted, counts of successes and
-        failures are two columns as in statsmodels' GLM.
+        Response. Two columns are successes and failures of binomial families (proportions are not
+        accepted), duration and event (1, or 0 if censored) of durations, lower and upper bound with
+        ``censoring="interval"``. Categories may be an ordered categorical, integers, or strings with
+        a stated order; of choices it is 1 for the chosen alternative, of rankings the rank.
     exog : array_like, shape (nobs, k)
         Fixed-effects design, with a constant if one is wanted.
     groups : array_like, shape (nobs,), or DataFrame / dict of nested labels from top to bottom
         Cluster of each row.
     exog_re : array_like, shape (nobs, q), or dict of level name to array, optional
         Random-effects design; a random intercept at every level if not given.
-    family : statsmodels family, class or name, optional
-        Gaussian (identity, log), Binomial (logit, probit, cloglog) or Poisson (log). Default gaussian.
+    family : statsmodels family, one of ``smg.families``, class, name or dict, optional
+        Default gaussian. A dict of families, with `family_by`, is a model of mixed responses. All
+        pairs of family and link stand in :data:`sm_gllamm.responses.registry.RESPONSES`.
     offset, exposure : array_like, shape (nobs,), optional
         Added to the linear predictor; the exposure's logarithm is.
     weights : array_like or dict of level name (``"row"`` for rows) to array_like, shape (nobs,), optional
@@ -73,6 +76,31 @@ class GLMM(FitMethods):
         What to do with rows that have missing values.
     n_threads : int, optional
         Threads over top-level clusters; results do not depend on it.
+    dispersion : array_like, shape (nobs, r), optional
+        Covariates, with a constant, of the logarithm of the dispersion (of gaussian responses: of the
+        standard deviation; of counts alpha, of proportions the precision, of durations shape or
+        scale). Default a constant.
+    zero : array_like, shape (nobs, r), optional
+        Covariates, with a constant, of the logit of the probability of a zero, of zero-inflated and
+        hurdle families. Default a constant.
+    thresholds : array_like, shape (nobs, r), optional
+        Covariates with coefficients of their own in every threshold of an ordinal response (partial
+        proportional odds), without a constant; leave them out of `exog`.
+    scale : array_like, shape (nobs, r), optional
+        Covariates, without a constant, of the log scale of the latent response of an ordinal response.
+    sets : array_like, shape (nobs,), optional
+        Which rows are one response: the alternatives of a choice or a ranking, the parts of a
+        composite mean. Rows of a set need not be adjacent.
+    entry : array_like, shape (nobs,), optional
+        Times of late entry of durations; 0 for none.
+    parts : array_like, shape (nobs,), optional
+        Weights of the rows in the mean of a composite response; default 1.
+    links : array_like of str, shape (nobs,), optional
+        Links of the rows of composite responses; default the family's link.
+    family_by : array_like, shape (nobs,), optional
+        Which family of the dict `family` each row has.
+    variance_by : dict of level name to array_like of shape (nobs,), optional
+        Groups of clusters whose random effects have variances and covariances of their own.
 
     Raises
     ------
@@ -89,7 +117,8 @@ class GLMM(FitMethods):
     lowest level (Rabe-Hesketh, Skrondal & Pickles 2005, sec. 2-3).
 
     `params` are the published quantities: coefficients, then for each level from the top down the
-    variances and covariances of the random effects, then the residual variance of gaussian models.
+    variances and covariances of the random effects, then thresholds and dispersions (residual
+    variance, dispersion, alpha, precision, shape or scale), or the coefficients of their formulas.
 
     References
     ----------
@@ -268,6 +297,10 @@ class GLMM(FitMethods):
             Rows with a missing value in anything used are dropped, or raise.
         eval_env : int or dict
             Where functions in formulas are looked up: frames up from the caller, or names.
+        dispersion, zero, thresholds, scale : str, optional
+            Formulas that start with "~", see the class.
+        sets, entry, parts, links, family_by, variance_by
+            Names of columns (several for `sets`), or values as for the class.
 
         Returns
         -------

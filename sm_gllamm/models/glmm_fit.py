@@ -178,10 +178,12 @@ class FitMethods(LatentVariableModel):
 
     def _check_before_fit(self, scale=None):
         """Refuse designs whose coefficients are not determined, and dispersions that make no sense."""
-        if scale is not None and (scale != "X2" or self.kind not in ("binomial", "count")):
+        counts = self.response.family == "Poisson" or self.kind == "binomial"
+        if scale is not None and (scale != "X2" or not counts):
             raise SpecificationError(
                 f"scale={scale!r}: only 'X2' (Pearson's chi-square over its degrees of freedom) is known, "
-                "for Poisson counts and binomial responses with trials"
+                "for Poisson counts and binomial responses with trials (a single trial has no "
+                "overdispersion, other families have a dispersion of their own)"
             )
         names = self.mapping.param_names[: self.k_exog]
         design = self.assembly.problem.design[:, : self.k_exog]

@@ -150,9 +150,11 @@ class SlotValues:
         self.theta, self.rows = np.asarray(theta, dtype=float), rows
 
     def dispersion(self) -> np.ndarray:
-        """Log of the dispersion (of gaussian responses: of the SD), shape (n,)."""
+        """Log of the dispersion (of gaussian responses: of the SD), zero without one; shape (n,)."""
         if self.member.fixed_alpha is not None:
             return np.full(self.rows.n, np.log(self.member.fixed_alpha))
+        if "dispersion" not in self.member.slot_names:
+            return np.zeros(self.rows.n)
         return self._channel(self.member.first + self.member.slot_names.index("dispersion"))
 
     def zero(self) -> np.ndarray:

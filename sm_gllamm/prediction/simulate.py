@@ -185,7 +185,6 @@ def _composite_sampler(target: Target, slots: SlotValues, trials: np.ndarray) ->
 def _sampler(target: Target, slots: SlotValues, data: ResponseData) -> Callable:
     """Function that draws responses given linear predictors and a generator."""
     member = target.member
-    family = member.response.family
     if member.alternatives:
         return _choice_sampler(target, slots, data.y)
     if member.categorical:
@@ -194,27 +193,12 @@ def _sampler(target: Target, slots: SlotValues, data: ResponseData) -> Callable:
         return _composite_sampler(target, slots, data.m)
     if member.layout == "interval":
         return _duration_sampler(target, slots, data.entry)
-    if "Poisson" in family or "NegativeBinomial" in family:
+    law = member.response.law
+    if law is None or member.layout == "hurdle":
         return _count_sampler(target, slots)
-    form = mean_of(member, slots)
-    if family == "Binomial":
-        trials = data.m.astype(np.int64)
-        return lambda nu, rng: rng.binomial(trials, form.at(nu)).astype(float)
-    spread = np.exp(slots.dispersion())
-    if family == "Gaussian":
-        return lambda nu, rng: rng.normal(form.at(nu), spread)
-    if family == "Gamma":
-        return lambda nu, rng: rng.gamma(1.0 / spread, form.at(nu) * spread)
-    if family == "InverseGaussian":
-        return lambda nu, rng: rng.wald(form.at(nu), 1.0 / spread)
-
-    def beta(nu, rng):
-        mean = form.at(nu)
-        y = rng.beta(mean * spread, (1.0 - mean) * spread)
-        # zero and one are limits of rounding
-        return np.clip(y, np.finfo(float).tiny, 1.0 - np.finfo(float).epsneg)
-
-    return beta
+    form, trials = mean_of(member, slots), data.m
+    dispersion = np.exp(slots.dispersion())
+    return lambda nu, rng: law.draw(rng, form.at(nu), trials, dispersion)
 
 
 #: Families and links with predictors that no mean belongs to.

@@ -7,8 +7,17 @@ from scipy.special import expit, gamma
 
 from sm_gllamm.prediction.mean_form import mean_of
 from sm_gllamm.prediction.members import Member, SlotValues
+from sm_gllamm.responses import laws
 
 __all__ = ["response_variance"]
+
+#: Responses whose mean is not an inverse link, but which vary like another one.
+_LAWS = {
+    "CompositeBinomial": laws.BINOMIAL,
+    "CompositePoisson": laws.POISSON,
+    "CompositeGaussian": laws.GAUSSIAN,
+    "CensoredGaussian": laws.GAUSSIAN,
+}
 
 
 def _count_variance(kind: str, mu: np.ndarray, slots: SlotValues) -> np.ndarray:
@@ -69,17 +78,7 @@ def response_variance(
         # E y^2 of the truncated count is that of the count over its probability of not being zero
         positive = -np.expm1(-form.minus_log_zero(mu, form.alpha))
         return form.factor * second / positive - mean**2
-    if family in ("Binomial", "CompositeBinomial"):
-        return mean * (1.0 - mean) / trials
-    if family == "CompositePoisson":
-        return mean
-    if family in ("Gaussian", "CensoredGaussian", "CompositeGaussian"):
-        return np.exp(2.0 * slots.dispersion())
-    if member.layout == "interval":
+    if member.layout == "interval" and family != "CensoredGaussian":
         return mean**2 * _relative_duration_variance(family, slots)
-    if family in ("Poisson", "NegativeBinomial", "NegativeBinomial1"):
-        return _count_variance(family, mean, slots)
-    spread = np.exp(slots.dispersion())
-    if family == "Beta":
-        return mean * (1.0 - mean) / (1.0 + spread)
-    return spread * mean ** (2 if family == "Gamma" else 3)
+    law = _LAWS.get(family, member.response.law)
+    return law.variance(mean, trials, np.exp(slots.dispersion()))

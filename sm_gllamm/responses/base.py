@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_gllamm.responses.densities import CODES
+from sm_gllamm.responses.laws import Law
 
 __all__ = ["Response", "Slot", "no_constant"]
 
@@ -56,6 +57,8 @@ class Response:
         ``constant(y, m)``: what the log density has beyond the kernel's parameter-dependent part.
     kind : str
         Which checks the response must pass.
+    law : Law or None
+        Variance and draws given the mean, of responses that have one which is the inverse link.
     """
 
     family: str
@@ -65,6 +68,7 @@ class Response:
     latent_variance: float | None = None
     constant: Callable[[np.ndarray, np.ndarray], np.ndarray] = no_constant
     kind: str = "gaussian"
+    law: Law | None = None
 
     @property
     def code(self) -> int:

@@ -12,7 +12,7 @@ import statsmodels.api as sm
 from scipy.special import gammaln
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.responses import families
+from sm_gllamm.responses import families, laws
 from sm_gllamm.responses.base import Response, Slot, no_constant
 from sm_gllamm.responses.links import LINK_CODES
 
@@ -44,7 +44,9 @@ def _log_time_constant(y, m):
 
 
 def _binomial(link, density, variance):
-    return Response("Binomial", link, density, (), variance, _binomial_constant, "binomial")
+    return Response(
+        "Binomial", link, density, (), variance, _binomial_constant, "binomial", laws.BINOMIAL
+    )
 
 
 def _duration(family, density, slots, variance=None):
@@ -58,27 +60,28 @@ _ALL = (
     _binomial("CLogLog", "binomial_cloglog", GUMBEL),
     _binomial("LogLog", "binomial_loglog", GUMBEL),
     _binomial("Cauchy", "binomial_cauchit", None),
-    Response("Poisson", "Log", "poisson_log", (), None, _count_constant, "count"),
-    Response("Poisson", "Identity", "poisson_identity", (), None, _count_constant, "count"),
-    Response("Poisson", "Sqrt", "poisson_sqrt", (), None, _count_constant, "count"),
-    Response("Gaussian", "Identity", "gaussian_identity", _VARIANCE),
-    Response("Gaussian", "Log", "gaussian_log", _VARIANCE),
-    Response("Gaussian", "InversePower", "gaussian_inverse", _VARIANCE),
-    Response("Gamma", "Log", "gamma_log", _DISPERSION, kind="positive"),
-    Response("Gamma", "InversePower", "gamma_inverse", _DISPERSION, kind="positive"),
-    Response("Gamma", "Identity", "gamma_identity", _DISPERSION, kind="positive"),
-    Response("InverseGaussian", "Log", "inverse_gaussian_log", _DISPERSION, kind="positive"),
+    Response("Poisson", "Log", "poisson_log", (), None, _count_constant, "count", laws.POISSON),
+    Response("Poisson", "Identity", "poisson_identity", (), None, _count_constant, "count", laws.POISSON),
+    Response("Poisson", "Sqrt", "poisson_sqrt", (), None, _count_constant, "count", laws.POISSON),
+    Response("Gaussian", "Identity", "gaussian_identity", _VARIANCE, law=laws.GAUSSIAN),
+    Response("Gaussian", "Log", "gaussian_log", _VARIANCE, law=laws.GAUSSIAN),
+    Response("Gaussian", "InversePower", "gaussian_inverse", _VARIANCE, law=laws.GAUSSIAN),
+    Response("Gamma", "Log", "gamma_log", _DISPERSION, kind="positive", law=laws.GAMMA),
+    Response("Gamma", "InversePower", "gamma_inverse", _DISPERSION, kind="positive", law=laws.GAMMA),
+    Response("Gamma", "Identity", "gamma_identity", _DISPERSION, kind="positive", law=laws.GAMMA),
+    Response("InverseGaussian", "Log", "inverse_gaussian_log", _DISPERSION, kind="positive",
+             law=laws.INVERSE_GAUSSIAN),
     Response("InverseGaussian", "InverseSquared", "inverse_gaussian_inverse_squared", _DISPERSION,
-             kind="positive"),
+             kind="positive", law=laws.INVERSE_GAUSSIAN),
     Response("InverseGaussian", "InversePower", "inverse_gaussian_inverse", _DISPERSION,
-             kind="positive"),
+             kind="positive", law=laws.INVERSE_GAUSSIAN),
     Response("InverseGaussian", "Identity", "inverse_gaussian_identity", _DISPERSION,
-             kind="positive"),
-    Response("NegativeBinomial", "Log", "nb2_log", _ALPHA, None, _count_constant, "count"),
-    Response("NegativeBinomial1", "Log", "nb1_log", _ALPHA, None, _count_constant, "count"),
-    Response("Beta", "Logit", "beta_logit", _PRECISION, kind="proportion"),
-    Response("Beta", "Probit", "beta_probit", _PRECISION, kind="proportion"),
-    Response("Beta", "CLogLog", "beta_cloglog", _PRECISION, kind="proportion"),
+             kind="positive", law=laws.INVERSE_GAUSSIAN),
+    Response("NegativeBinomial", "Log", "nb2_log", _ALPHA, None, _count_constant, "count", laws.NB2),
+    Response("NegativeBinomial1", "Log", "nb1_log", _ALPHA, None, _count_constant, "count", laws.NB1),
+    Response("Beta", "Logit", "beta_logit", _PRECISION, kind="proportion", law=laws.BETA),
+    Response("Beta", "Probit", "beta_probit", _PRECISION, kind="proportion", law=laws.BETA),
+    Response("Beta", "CLogLog", "beta_cloglog", _PRECISION, kind="proportion", law=laws.BETA),
     Response("ZeroInflatedPoisson", "Log", "zip_log", _ZERO, None, _count_constant, "count"),
     Response("ZeroInflatedNegativeBinomial", "Log", "zinb2_log", _ALPHA + _ZERO, None,
              _count_constant, "count"),

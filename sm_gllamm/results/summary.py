@@ -52,14 +52,38 @@ def method_name(results) -> str:
     return f"{name} by adaptive quadrature"
 
 
+def response_name(model) -> str:
+    """Name of the response, of all its columns where there are several."""
+    names = model.endog_names
+    return names if isinstance(names, str) else ", ".join(map(str, names))
+
+
+def family_name(family) -> str:
+    """Name of a family; of mixed responses those of all, of count models the distribution, too."""
+    members = getattr(family, "members", None)
+    if members is not None:
+        return ", ".join(f"{label}: {family_name(member)}" for label, member in members.items())
+    name = type(family).__name__
+    inner = getattr(family, "name", "").removeprefix("ZeroTruncated").removeprefix("ZeroInflated")
+    return f"{name}({inner})" if name in ("ZeroInflated", "ZeroTruncated", "Hurdle") else name
+
+
+def link_name(family) -> str:
+    """Name of a family's link; of mixed responses those of all."""
+    members = getattr(family, "members", None)
+    if members is not None:
+        return ", ".join(f"{label}: {link_name(member)}" for label, member in members.items())
+    return type(family.link).__name__
+
+
 def header(results) -> tuple[list, list]:
     """Left and right half of the header, (label, value) pairs."""
     model, family = results.model, results.model.family
     left = [
-        ("Dep. Variable:", str(model.endog_names)),
+        ("Dep. Variable:", response_name(model)),
         ("Model:", type(model).__name__),
-        ("Family:", type(family).__name__),
-        ("Link:", type(family.link).__name__),
+        ("Family:", family_name(family)),
+        ("Link:", link_name(family)),
         ("Method:", method_name(results)),
         ("Covariance Type:", results.cov_type),
         ("Converged:", "yes" if results.converged else "NO"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.specification.collinearity import collinear_columns
 from sm_gllamm.specification.grouping import show_label
 
 __all__ = ["check_sets"]
@@ -56,17 +57,26 @@ def check_sets(
         )
     if not differences:
         return
-    for name, column in zip(exog_names, exog.T, strict=True):
-        if not varies(column).any():
-            raise SpecificationError(
-                f"covariate '{name}' is the same for all alternatives of every set, and drops out of the "
-                "choice probabilities; multiply it by indicators of alternatives, or leave it out"
-            )
-    for level in levels if effects else ():
-        for name, column in zip(level.names, level.columns.T, strict=True):
-            if not varies(column).any():
+    blocks = [("covariate", "the fixed part", exog, list(exog_names))]
+    if effects:
+        blocks += [
+            ("random effect", f"level '{level.name}'", term.columns, list(term.names))
+            for level in levels
+            for term in level.terms
+        ]
+    sizes = np.bincount(sets)
+    for kind, where, columns, names in blocks:
+        means = np.column_stack([np.bincount(sets, column) / sizes for column in columns.T])
+        centred = columns - means[sets] if columns.shape[1] else columns
+        for name, column, left in zip(names, columns.T, centred.T, strict=True):
+            if np.abs(left).max() <= 1e-10 * np.abs(column).max():
                 raise SpecificationError(
-                    f"random effect '{name}' of level '{level.name}' is the same for all alternatives of "
-                    "every set, and drops out of the choice probabilities; use coefficients of "
-                    "alternatives or their attributes, (0 + price | person)"
+                    f"{kind} '{name}' of {where} is the same for all alternatives of every set, and "
+                    "drops out of the choice probabilities; multiply it by indicators of alternatives, "
+                    "or leave it out"
                 )
+        if dependences := collinear_columns(centred, names):
+            raise SpecificationError(
+                f"{where}: only differences between alternatives count, and with them "
+                f"{dependences[0]}; leave one out as reference"
+            )
