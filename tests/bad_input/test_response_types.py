@@ -188,6 +188,38 @@ class TestChoices:
     def test_unknown_column(self, data):
         self.choose(data, "no column 'sett'", sets="sett")
 
+    def test_set_in_two_clusters(self, data):
+        self.choose(
+            data.assign(g=np.arange(len(data)) % 7), "a set lies within one cluster", sets="set"
+        )
+
+    def test_weights_within_a_set(self, data):
+        frame = data.assign(w=1.0 + np.arange(len(data)) % 2)
+        self.choose(frame, "rows of a set are one response", sets="set", freq_weights="w")
+
+    def test_what_drops_out(self, data):
+        options = {"family": F.Choice(), "sets": "set"}
+        frame = data.assign(same=data.set.astype(float))
+        refused("covariate 'same' of the fixed part is the same for all", "chosen ~ x + same + (0 + x | g)",
+                frame, **options)  # fmt: skip
+        refused(
+            "random effect 'Intercept' of level 'g' is the same",
+            "chosen ~ x + (1 | g)",
+            data,
+            **options,
+        )
+        brand = data.assign(brand=np.resize(["a", "b", "c"], len(data)))
+        refused(
+            "only differences between alternatives count",
+            "chosen ~ x + (0 + brand | g)",
+            brand,
+            **options,
+        )
+
+    def test_dropped_alternatives(self, data):
+        frame = data.assign(x=data.x.where(data.index != 9))
+        self.choose(frame, "1 rows had missing values and were dropped", sets="set")
+
     def test_gap_in_a_ranking(self, data):
         refused("rank", "rank ~ x + (0 + x | g)", changed(data, "rank", 5, 4.0), family=F.Ranking(),
                 sets="set")  # fmt: skip
@@ -282,3 +314,25 @@ def test_quasi_likelihood_has_no_likelihood(data):
     assert "Dispersion (X2/df)" in text and "Log-Likelihood" not in text and "nan" not in text
     with pytest.raises(SpecificationError, match="no log-likelihood"):
         plain.compare_lr_test(quasi)
+
+
+def test_overdispersion_that_is_not_there():
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(60), 4)
+    y = rng.binomial(20, 0.2, 240)
+    frame = pd.DataFrame({"y": y, "g": g})
+    with pytest.warns(smg.BoundaryWarning, match="alpha"):
+        result = smgf.glmm("y ~ 1 + (1 | g)", frame, family=F.NegativeBinomial()).fit()
+    assert np.isnan(result.bse["alpha"])
+    assert "alpha" in result.verdict.boundary
+    with pytest.warns(smg.BoundaryWarning):
+        plain = smgf.glmm("y ~ 1 + (1 | g)", frame, family="poisson").fit()
+    assert result.llf == pytest.approx(plain.llf, abs=1e-4)
+
+
+def test_zeros_that_are_not_there():
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"y": 1 + rng.poisson(3.0, 240), "g": np.repeat(np.arange(60), 4)})
+    with pytest.warns(smg.BoundaryWarning, match="zero"):
+        result = smgf.glmm("y ~ 1 + (1 | g)", frame, family=F.ZeroInflated()).fit()
+    assert "zero" in result.verdict.boundary
