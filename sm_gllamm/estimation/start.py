@@ -12,6 +12,8 @@ from sm_gllamm.estimation.newton import Controls, maximize
 
 __all__ = ["pooled_fit", "scale_start"]
 
+#: Decrement (log-likelihood units) at which the pooled fit takes a last step and stops.
+START_DECREMENT = 10.0
 #: Random-effect scales tried (latent-response units), relative to the size of the design column.
 SCALES = (0.3, 1.0, 2.5)
 
@@ -64,7 +66,7 @@ def pooled_fit(likelihood, theta: np.ndarray, free: np.ndarray, maxiter: int = 5
             return result.total, None, None
         return result.total, result.gradient[free], result.hessian[np.ix_(free, free)]
 
-    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=1.0))
+    return maximize(evaluate, theta[free], Controls(maxiter=maxiter, tol=START_DECREMENT))
 
 
 def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]) -> np.ndarray:
