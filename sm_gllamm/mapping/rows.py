@@ -184,11 +184,6 @@ def _plain(family, response, data: ResponseData) -> Rows:
     )  # fmt: skip
 
 
-def _interval(family, response, data: ResponseData) -> Rows:
-    """Bounds of responses: `m` is the upper one."""
-    return _plain(family, response, data)
-
-
 def _cumulative(family, response, data: ResponseData) -> Rows:
     """Categories between an upper and a lower threshold."""
     y, top = data.y.astype(np.intc), len(data.labels) - 1
@@ -356,7 +351,7 @@ def _mixed(family, response, data: ResponseData) -> Rows:
 
 LAYOUTS: dict[str, Callable] = {
     "plain": _plain,
-    "interval": _interval,
+    "interval": _plain,
     "cumulative": _cumulative,
     "sequential": _sequential,
     "adjacent": _adjacent,

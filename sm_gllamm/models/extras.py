@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,14 +13,16 @@ import patsy
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.responses import CATEGORICAL, DESIGNS, encode_categories
+from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.row_arrays import column
 from sm_gllamm.specification.variance_by import variance_groups
 
-__all__ = ["Extras", "design_of", "extras_from_arrays", "extras_from_frame"]
+__all__ = ["ROWS", "Extras", "design_of", "extras_from_arrays", "extras_from_frame"]
 
 #: Predictors that have a constant of their own elsewhere.
 _NO_CONSTANT = ("thresholds", "scale")
-_ROWS = ("sets", "entry", "parts", "links", "family_by")
+#: Keywords of values with one entry a row.
+ROWS = ("sets", "entry", "parts", "links", "family_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,12 @@ def design_of(keyword: str, formula: str, data: pd.DataFrame, frame: pd.DataFram
         if frame is not None:
             matrix = patsy.build_design_matrices([info], data, NA_action=keep)[0]
     except patsy.PatsyError as error:
-        raise SpecificationError(f"{keyword}={formula!r}: {error.message}") from None
+        unknown = re.search(r"name '(\w+)' is not defined", str(error.message))
+        what = error.message
+        if unknown:
+            near = did_you_mean(unknown[1], data.columns)
+            what = f"the data have no column {unknown[1]!r}{near}"
+        raise SpecificationError(f"{keyword}={formula!r}: {what}") from None
     names = list(info.column_names)
     table = np.asarray(matrix, dtype=float)
     if keyword in _NO_CONSTANT and "Intercept" in names:
@@ -159,18 +167,19 @@ def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[s
             raise SpecificationError(f"{keyword} must be a formula such as '~ x', not {value!r}")
         formulas[keyword] = value
         designs[keyword] = design_of(keyword, value, data)
-    for keyword in _ROWS:
+    for keyword in ROWS:
         value = given.get(keyword)
         if value is not None:
             rows[keyword] = _row_values(keyword, value, data)
             if isinstance(value, str) or _several_columns(keyword, value):
                 names[keyword] = value
-    if getattr(family, "layout", "plain") in CATEGORICAL:
-        left = formula.split("~", 1)[0].strip()
-        if left in data.columns:
-            codes, labels = encode_categories(family, data[left], left)
-            data = data.copy(deep=False)
-            data[left] = codes
+    layout, left = getattr(family, "layout", "plain"), str(formula).split("~", 1)[0].strip()
+    if layout in CATEGORICAL and left in data.columns:
+        codes, labels = encode_categories(family, data[left], left)
+        data = data.assign(**{left: codes})
+    elif layout == "ranking" and left in data.columns:
+        # not ranked, which is no missing value: the alternative stays in its set
+        data = data.assign(**{left: data[left].fillna(0)})
     groups = variance_groups(given.get("variance_by") or {}, data)
     return Extras(designs, rows, formulas, labels, groups, names), data
 
@@ -221,7 +230,7 @@ def extras_from_arrays(given: Mapping[str, Any], endog: Any) -> Extras:
         if len(matrix) != n:
             raise SpecificationError(f"{keyword} has {len(matrix)} rows, the response {n}")
         designs[keyword] = (matrix, names or [f"x{k + 1}" for k in range(matrix.shape[1])])
-    for keyword in _ROWS:
+    for keyword in ROWS:
         value = given.get(keyword)
         if value is not None:
             if np.ndim(value) == 0 or len(value) != n:

@@ -10,7 +10,7 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.assemble import assemble, lay_out_mixed
 from sm_gllamm.mapping.rows import rows_of
-from sm_gllamm.models.extras import extras_from_arrays, extras_from_frame
+from sm_gllamm.models.extras import ROWS, extras_from_arrays, extras_from_frame
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.inputs import level_weights, prepare_arrays
 from sm_gllamm.models.responses import (
@@ -39,7 +39,6 @@ _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "fre
             "variance_by")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
-_ROW_EXTRAS = ("sets", "entry", "parts", "links", "family_by")
 
 
 class GLMM(FitMethods):
@@ -162,6 +161,10 @@ class GLMM(FitMethods):
             )  # fmt: skip
         if getattr(self.family, "layout", "plain") in CATEGORICAL and not extras.labels:
             endog, extras = self._coded(endog, extras)
+        if getattr(self.family, "layout", "plain") == "ranking":
+            # not ranked, which is no missing value
+            keep = isinstance(endog, (pd.Series, pd.DataFrame))
+            endog = endog.fillna(0) if keep else np.where(pd.isna(endog), 0, endog)
         if random is None:
             arrays = prepare_arrays(
                 endog, exog, groups, exog_re, covariance, missing,
@@ -231,7 +234,7 @@ class GLMM(FitMethods):
         data = prepare_responses(
             self.family, self.response, self.endog, self.extras.labels, name, self.data.row_labels,
             exog if self.kept_columns.all() else exog[:, self.kept_columns], names, total,
-            self.extras.designs, **{key: self.extras.rows.get(key) for key in _ROW_EXTRAS},
+            self.extras.designs, **{key: self.extras.rows.get(key) for key in ROWS},
         )  # fmt: skip
         if data.sets is not None:
             check_sets(

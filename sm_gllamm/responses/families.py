@@ -392,8 +392,8 @@ class Ranking(Family):
 
     Notes
     -----
-    The response is the rank, 1 for the best; alternatives that were not ranked have 0 or NaN (with
-    ``missing="none"`` in arrays) and count as worse than the ranked ones.
+    The response is the rank, 1 for the best; alternatives that were not ranked have 0 or NaN and
+    count as worse than the ranked ones.
 
     References
     ----------

@@ -224,6 +224,23 @@ class TestChoices:
         refused("rank", "rank ~ x + (0 + x | g)", changed(data, "rank", 5, 4.0), family=F.Ranking(),
                 sets="set")  # fmt: skip
 
+    def test_alternatives_that_were_not_ranked(self, data):
+        frame = data.assign(rank=data["rank"].where(data["rank"] < 2))
+        options = {"family": F.Ranking(), "sets": "set"}
+        formula = "rank ~ x + (0 + x | g)"
+        zeros = smgf.glmm(formula, frame.fillna({"rank": 0}), **options)
+        missing = smgf.glmm(formula, frame, **options)
+        assert len(missing.exog) == len(data)
+        params = [0.3, 0.5]
+        assert missing.loglike(params) == pytest.approx(zeros.loglike(params), rel=1e-12)
+        chosen = smgf.glmm("chosen ~ x + (0 + x | g)", data, family=F.Choice(), sets="set")
+        assert missing.loglike(params) == pytest.approx(chosen.loglike(params), rel=1e-12)
+        arrays = smg.GLMM(
+            frame["rank"].to_numpy(), frame[["x"]], groups=frame["g"], exog_re=frame[["x"]], **{
+                **options, "sets": frame["set"].to_numpy()}
+        )  # fmt: skip
+        assert arrays.loglike(params) == pytest.approx(zeros.loglike(params), rel=1e-12)
+
     def test_best_worst_values(self, data):
         refused(
             "must be 1 .best., -1", "rank ~ x + (0 + x | g)", data, family=F.BestWorst(), sets="set"
@@ -273,7 +290,8 @@ class TestOtherPredictors:
         refused("must be a formula that starts with '~'", "x ~ 1 + (1 | g)", data, dispersion="x")
 
     def test_unknown_column(self, data):
-        refused("dispersion='~ nothing'", "x ~ 1 + (1 | g)", data, dispersion="~ nothing")
+        message = "dispersion='~ contt': the data have no column 'contt'; did you mean 'count'"
+        refused(message, "x ~ 1 + (1 | g)", data, dispersion="~ contt")
 
     def test_missing_values(self, data):
         frame = data.assign(z=data.x.where(data.index != 3))
