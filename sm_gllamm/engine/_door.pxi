@@ -98,7 +98,8 @@ cdef class Kernel:
 
     def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
                  active_channel, offsets, weights, dimensions, n_slots=0, slot_channel=None,
-                 slot_base=None, n_constants=0, set_size=None, entry=None, link=None, part=None):
+                 slot_base=None, n_constants=0, set_size=None, entry=None, link=None, part=None,
+                 products=()):
         cdef int level
         cdef idx n = len(y), first = 0
         self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
@@ -145,19 +146,29 @@ cdef class Kernel:
         self.data.fixed_slots = 1 if slot_channel is None else 0
         self.data.n_active = len(active_column)
         self.data.dense = 1 if slot_channel is None and self.data.n_active <= DENSE else 0
-        self.data.n_channels = 1 + self.data.q + self.data.n_slots
+        product = np.array(products, dtype=np.intp).reshape(-1, 2)
+        if product.size and (
+            product.min() < 0 or product.max() >= self.data.q or np.any(product[:, 0] > product[:, 1])
+        ):
+            raise ValueError("products are pairs of positions in u, the smaller first")
+        self.kept.append(product)
+        self.data.n_products = len(product)
+        self.data.product = indices(product)
+        self.data.n_latent = self.data.q + self.data.n_products
+        self.data.n_vectors = dimensions[0] + self.data.n_products
+        self.data.n_channels = 1 + self.data.n_latent + self.data.n_slots
         if active_column.ndim != 1 or active_channel.shape != active_column.shape:
             raise ValueError("one column and one channel an active entry")
         if self.data.n_active and (
             active_column.min() < -1 or active_column.max() >= design.shape[1]
-            or active_channel.min() < 0 or active_channel.max() > self.data.q + n_constants
+            or active_channel.min() < 0 or active_channel.max() > self.data.n_latent + n_constants
         ):
             raise ValueError("active entries point outside the design or the channels")
         others = np.flatnonzero(active_channel)
         self.data.leading = others[0] if len(others) else self.data.n_active
         if slot_channel is not None and slot_channel.size and (
-            slot_channel.max() > self.data.q + n_constants
-            or np.any((slot_channel >= 0) & (slot_channel <= self.data.q))
+            slot_channel.max() > self.data.n_latent + n_constants
+            or np.any((slot_channel >= 0) & (slot_channel <= self.data.n_latent))
         ):
             raise ValueError("slots need a channel of a constant, or -1")
         self.data.padded = (self.data.leading + 3) // 4 * 4
@@ -199,7 +210,7 @@ cdef class Kernel:
         self.n_clusters = tuple(offset.shape[0] - 1 for offset in offsets)
         self.dimensions = tuple(dimensions)
         # two more: a density is handed three slots, of which it reads those that it has
-        a, b, slots = np.zeros(n), np.zeros((n, self.data.q)), np.zeros(n * n_slots + MAX_SLOTS)
+        a, b, slots = np.zeros(n), np.zeros((n, self.data.n_latent)), np.zeros(n * n_slots + MAX_SLOTS)
         self.predictors = (a, b, slots)
         self.data.a = writable(a)
         self.data.b = writable(b)
@@ -208,7 +219,7 @@ cdef class Kernel:
 
     cdef void find_pairs(self, active_column, active_channel) except *:
         """Number the different pairs of column and predictor among the active entries."""
-        predictor = np.where(active_channel > self.data.q, active_channel, 0)
+        predictor = np.where(active_channel > self.data.n_latent, active_channel, 0)
         pairs, pair = np.unique(np.column_stack([active_column, predictor]), axis=0, return_inverse=True)
         kept = [np.ascontiguousarray(x, dtype=np.intp) for x in (pair.reshape(-1), pairs[:, 0], pairs[:, 1])]
         self.kept.append(kept)
@@ -250,7 +261,7 @@ cdef class Kernel:
         thread evaluates these rows."""
         if phi.shape[0] != self.data.n_active or not 0 <= start <= stop <= self.data.n:
             raise ValueError("phi needs one value an active entry, rows must exist")
-        cdef idx i, t, channel, column, slot, q = self.data.q
+        cdef idx i, t, channel, column, slot, q = self.data.n_latent
         cdef int n_slots = self.data.n_slots
         cdef double x
         with nogil:

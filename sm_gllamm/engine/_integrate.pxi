@@ -52,6 +52,22 @@ cdef void leaf_nodes(const Data *data, const NodeSet *rule, const Place *place, 
                     node[k] += entry * z[k]
         for k in range(kp):
             lp[k] -= 0.5 * node[k] * node[k]
+    if data.n_products:
+        product_nodes(data, s, kp)
+
+
+cdef void product_nodes(const Data *data, Scratch *s, idx kp) noexcept nogil:
+    """Products of latent variables at every node of a leaf."""
+    cdef idx q0 = data.ql[0], p, k, r, c
+    cdef double x
+    cdef out_ptr node
+    for p in range(data.n_products):
+        node = s.nodes + (q0 + p) * kp
+        r = data.product[2 * p]
+        c = data.product[2 * p + 1]
+        for k in range(kp):
+            x = s.nodes[r * kp + k] if r < q0 else s.u[r]
+            node[k] = x * (s.nodes[c * kp + k] if c < q0 else s.u[c])
 
 
 cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scratch *s, idx j,
@@ -90,8 +106,8 @@ cdef inline double *stored_at(const Data *data, Scratch *s, idx row, idx size, i
 cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, idx i1,
                      int want, double *score, double *hess) noexcept nogil:
     """Score and Hessian of a leaf from the posterior node weights (Louis' identity)."""
-    cdef idx kp = rule.padded[0], na = data.n_active, q = data.q
-    cdef idx i = i0, t, v, k, size, row, channel
+    cdef idx kp = rule.padded[0], na = data.n_active
+    cdef idx i = i0, t, v, k, size, row, channel, vector
     cdef bint several
     cdef double x
     cdef double *stored
@@ -129,12 +145,14 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         channel = data.active_channel[t]
         source = s.pair_score + data.active_pair[t] * kp
         target = s.node_score + t * kp
-        if channel == 0 or channel > q:
+        if channel == 0 or channel > data.n_latent:
             for k in range(kp):
                 target[k] = source[k] - score[t]
-        elif channel <= data.ql[0]:
+            continue
+        vector = vector_of(data, channel)
+        if vector >= 0:
             for k in range(kp):
-                target[k] = source[k] * s.nodes[(channel - 1) * kp + k] - score[t]
+                target[k] = source[k] * s.nodes[vector * kp + k] - score[t]
         else:
             x = s.u[channel - 1]
             for k in range(kp):
@@ -152,8 +170,8 @@ cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept
     cdef double x
     for t in range(data.n_active):
         channel = data.active_channel[t]
-        if channel > data.q:
-            channel = s.slot_of[channel - data.q - 1]
+        if channel > data.n_latent:
+            channel = s.slot_of[channel - data.n_latent - 1]
             if channel < 0:
                 continue
         x = design_entry(data, i, data.active_column[t])
@@ -169,7 +187,8 @@ cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept
 cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *stored, int want,
                   bint in_set, double *score, double *hess) noexcept nogil:
     """A row's share of score and Hessian, and of the scores by node."""
-    cdef idx na = data.n_active, nch = data.n_channels, q = data.q, t, v, k, c, nz = 0, channel
+    cdef idx na = data.n_active, nch = data.n_channels, t, v, k, c, nz = 0, channel
+    cdef idx first_slot = data.n_latent + 1
     cdef double x
     cdef out_ptr target
     cdef in_ptr source
@@ -178,7 +197,7 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
         for c in range(data.n_slots):
             channel = data.slot_channel[i * data.n_slots + c]
             if channel >= 0:
-                s.slot_of[channel - q - 1] = q + 1 + c
+                s.slot_of[channel - first_slot] = first_slot + c
     if data.dense:
         # zeros are not worth a branch
         nz = na
@@ -213,10 +232,10 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
             channel = data.pair_channel[t]
             source = stored
             if channel > 0:
-                channel = s.slot_of[channel - q - 1]
+                channel = s.slot_of[channel - first_slot]
                 if channel < 0:
                     continue
-                source = stored + stored_slot(channel - q - 1) * kp
+                source = stored + stored_slot(channel - first_slot) * kp
             x = design_entry(data, i, data.pair_column[t])
             if x == 0.0 and not data.dense:
                 continue
@@ -232,62 +251,65 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
         for c in range(data.n_slots):
             channel = data.slot_channel[i * data.n_slots + c]
             if channel >= 0:
-                s.slot_of[channel - q - 1] = -1
+                s.slot_of[channel - first_slot] = -1
 
 
 cdef void across_rows(const Data *data, Scratch *s, idx kp, const double *kappa, double *hess) noexcept nogil:
     """What the second derivatives across the rows of one response add: E[kappa (sum v x)(sum v x)']."""
-    cdef idx na = data.n_active, q = data.q, t, v, k, channel
+    cdef idx na = data.n_active, t, v, k, channel, vector
     cdef double x
     cdef out_ptr target
     cdef in_ptr source
     for t in range(na):
         channel = data.active_channel[t]
-        if channel > q:
+        if channel > data.n_latent:
             continue
         source = s.set_score + data.active_pair[t] * kp
         target = s.node_score + t * kp
-        if channel > 0 and channel <= data.ql[0]:
+        vector = vector_of(data, channel)
+        if channel > 0 and vector >= 0:
             for k in range(kp):
-                target[k] = source[k] * s.nodes[(channel - 1) * kp + k]
+                target[k] = source[k] * s.nodes[vector * kp + k]
         else:
             x = 1.0 if channel == 0 else s.u[channel - 1]
             for k in range(kp):
                 target[k] = source[k] * x
     for t in range(na):
-        if data.active_channel[t] > q:
+        if data.active_channel[t] > data.n_latent:
             continue
         for k in range(kp):
             s.weighted[k] = s.post[k] * kappa[k] * s.node_score[t * kp + k]
         for v in range(t + 1):
-            if data.active_channel[v] <= q:
+            if data.active_channel[v] <= data.n_latent:
                 hess[t * na + v] += sm_dot(s.weighted, s.node_score + v * kp, <int> kp)
 
 
 cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *stored, int want) noexcept nogil:
     """Posterior expectations of a row's derivatives times products of its channels, into e1 and e2."""
-    cdef idx q0 = data.ql[0], q = data.q, nch = data.n_channels, r, c, k, slot, other
+    cdef idx q0 = data.ql[0], q = data.q, nch = data.n_channels, r, c, k, slot, other, row
+    cdef idx n_vectors = data.n_vectors, first_slot = data.n_latent + 1
     cdef int kk = <int> kp
     cdef const double *mixed
     cdef double x
     cdef double *post = s.post
     cdef double *weighted = s.weighted
     cdef double moments[5]
-    if q0 == 1 and want >= 2:
+    if n_vectors == 1 and want >= 2:
         sm_moments(post, stored, stored + kp, s.nodes, kk, moments)
         s.e1[0] = moments[0]
         s.e1[1] = moments[1]
     else:
         s.e1[0] = sm_dot(post, stored, kk)
-        for r in range(q0):
-            s.e1[r + 1] = sm_dot3(post, stored, s.nodes + r * kp, kk)
+        for r in range(n_vectors):
+            s.e1[vector_channel(data, r)] = sm_dot3(post, stored, s.nodes + r * kp, kk)
     for r in range(q0, q):
         s.e1[r + 1] = s.e1[0] * s.u[r]
     for slot in range(data.n_slots):
-        s.e1[q + 1 + slot] = sm_dot(post, stored + stored_slot(slot) * kp, kk)
+        s.e1[first_slot + slot] = sm_dot(post, stored + stored_slot(slot) * kp, kk)
     if want < 2:
         return
-    if q0 == 1:
+    # the lower triangle, the first column in the first row
+    if n_vectors == 1:
         s.e2[0] = moments[2]
         s.e2[1] = moments[3]
         s.e2[nch + 1] = moments[4]
@@ -297,27 +319,31 @@ cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *s
         s.e2[0] = 0.0
         for k in range(kp):
             s.e2[0] += weighted[k]
-        for r in range(q0):
-            s.e2[r + 1] = sm_dot(weighted, s.nodes + r * kp, kk)
+        for r in range(n_vectors):
+            row = vector_channel(data, r)
+            s.e2[row] = sm_dot(weighted, s.nodes + r * kp, kk)
             for c in range(r + 1):
-                s.e2[(r + 1) * nch + c + 1] = sm_dot3(weighted, s.nodes + r * kp, s.nodes + c * kp, kk)
+                s.e2[row * nch + vector_channel(data, c)] = sm_dot3(
+                    weighted, s.nodes + r * kp, s.nodes + c * kp, kk)
     for r in range(q0, q):
         s.e2[r + 1] = s.e2[0] * s.u[r]
         for c in range(q0):
             s.e2[(r + 1) * nch + c + 1] = s.e2[c + 1] * s.u[r]
         for c in range(q0, r + 1):
             s.e2[(r + 1) * nch + c + 1] = s.e2[0] * s.u[r] * s.u[c]
+        for c in range(q + 1, first_slot):
+            s.e2[c * nch + r + 1] = s.e2[c] * s.u[r]
     for slot in range(data.n_slots):
         mixed = stored + (stored_slot(slot) + 1) * kp
-        k = q + 1 + slot
+        k = first_slot + slot
         x = sm_dot(post, mixed, kk)
         s.e2[k] = x
-        for r in range(q0):
-            s.e2[k * nch + r + 1] = sm_dot3(post, mixed, s.nodes + r * kp, kk)
+        for r in range(n_vectors):
+            s.e2[k * nch + vector_channel(data, r)] = sm_dot3(post, mixed, s.nodes + r * kp, kk)
         for r in range(q0, q):
             s.e2[k * nch + r + 1] = x * s.u[r]
         for other in range(slot + 1):
-            s.e2[k * nch + q + 1 + other] = sm_dot(post, mixed + (other + 1) * kp, kk)
+            s.e2[k * nch + first_slot + other] = sm_dot(post, mixed + (other + 1) * kp, kk)
     for r in range(nch):
         if r > 0:
             s.e2[r * nch] = s.e2[r]

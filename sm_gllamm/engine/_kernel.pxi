@@ -1,15 +1,15 @@
 # The numeric kernel: integrates latent variables out of a tree of clusters.
 #
-# What is computed.  Row i has nu_i = a_i + b_i'u, u the standardised latent variables of all levels, the
-# lowest level's first. A leaf is a cluster of the lowest latent level: the innermost loops run over its
+# What is computed.  Row i has nu_i = a_i + b_i'u + sum_p c_ip u_r(p) u_s(p), u the standardised latent
+# variables of all levels, the lowest level's first, with products of two of them where the model has any. A leaf is a cluster of the lowest latent level: the innermost loops run over its
 # nodes (contiguous, padded to a multiple of 8), so they are element-wise and vectorise. A cluster of a
 # higher level is a loop over its own nodes and, inside, a recursion into its children, each with its
 # nodes shifted linearly in the latent variables above it.
 #
 # What is differentiated.  The engine knows nothing of models: nu_i = offset_i + D_i' Phi (1, u). An "active"
-# entry t of Phi is (column of D, channel); channel 0 is the constant 1, channel r > 0 is u_r, and channels
-# from q + 1 on are constants of other predictors, which rows use in up to three slots (log dispersion,
-# thresholds, logit of a zero probability, log scale). Score and Hessian are taken with respect to
+# entry t of Phi is (column of D, channel); channel 0 is the constant 1, channel r > 0 is u_r, the next are
+# the products, and the last ones are constants of other predictors, which rows use in up to three slots (log
+# dispersion, thresholds, logit of a zero probability, log scale). Score and Hessian are taken with respect to
 # the active entries, nodes held fixed; any model's parameters follow by the chain rule outside.
 # With W the posterior node weights, s the score and H the Hessian at a node (Louis 1982):
 #     score = E_W[s],    Hessian = E_W[H] + Var_W[s],

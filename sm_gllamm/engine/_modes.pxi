@@ -40,6 +40,28 @@ cdef struct ModeState:
     double *step[MAX_LEVELS]        # (J, q_l)
 
 
+cdef inline const double *nu_slope(const Data *data, Scratch *s, const double *b) noexcept nogil:
+    """Derivatives at s.u of a predictor with coefficients b of the latent channels."""
+    cdef idx p, r
+    if data.n_products == 0:
+        return b
+    for r in range(data.q):
+        s.slope[r] = b[r]
+    for p in range(data.n_products):
+        s.slope[data.product[2 * p]] += b[data.q + p] * s.u[data.product[2 * p + 1]]
+        s.slope[data.product[2 * p + 1]] += b[data.q + p] * s.u[data.product[2 * p]]
+    return s.slope
+
+
+cdef inline void nu_bend(const Data *data, const double *b, double g, double *curv) noexcept nogil:
+    """Subtract from the negative curvature g times the predictor's second derivatives."""
+    cdef idx p, r, c
+    for p in range(data.n_products):
+        r = data.product[2 * p + 1]
+        c = data.product[2 * p]
+        curv[r * data.q + c] -= g * b[data.q + p] * (2.0 if r == c else 1.0)
+
+
 cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double *grad, double *curv) noexcept nogil:
     """Log-density of rows at s.u; adds its gradient and negative curvature in u."""
     cdef double nu[ROW_BLOCK]
@@ -50,6 +72,7 @@ cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double 
     cdef int k, size
     cdef double total = 0.0, w, x
     cdef const double *b
+    cdef const double *slope
     while start < i1:
         if data.family[start] < 0:
             total += set_curvature(data, s, start, grad, curv)
@@ -62,23 +85,27 @@ cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double 
                 break
         size = <int> (stop - start)
         for k in range(size):
-            b = data.b + (start + k) * q
+            b = data.b + (start + k) * data.n_latent
             x = data.a[start + k]
             for r in range(q):
                 x += b[r] * s.u[r]
+            for r in range(data.n_products):
+                x += b[q + r] * s.u[data.product[2 * r]] * s.u[data.product[2 * r + 1]]
             nu[k] = x
         rows_derivatives(data, data.family[start], start, size, nu, f, g, h)
         for k in range(size):
             w = data.row_weight[start + k] if data.row_weight != NULL else 1.0
-            b = data.b + (start + k) * q
+            b = data.b + (start + k) * data.n_latent
+            slope = nu_slope(data, s, b)
             total += w * f[k]
             for r in range(q):
-                if b[r] == 0.0:
+                if slope[r] == 0.0:
                     continue
-                grad[r] += w * g[k] * b[r]
-                x = w * h[k] * b[r]
+                grad[r] += w * g[k] * slope[r]
+                x = w * h[k] * slope[r]
                 for c in range(r + 1):
-                    curv[r * q + c] -= x * b[c]
+                    curv[r * q + c] -= x * slope[c]
+            nu_bend(data, b, w * g[k], curv)
         start = stop
     return total
 

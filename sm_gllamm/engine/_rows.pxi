@@ -70,7 +70,7 @@ cdef inline void row_nu(const Data *data, Scratch *s, idx i, idx kp, out_ptr nu)
     """nu of row i at every node of the leaf."""
     cdef idx q0 = data.ql[0], q = data.q, r, k
     cdef double base = data.a[i], loading
-    cdef const double *b = data.b + i * q
+    cdef const double *b = data.b + i * data.n_latent
     cdef in_ptr node
     for r in range(q0, q):
         base += b[r] * s.u[r]
@@ -78,8 +78,8 @@ cdef inline void row_nu(const Data *data, Scratch *s, idx i, idx kp, out_ptr nu)
     node = s.nodes
     for k in range(kp):
         nu[k] = base + loading * node[k]
-    for r in range(1, q0):
-        loading = b[r]
+    for r in range(1, data.n_vectors):
+        loading = b[vector_channel(data, r) - 1]
         node = s.nodes + r * kp
         for k in range(kp):
             nu[k] += loading * node[k]

@@ -241,23 +241,27 @@ cdef double set_curvature(const Data *data, Scratch *s, idx i, double *grad, dou
     cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
     cdef double x, value = 0.0, *row
     cdef const double *b
+    cdef const double *slope
     cdef double *stored = s.store
     cdef double *across = s.across
     cdef int last = data.n_stored - 2
     # one node, at s.u
     for r in range(data.ql[0]):
         s.nodes[r] = s.u[r]
+    product_nodes(data, s, 1)
     set_derivatives(data, s, i, 1, w, stored, &value)
     memset(across, 0, q * sizeof(double))
     for a in range(size):
-        b = data.b + (i + a) * q
+        b = data.b + (i + a) * data.n_latent
+        slope = nu_slope(data, s, b)
         row = stored + a * data.n_stored
         for r in range(q):
-            grad[r] += row[0] * b[r]
-            across[r] += row[last] * b[r]
-            x = row[1] * b[r]
+            grad[r] += row[0] * slope[r]
+            across[r] += row[last] * slope[r]
+            x = row[1] * slope[r]
             for c in range(r + 1):
-                curv[r * q + c] -= x * b[c]
+                curv[r * q + c] -= x * slope[c]
+        nu_bend(data, b, row[0], curv)
     for r in range(q):
         x = stored[last + 1] * across[r]
         for c in range(r + 1):

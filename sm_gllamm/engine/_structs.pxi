@@ -5,7 +5,11 @@ cdef struct Data:
     idx d
     idx q
     idx n_active
-    idx n_channels          # of one row: constant, q latent variables, one for each slot
+    idx n_products          # channels of products of two latent variables
+    idx n_latent            # channels of latent variables and of their products
+    idx n_vectors           # those of them that differ between the nodes of a leaf
+    const idx *product      # (n_products, 2) positions in u, the smaller first
+    idx n_channels          # of one row: constant, latent ones, one for each slot
     idx leading             # active entries of channel 0 before the first of another
     idx n_constants         # channels of the constant in slots
     idx n_pairs             # different (column, predictor) pairs among the active entries
@@ -16,7 +20,7 @@ cdef struct Data:
     int n_stored            # doubles a node that a row's derivatives take
     idx padded              # `leading`, rounded up
     int dense               # 1 if rows are too short for it to pay to skip their zeros
-    int fixed_slots         # 1 if slot s of every row is channel q + 1 + s
+    int fixed_slots         # 1 if slot s of every row is channel n_latent + 1 + s
     idx ql[MAX_LEVELS]
     idx first[MAX_LEVELS]   # position of a level's first latent variable in u
     const int *family
@@ -51,6 +55,18 @@ cdef inline double design_entry(const Data *data, idx i, idx column) noexcept no
     return data.design[i * data.row_stride + column * data.column_stride] if column >= 0 else 1.0
 
 
+cdef inline idx vector_channel(const Data *data, idx v) noexcept nogil:
+    """Channel of vector v of a leaf: its own latent variables first, then the products."""
+    return v + 1 if v < data.ql[0] else data.q + 1 + v - data.ql[0]
+
+
+cdef inline idx vector_of(const Data *data, idx channel) noexcept nogil:
+    """Vector of a latent channel, -1 for a latent variable of a higher level."""
+    if channel <= data.ql[0]:
+        return channel - 1
+    return channel - 1 - data.q + data.ql[0] if channel > data.q else -1
+
+
 cdef struct NodeSet:
     idx k[MAX_LEVELS]
     idx padded[MAX_LEVELS]
@@ -70,7 +86,7 @@ cdef struct Scratch:
     double *u               # (q,) latent variables in force
     double *centre          # (q,) centres of the clusters in force
     # leaf
-    double *nodes           # (q_0, Kp)
+    double *nodes           # (n_vectors, Kp) latent variables of the leaf, and products
     double *log_post        # (Kp,)
     double *post            # (Kp,)
     double *nu              # (Kp,)
@@ -88,7 +104,7 @@ cdef struct Scratch:
     double *row_value       # (n_active + PAD,)
     idx *row_index          # (n_active,)
     idx *row_channel        # (n_active,) channel within the row
-    idx *slot_of            # channel - q - 1 to the row's channel of its slot, -1: not in this row
+    idx *slot_of            # channel - n_latent - 1 to the row's channel of its slot, -1: not in this row
     double *e1              # (n_channels,)
     double *e2              # (n_channels, n_channels)
     # higher levels
@@ -103,6 +119,7 @@ cdef struct Scratch:
     double *curv[MAX_LEVELS]
     double *delta           # (q,)
     double *across          # (q,)
+    double *slope           # (q,) derivatives of a row's nu in u
 
 
 cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_leaf, int want) noexcept nogil:
@@ -115,8 +132,9 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.u = <double *> calloc(q + 1, sizeof(double))
     s.centre = <double *> calloc(q + 1, sizeof(double))
     s.across = <double *> calloc(q + 1, sizeof(double))
+    s.slope = <double *> calloc(q + 1, sizeof(double))
     s.delta = <double *> calloc(q + 1, sizeof(double))
-    s.nodes = <double *> calloc((data.ql[0] + 1) * kp, sizeof(double))
+    s.nodes = <double *> calloc((data.n_vectors + 1) * kp, sizeof(double))
     s.log_post = <double *> calloc(kp, sizeof(double))
     s.post = <double *> calloc(kp, sizeof(double))
     s.nu = <double *> calloc(kp, sizeof(double))
@@ -140,7 +158,7 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.row_channel = <idx *> calloc(na + 1, sizeof(idx))
     s.slot_of = <idx *> calloc(data.n_constants + 1, sizeof(idx))
     for k in range(data.n_constants):
-        s.slot_of[k] = q + 1 + k if data.fixed_slots else -1
+        s.slot_of[k] = data.n_latent + 1 + k if data.fixed_slots else -1
     s.e1 = <double *> calloc(data.n_channels, sizeof(double))
     s.e2 = <double *> calloc(data.n_channels * data.n_channels, sizeof(double))
     for level in range(data.n_levels):
@@ -167,6 +185,7 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     free(s.centre)
     free(s.delta)
     free(s.across)
+    free(s.slope)
     free(s.nodes)
     free(s.log_post)
     free(s.post)

@@ -61,7 +61,7 @@ class Integrator:
             problem.design, problem.offset, problem.active_column, problem.active_channel,
             problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.n_slots,
             problem.slot_channel, problem.slot_base, problem.n_constants, problem.set_size,
-            problem.entry, problem.link, problem.part,
+            problem.entry, problem.link, problem.part, problem.products,
         )  # fmt: skip
         self._row_edges = np.concatenate([[0], np.cumsum(problem.rows_of_top)])
         self._allocate()

@@ -17,9 +17,9 @@ class Problem:
     the lowest (smallest clusters) up. Row i has the predictor ``nu_i = offset_i + D_i' Phi (1, u)``;
     `active_column` and `active_channel` list the entries of Phi that may be non-zero, so a model is,
     for the engine, a vector of values for these entries. Channel 0 stands for the constant, channel r
-    for latent variable u_r (lowest level first). Channels q + 1, q + 2, ... stand for the constant in
-    further predictors; each of a row's up to three slots (log dispersion, thresholds, logit of a zero
-    probability, log scale) reads one of them.
+    for latent variable u_r (lowest level first), the next ones for products of two of them. Further
+    channels stand for the constant in further predictors; each of a row's up to three slots (log
+    dispersion, thresholds, logit of a zero probability, log scale) reads one of these.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class Problem:
     n_slots : int
         Slots of the rows that have most.
     n_constants : int
-        Number of channels from q + 1 on.
+        Number of channels behind those of latent variables and products.
     slot_channel : ndarray of intc, shape (n, n_slots), or None
-        Channel of each slot, -1 for none. None: slot s is channel q + 1 + s in every row.
+        Channel of each slot, -1 for none. None: slot s is the s-th of the last channels in every row.
     slot_base : ndarray, shape (n, n_slots), or None
         Fixed part of the slots.
     set_size : ndarray of intc, shape (n,), or None
@@ -59,6 +59,8 @@ class Problem:
     link : ndarray of intc, shape (n,), or None
     part : ndarray, shape (n,), or None
         Code of the inverse link and weight of each row of a composite response.
+    products : tuple of (int, int)
+        Positions in u, from 0 and the smaller first, of the factors of each product.
     """
 
     family: np.ndarray
@@ -82,6 +84,7 @@ class Problem:
     entry: np.ndarray | None = None
     link: np.ndarray | None = None
     part: np.ndarray | None = None
+    products: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_top(self) -> int:

@@ -112,7 +112,7 @@ class LinkedResponses:
         """
         problem = self.problem
         values = np.zeros(problem.n_constants)
-        behind = 1 + sum(problem.dimensions)
+        behind = 1 + sum(problem.dimensions) + len(problem.products)
         channels = (
             None if problem.slot_channel is None else problem.slot_channel[self.rows] - behind
         )

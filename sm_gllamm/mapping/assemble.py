@@ -180,7 +180,7 @@ def assemble(
     channel = None
     if rows.slot_channel is not None:
         # numbers of predictors to channels: behind the constant and the latent variables
-        behind = 1 + sum(mapping.dimensions)
+        behind = 1 + sum(mapping.dimensions) + len(mapping.products)
         channel = take(
             np.where(rows.slot_channel >= 0, rows.slot_channel + behind, -1).astype(np.intc)
         )
@@ -197,7 +197,7 @@ def assemble(
         cluster_offsets=tuple(offsets),
         cluster_weights=tuple(cluster_weights),
         dimensions=mapping.dimensions,
-        exact=exact,
+        exact=exact and not mapping.products,
         n_slots=rows.n_slots,
         n_constants=rows.n_constants,
         slot_channel=channel,
@@ -206,6 +206,7 @@ def assemble(
         entry=take(rows.entry),
         link=take(rows.link),
         part=take(rows.part),
+        products=mapping.products,
     )
     source = rows.source
     if order is not None:

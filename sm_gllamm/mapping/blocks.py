@@ -35,6 +35,8 @@ class ParameterBlocks:
     slot_columns: list[tuple[int, ...]]
     #: whether means depend on the coefficients of exog alone (and not on loadings or regressions too)
     coefficients_only = True
+    #: pairs of positions in u whose products have channels
+    products: tuple[tuple[int, int], ...] = ()
 
     def _finish(self) -> None:
         """Refuse names that occur twice; find the diagonals of Cholesky factors."""

@@ -1,5 +1,7 @@
 """Random small problems for the engine, and a brute-force likelihood that shares no code with it."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import stats
 from scipy.special import gammaln, log_ndtr
@@ -69,6 +71,25 @@ def make(rng, family, dimensions, weighted=False, d=3, n_top=3, max_units=3):
     return problem, phi
 
 
+def with_products(rng, problem, phi, products):
+    """The same problem with products of latent variables, each with a constant and a covariate."""
+    q, more = sum(problem.dimensions), len(products)
+    channel = problem.active_channel + more * (problem.active_channel > q)
+    added = np.repeat(np.arange(q + 1, q + 1 + more), 2)
+    slot_channel = problem.slot_channel
+    if slot_channel is not None:
+        slot_channel = (slot_channel + more * (slot_channel > q)).astype(np.intc)
+    problem = replace(
+        problem,
+        exact=False,
+        active_column=np.append(problem.active_column, np.tile([-1, 1], more)).astype(np.intp),
+        active_channel=np.append(channel, added).astype(np.intp),
+        slot_channel=slot_channel,
+        products=tuple(products),
+    )
+    return problem, np.append(phi, rng.normal(0, 0.3, 2 * more))
+
+
 def log_density(code, y, m, constant, nu, tau):
     """log f(y | nu) from scipy, elementwise over nu."""
     if code <= 2:
@@ -89,11 +110,13 @@ def log_density(code, y, m, constant, nu, tau):
 def brute_force(problem, phi, points=61, width=8.0):
     """Log-likelihood of each top cluster on a dense tensor grid over all u of each level in turn."""
     q = sum(problem.dimensions)
-    table = np.zeros((problem.design.shape[1] + 1, 2 + q))
+    products = np.array(problem.products, dtype=int).reshape(-1, 2)
+    latent = q + len(products)
+    table = np.zeros((problem.design.shape[1] + 1, 2 + latent))
     for c, ch, v in zip(problem.active_column, problem.active_channel, phi, strict=True):
         table[c, ch] += v
     predictors = problem.design @ table[:-1] + table[-1]
-    a, b, tau = predictors[:, 0] + problem.offset, predictors[:, 1 : q + 1], predictors[:, q + 1]
+    a, b, tau = predictors[:, 0] + problem.offset, predictors[:, 1 : latent + 1], predictors[:, latent + 1]
     grid1 = np.linspace(-width, width, points)
     first = np.concatenate([[0], np.cumsum(problem.dimensions)])
 
@@ -109,7 +132,10 @@ def brute_force(problem, phi, points=61, width=8.0):
         for i in range(lo, hi):
             if level == 0:
                 w = 1.0 if problem.row_weight is None else problem.row_weight[i]
-                nu = a[i] + u @ b[i]
+                # products are asked for in whole predictors only
+                nu = a[i] + u @ b[i, :q]
+                for (r, c), coefficient in zip(products, b[i, q:], strict=True):
+                    nu = nu + coefficient * u[:, r] * u[:, c]
                 total += w * log_density(
                     problem.family[i],
                     problem.y[i],

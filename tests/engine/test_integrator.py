@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from sm_gllamm.engine.integrator import Integrator
 from sm_gllamm.engine.rules import LevelRule
-from tests.engine.problems import FAMILIES, brute_force, make
+from tests.engine.problems import FAMILIES, brute_force, make, with_products
 
 MIXED = ["logit", "poisson", "gaussian"]
 CASES = [(f, (1,), w) for f in FAMILIES for w in (False, True)]
@@ -16,6 +16,15 @@ CASES += [
     ("poisson", (2, 1), False),
     (MIXED, (1,), True),
     (MIXED, (1, 1), True),
+]
+
+#: family, dimensions, weighted, products of positions in u
+PRODUCTS = [
+    ("logit", (2,), True, [(0, 1)]),
+    ("poisson", (1,), False, [(0, 0)]),
+    ("gaussian", (2, 1), True, [(0, 2), (1, 1)]),
+    ("logit", (1, 2), False, [(1, 2), (0, 1)]),
+    (MIXED, (1, 1), True, [(0, 0), (1, 1), (0, 1)]),
 ]
 
 
@@ -51,13 +60,34 @@ def test_brute_force(family, dimensions, weighted):
         assert_allclose(value, expected, rtol=1e-5 if family == "gaussian_log" else 1e-6)
 
 
+@pytest.mark.parametrize("family,dimensions,weighted,products", PRODUCTS)
+def test_products_by_brute_force(family, dimensions, weighted, products):
+    rng = np.random.default_rng(9)
+    problem, phi = with_products(rng, *make(rng, family, dimensions, weighted), products)
+    expected = brute_force(problem, phi, points=101 if sum(dimensions) < 3 else 51)
+    # posteriors with products may have two modes
+    value = ready(problem, phi, 101 if sum(dimensions) < 3 else 51).evaluate(0).loglike
+    assert_allclose(value, expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("family,dimensions,weighted,products", PRODUCTS)
+def test_derivatives_with_products(family, dimensions, weighted, products):
+    rng = np.random.default_rng(10)
+    check_derivatives(*with_products(rng, *make(rng, family, dimensions, weighted), products), 5)
+
+
 @pytest.mark.parametrize(
     "family,dimensions,weighted", [*CASES, ("poisson", (1, 1, 1), True), ("logit", (3,), False)]
 )
 @pytest.mark.parametrize("kind", ["hermite", "sparse"])
 def test_derivatives(family, dimensions, weighted, kind):
     problem, phi = make(np.random.default_rng(4), family, dimensions, weighted, max_units=4)
-    integrator = ready(problem, phi, 5, kind if dimensions[0] > 1 else "hermite")
+    check_derivatives(problem, phi, 5, kind if dimensions[0] > 1 else "hermite")
+
+
+def check_derivatives(problem, phi, points, kind="hermite"):
+    """Score and Hessian against differences, nodes held fixed."""
+    integrator = ready(problem, phi, points, kind)
     result = integrator.evaluate(2)
     step = 1e-5
     score = np.empty((problem.n_top, len(phi)))

@@ -9,6 +9,7 @@ from sm_gllamm.engine.dispatch import density_rows
 from sm_gllamm.engine.integrator import Integrator
 from sm_gllamm.engine.rules import LevelRule
 from sm_gllamm.responses.densities import CODES, DENSITIES, SETS
+from tests.engine.problems import with_products
 from tests.engine.wide_problems import make_wide, set_density
 
 NAMES = [name for name, file, _ in DENSITIES if file != "duration"] + list(SETS)
@@ -34,6 +35,18 @@ def test_derivatives(name, dimensions, weighted):
     problem, phi = make_wide(np.random.default_rng(5), name, dimensions, weighted)
     if not open_range(name):
         phi[0], phi[1:] = 2.0, phi[1:] * 0.2
+    check_derivatives(problem, phi)
+
+
+@pytest.mark.parametrize("name", ["choice", "cumulative_probit", "nb2_log", "composite_binomial"])
+def test_derivatives_with_products(name):
+    rng = np.random.default_rng(6)
+    problem, phi = make_wide(rng, name, (2, 1), True)
+    check_derivatives(*with_products(rng, problem, phi, [(0, 1), (1, 2), (2, 2)]))
+
+
+def check_derivatives(problem, phi):
+    """Score and Hessian against differences, nodes held fixed."""
     integrator = ready(problem, phi, 5)
     result = integrator.evaluate(2)
     step = 1e-5
