@@ -19,7 +19,7 @@ from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
 from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
-from sm_gllamm.specification.latent import Latent
+from sm_gllamm.specification.latent import Latent, Regression
 
 __all__ = [
     "GLLAMM",
@@ -32,6 +32,7 @@ __all__ = [
     "IdentificationWarning",
     "Latent",
     "QuadratureWarning",
+    "Regression",
     "SeparationWarning",
     "SpecificationError",
     "Verdict",

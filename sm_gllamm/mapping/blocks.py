@@ -125,7 +125,8 @@ class ParameterBlocks:
         """sum_t gradient_t d2 params_t / d theta d theta', shape (p, p)."""
         out = np.zeros((self.k_params, self.k_params))
         for _, _, block, covariance in self.terms:
-            out[block, block] = np.einsum("t,tij->ij", gradient[block], covariance.curvature())
+            bend = covariance.curvature(np.asarray(theta)[block])
+            out[block, block] = np.einsum("t,tij->ij", gradient[block], bend)
         for block, slot in self.slots:
             out[block, block] = np.diag(gradient[block] * slot.bend(np.asarray(theta)[block]))
         return out

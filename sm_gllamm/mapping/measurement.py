@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.assemble import ColumnUnion, slot_places
-from sm_gllamm.mapping.covariances import TermCovariance
-from sm_gllamm.mapping.structural import (
-    Coefficient,
-    LatentEquation,
-    StructuralMapping,
-    UnitCovariance,
-)
+from sm_gllamm.mapping.covariances import CorrelationMatrix, TermCovariance
+from sm_gllamm.mapping.structural import Coefficient, LatentEquation, Path, StructuralMapping
 
 __all__ = ["LatentColumns", "lay_out_latents"]
 
@@ -31,9 +26,12 @@ class LatentColumns:
     loading_names : list of str
     coefficients : list of Coefficient
         One a column.
-    parents : tuple of str
+    paths : tuple of Path
+        Terms of its regression: latent variables, products, covariates.
     covariates : ndarray, shape (n, s), or None
-    covariate_names : list of str
+        Those that the paths name by position.
+    variance : float or None
+        Of the disturbance where it is known; 0: there is none.
     """
 
     name: str
@@ -41,91 +39,116 @@ class LatentColumns:
     loadings: np.ndarray
     loading_names: list[str]
     coefficients: list[Coefficient]
-    parents: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
     covariates: np.ndarray | None = None
-    covariate_names: tuple[str, ...] = ()
+    variance: float | None = None
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether there is a disturbance."""
+        return self.variance != 0.0
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Latent variables that it depends on directly, each once."""
+        return tuple(dict.fromkeys(name for path in self.paths for name in path.factors))
 
     def without_data(self) -> LatentColumns:
         """The same equations without the values by row."""
         return replace(self, loadings=np.empty((0, len(self.loading_names))), covariates=None)
 
 
-def _ancestors(latents: Sequence[LatentColumns]) -> dict[str, set[str]]:
-    """The latent variables that each one depends on, itself included."""
-    parents = {latent.name: latent.parents for latent in latents}
-
-    def collect(name: str, found: set[str]) -> set[str]:
-        if name not in found:
-            found.add(name)
-            for parent in parents[name]:
-                collect(parent, found)
-        return found
-
-    return {name: collect(name, set()) for name in parents}
+def path_value(path: Path, params: Mapping[str, float]) -> float:
+    """Value of a path's coefficient, fixed or estimated."""
+    name = path.coefficient.name
+    return path.coefficient.value if name is None else params[name]
 
 
 def lay_out_latents(
-    latents: Sequence[LatentColumns], structures: dict[str, str], unit_variance: bool
+    latents: Sequence[LatentColumns], structures: Mapping, unit_variance: bool
 ) -> Callable:
     """The layout that :func:`sm_gllamm.mapping.assemble.assemble` asks for.
 
     Parameters
     ----------
     latents : sequence of LatentColumns
-    structures : dict of level name to {"unstructured", "diagonal", "equal"}
-        Covariance matrix of the disturbances.
+    structures : mapping of level name to {"unstructured", "diagonal", "equal"} or pairs of names
+        Covariance matrix of the disturbances: its structure, or the pairs that covary.
     unit_variance : bool
-        Whether disturbances have variance one; they are uncorrelated then.
+        Whether disturbances have variance one, so that covariances are correlations.
     """
 
     def lay_out(data, rows, levels, exog, exog_names):
         union = ColumnUnion(exog)
         names = [level.name for level in levels]
-        placed: dict[str, list] = {}
         if len(rows.copies) > 1:
             raise SpecificationError(
                 "loadings of the categories of an unordered response are not available; lay them out as "
                 "rows of alternatives with family=Choice()"
             )
-        for latent in latents:
-            matrix, _ = rows.columns(latent.loadings, latent.loading_names)
-            placed[latent.name] = [
-                (column, union.place(column), coefficient)
-                for column, coefficient in zip(matrix.T, latent.coefficients, strict=True)
-            ]
-        reach = _ancestors(latents)
+        columns: dict[int, np.ndarray] = {}
         equations = []
         for latent in latents:
-            downstream = [other for other in latents if latent.name in reach[other.name]]
-            covariates = []
-            for k, label in enumerate(latent.covariate_names):
-                values = rows.take(latent.covariates[:, k])
-                columns = {
-                    where: union.place(column * values)
-                    for other in downstream
-                    for column, where, _ in placed[other.name]
-                }
-                covariates.append((columns, Coefficient(f"{latent.name} ~ {label}")))
+            matrix, _ = rows.columns(latent.loadings, latent.loading_names)
+            loadings = []
+            for column, coefficient in zip(matrix.T, latent.coefficients, strict=True):
+                where = union.place(column)
+                columns[where] = column
+                loadings.append((where, coefficient))
             equations.append(
                 LatentEquation(
                     latent.name,
                     names.index(latent.level),
-                    tuple((where, coefficient) for _, where, coefficient in placed[latent.name]),
-                    tuple((p, Coefficient(f"{latent.name} ~ {p}")) for p in latent.parents),
-                    tuple(covariates),
+                    tuple(loadings),
+                    latent.paths,
+                    latent.disturbed,
                 )
             )
-        covariances = []
-        for name in names:
-            inside = tuple(latent.name for latent in latents if latent.level == name)
-            if not inside:
-                raise SpecificationError(f"no latent variable varies at level {name!r}")
-            kind = UnitCovariance if unit_variance else TermCovariance
-            covariances.append(kind(structures.get(name, "unstructured"), inside, name, name))
+
+        def multiplied(where: int, covariates) -> int:
+            column = columns[where]
+            for m, k in covariates:
+                column = column * rows.take(latents[m].covariates[:, k])
+            return union.place(column)
+
         mapping = StructuralMapping(
-            exog_names, list(range(exog.shape[1])), equations, covariances,
-            slot_places(data, rows, union),
+            exog_names, list(range(exog.shape[1])), equations,
+            [_covariance(name, latents, structures, unit_variance) for name in names],
+            slot_places(data, rows, union), multiplied,
         )  # fmt: skip
         return union.design, mapping
 
     return lay_out
+
+
+def _covariance(level: str, latents, structures: Mapping, unit_variance: bool) -> TermCovariance:
+    """Covariance matrix of the disturbances of a level."""
+    inside = [latent for latent in latents if latent.level == level and latent.disturbed]
+    names = tuple(latent.name for latent in inside)
+    if not names:
+        raise SpecificationError(f"no latent variable with a disturbance varies at level {level!r}")
+    structure = structures[level]
+    if unit_variance:
+        known: tuple = ()
+    else:
+        known = tuple((k, x.variance) for k, x in enumerate(inside) if x.variance is not None)
+    if isinstance(structure, str) and not (known and structure == "diagonal"):
+        if known:
+            names_known = ", ".join(inside[k].name for k, _ in known)
+            raise SpecificationError(
+                f"covariance={structure!r} of level {level!r} does not go with known variances ({names_known}); "
+                "name the pairs that covary"
+            )
+        pairs: tuple = ()
+    else:
+        pairs = () if isinstance(structure, str) else tuple(structure)
+        structure = "pattern"
+        pairs = tuple((names.index(a), names.index(b)) for a, b in pairs)
+        if bound := [k for k, _ in known if any(k in pair for pair in pairs)]:
+            raise SpecificationError(
+                f"the variance of the disturbance of {names[bound[0]]!r} is fixed, so it cannot covary with "
+                "others; use identification='variance' or leave its covariances out"
+            )
+    if unit_variance:
+        return CorrelationMatrix(structure, names, level, level, pairs)
+    return TermCovariance(structure, names, level, level, pairs, known)

@@ -4,7 +4,8 @@
     zeta^(l) = C^(l) u^(l),  u standard normal,  C the Cholesky factor of Psi^(l)
 
 B is recursive, so eta = (I + B + B^2 + ...) (Gamma w + C u) is a polynomial in the parameters, and so is
-every entry of the engine's Phi.
+every entry of the engine's Phi. Paths may also start from products of two latent variables, and their
+coefficients may be multiplied by a covariate: then eta is a polynomial in u of second degree.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sm_gllamm.mapping.covariances import TermCovariance
 from sm_gllamm.mapping.polynomials import Monomial, Polynomials
 from sm_gllamm.mapping.slots import SlotBlock
 
-__all__ = ["Coefficient", "LatentEquation", "StructuralMapping", "UnitCovariance"]
+__all__ = ["Coefficient", "LatentEquation", "Path", "StructuralMapping", "reduced_form"]
 
 ONE = Monomial(1.0)
 
@@ -42,6 +43,26 @@ class Coefficient:
 
 
 @dataclass(frozen=True, slots=True)
+class Path:
+    """One term of a latent variable's equation: coefficient times latent variables times a covariate.
+
+    Attributes
+    ----------
+    label : str
+    factors : tuple of str
+        At most two latent variables; none for a covariate alone.
+    covariate : int or None
+        Position among the covariates of the equation.
+    coefficient : Coefficient
+    """
+
+    label: str
+    factors: tuple[str, ...]
+    covariate: int | None
+    coefficient: Coefficient
+
+
+@dataclass(frozen=True, slots=True)
 class LatentEquation:
     """One latent variable.
 
@@ -52,36 +73,25 @@ class LatentEquation:
         Lowest is 0.
     loadings : tuple of (int, Coefficient)
         Column of the engine's design, -1 for the constant, and its coefficient.
-    parents : tuple of (str, Coefficient)
-        Latent variables it is regressed on.
-    covariates : tuple of (dict of int to int, Coefficient)
-        Covariates it is regressed on: for every column that some latent variable loads on, the column
-        of its product with the covariate.
+    paths : tuple of Path
+    disturbed : bool
+        Whether there is a disturbance zeta.
     """
 
     name: str
     level: int
     loadings: tuple
-    parents: tuple = ()
-    covariates: tuple = ()
+    paths: tuple[Path, ...] = ()
+    disturbed: bool = True
 
 
-class UnitCovariance(TermCovariance):
-    """Uncorrelated disturbances with variance one: no parameters."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "entries", [])
-        object.__setattr__(self, "params", [])
-
-    def factor(self, theta: np.ndarray) -> np.ndarray:
-        return np.eye(len(self.names))
-
-    def matrix(self, published: np.ndarray) -> np.ndarray:
-        return np.eye(len(self.names))
+#: What a latent variable is made of: the disturbances and the covariates (latent variable, position)
+#: that a product has, each sorted.
+Key = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
 
 
-def total_effects(latents: Sequence[LatentEquation], parameter: Callable) -> list[dict]:
-    """(I - B)^-1 as monomials: for each latent variable, those it depends on and by what products.
+def reduced_form(latents: Sequence[LatentEquation], parameter: Callable) -> list[dict]:
+    """Latent variables as polynomials in disturbances and covariates, (I - B)^-1 (Gamma w + zeta).
 
     Parameters
     ----------
@@ -89,30 +99,53 @@ def total_effects(latents: Sequence[LatentEquation], parameter: Callable) -> lis
     parameter : callable
         Coefficient to Monomial.
 
+    Returns
+    -------
+    list of dict of Key to list of Monomial
+
     Raises
     ------
     SpecificationError
-        A path that leads back to where it began.
+        A path that leads back to where it began, or products of more than two disturbances.
     """
     index = {latent.name: m for m, latent in enumerate(latents)}
     known: list[dict | None] = [None] * len(latents)
 
-    def effects(m: int, way: tuple[int, ...]) -> dict[int, list[Monomial]]:
+    def form(m: int, way: tuple[int, ...]) -> dict[Key, list[Monomial]]:
         if m in way:
             names = [latents[k].name for k in (*way[way.index(m) :], m)]
             raise SpecificationError(
                 "the regressions of latent variables make a cycle: " + " <- ".join(names)
             )
         if known[m] is None:
-            total: dict[int, list[Monomial]] = {m: [ONE]}
-            for parent, coefficient in latents[m].parents:
-                step = parameter(coefficient)
-                for source, products in effects(index[parent], (*way, m)).items():
-                    total.setdefault(source, []).extend(step * product for product in products)
+            total: dict[Key, list[Monomial]] = {}
+            if latents[m].disturbed:
+                total[(m,), ()] = [ONE]
+            for path in latents[m].paths:
+                covariate = () if path.covariate is None else ((m, path.covariate),)
+                part: dict[Key, list[Monomial]] = {((), covariate): [parameter(path.coefficient)]}
+                for factor in path.factors:
+                    part = _product(part, form(index[factor], (*way, m)))
+                if any(len(sources) > 2 for sources, _ in part):
+                    raise SpecificationError(
+                        f"{latents[m].name} ~ {path.label} is a product of more than two disturbances, which "
+                        "is not available"
+                    )
+                for key, monomials in part.items():
+                    total.setdefault(key, []).extend(monomials)
             known[m] = total
         return known[m]
 
-    return [effects(m, ()) for m in range(len(latents))]
+    return [form(m, ()) for m in range(len(latents))]
+
+
+def _product(first: dict, second: dict) -> dict[Key, list[Monomial]]:
+    out: dict[Key, list[Monomial]] = {}
+    for (sources, covariates), a in first.items():
+        for (others, more), b in second.items():
+            key = tuple(sorted(sources + others)), tuple(sorted(covariates + more))
+            out.setdefault(key, []).extend(x * y for x in a for y in b)
+    return out
 
 
 class StructuralMapping(ParameterBlocks):
@@ -128,9 +161,12 @@ class StructuralMapping(ParameterBlocks):
         One a level, lowest first.
     slots : sequence of (SlotBlock, columns)
         As in GLMMMapping.
+    multiplied : callable
+        From a column that latent variables load on and covariates (latent variable, position) to the
+        column of their product.
     """
 
-    def __init__(self, exog_names, exog_columns, latents, covariances, slots=()):
+    def __init__(self, exog_names, exog_columns, latents, covariances, slots, multiplied):
         self.latents = tuple(latents)
         self.k_exog = len(exog_names)
         self.dimensions = tuple(len(covariance.names) for covariance in covariances)
@@ -143,15 +179,15 @@ class StructuralMapping(ParameterBlocks):
             self.terms.append((level, 0, block, covariance))
             names += covariance.param_names if covariance.params else []
         self.slots, self.slot_columns = [], [tuple(columns) for _, columns in slots]
-        entries: dict[tuple[int, int, int], list[Monomial]] = {}
+        #: entries of Phi by kind of channel: the constant, a latent variable, two of them, a slot
+        entries: dict[tuple, list[Monomial]] = {}
         for k, column in enumerate(exog_columns):
-            entries[column, 0, k] = [Monomial(1.0, (k,))]
+            entries[column, (), k] = [Monomial(1.0, (k,))]
         for slot_block, columns in slots:
             block = slice(len(names), len(names) + len(slot_block.names))
             self.slots.append((block, slot_block))
             for entry, where in zip(slot_block.entries, columns, strict=True):
-                key = (where, 1 + int(first[-1]) + entry.channel, 0)
-                entries.setdefault(key, []).append(
+                entries.setdefault((where, entry.channel, 0), []).append(
                     Monomial(entry.coefficient, (block.start + entry.parameter,))
                 )
             names += slot_block.names
@@ -166,27 +202,43 @@ class StructuralMapping(ParameterBlocks):
             self._position |= {name: block.start + k for k, name in enumerate(free)}
             names += free
         self.param_names = names
-        self._add_latents(entries, first)
-        # the constant's channel first
-        order = sorted(entries, key=lambda key: (key[1], key[2], key[0]))
+        self._add_latents(entries, first, multiplied)
+        self.products = tuple(
+            sorted({key[1] for key in entries if isinstance(key[1], tuple) and len(key[1]) == 2})
+        )
+        self._number(entries, int(first[-1]))
+        self._finish()
+
+    def _number(self, entries, q: int) -> None:
+        """Channels of the entries, the constant's first, and the polynomials of their values."""
+
+        def channel(kind) -> int:
+            if not isinstance(kind, tuple):
+                return 1 + q + len(self.products) + kind
+            if len(kind) == 2:
+                return 1 + q + self.products.index(kind)
+            return 1 + kind[0] if kind else 0
+
+        numbered = {(c, channel(kind), k): value for (c, kind, k), value in entries.items()}
+        order = sorted(numbered, key=lambda key: (key[1], key[2], key[0]))
         self.active_column = np.array([key[0] for key in order], dtype=np.intp)
         self.active_channel = np.array([key[1] for key in order], dtype=np.intp)
-        self.polynomials = Polynomials([entries[key] for key in order], len(names))
-        self._finish()
+        derived = sum(covariance.n_derived for *_, covariance in self.terms)
+        self.polynomials = Polynomials(
+            [numbered[key] for key in order], len(self.param_names) + derived
+        )
 
     def _coefficients(self) -> dict[str, list[Coefficient]]:
         """Loadings and regression coefficients, in the order of the latent variables."""
         return {
             "loading": [c for latent in self.latents for _, c in latent.loadings],
-            "regression": [
-                c for latent in self.latents for _, c in (*latent.parents, *latent.covariates)
-            ],
+            "regression": [path.coefficient for latent in self.latents for path in latent.paths],
         }
 
     @property
     def coefficients_only(self) -> bool:
         """Whether there are neither free loadings nor regressions."""
-        return not self._position
+        return not any(latent.paths for latent in self.latents) and not self._position
 
     def position(self, name: str) -> int:
         """Position in theta of a loading or regression coefficient."""
@@ -197,42 +249,61 @@ class StructuralMapping(ParameterBlocks):
             return Monomial(coefficient.value)
         return Monomial(1.0, (self._position[coefficient.name],))
 
-    def _add_latents(self, entries, first) -> None:
-        """Loadings times total effects times Cholesky entries and regression coefficients."""
-        place = {}
-        for level in range(len(self.dimensions)):
-            inside = [m for m, latent in enumerate(self.latents) if latent.level == level]
-            place |= {m: (level, k) for k, m in enumerate(inside)}
-        block_of = {level: (block, covariance) for level, _, block, covariance in self.terms}
-        effects = total_effects(self.latents, self._monomial)
+    def members(self, level: int) -> list[LatentEquation]:
+        """Latent variables with a disturbance at a level, in the order of its covariance matrix."""
+        return [latent for latent in self.latents if latent.level == level and latent.disturbed]
+
+    def _factor_rows(self, first) -> dict[int, list[tuple[int, Monomial]]]:
+        """Each disturbance as a row of C: positions in u and values."""
+        rows: dict[int, list] = {}
+        derived = len(self.param_names)
+        for level, _, block, covariance in self.terms:
+            index = [
+                m
+                for m, latent in enumerate(self.latents)
+                if latent.level == level and latent.disturbed
+            ]
+            found = [(r, c, Monomial(1.0, (block.start + k,))) for r, c, k in covariance.entries]
+            found += [(r, c, Monomial(value)) for r, c, value in covariance.constants]
+            if covariance.n_derived:
+                found += [
+                    (r, c, Monomial(1.0, (derived + k,)))
+                    for k, (r, c) in enumerate(covariance.derived)
+                ]
+                derived += covariance.n_derived
+            for r, c, value in found:
+                rows.setdefault(index[r], []).append((int(first[level]) + c, value))
+        return rows
+
+    def _add_latents(self, entries, first, multiplied) -> None:
+        """Loadings times the latent variables' reduced form, disturbances as rows of C times u."""
+        rows = self._factor_rows(first)
+        forms = reduced_form(self.latents, self._monomial)
         for m, latent in enumerate(self.latents):
             for column, coefficient in latent.loadings:
                 loading = self._monomial(coefficient)
-                for source, products in effects[m].items():
-                    level, row = place[source]
-                    block, covariance = block_of[level]
-                    for product in products:
-                        if not covariance.params:
-                            key = (column, 1 + int(first[level]) + row, 0)
-                            entries.setdefault(key, []).append(loading * product)
-                        for r, c, k in covariance.entries:
-                            if r == row:
-                                key = (column, 1 + int(first[level]) + c, 0)
-                                entries.setdefault(key, []).append(
-                                    loading * product * Monomial(1.0, (block.start + k,))
-                                )
-                        for columns, effect in self.latents[source].covariates:
-                            # apart from exog's own entries
-                            key = (columns[column], 0, self.k_exog)
-                            entries.setdefault(key, []).append(
-                                loading * product * self._monomial(effect)
-                            )
+                for (sources, covariates), monomials in forms[m].items():
+                    at = multiplied(column, covariates) if covariates else column
+                    if not sources:
+                        # apart from exog's own entries
+                        where = entries.setdefault((at, (), self.k_exog), [])
+                        where.extend(loading * x for x in monomials)
+                        continue
+                    terms = [((), loading * x) for x in monomials]
+                    for source in sources:
+                        terms = [
+                            ((*u, position), x * value)
+                            for u, x in terms
+                            for position, value in rows[source]
+                        ]
+                    for u, x in terms:
+                        entries.setdefault((at, tuple(sorted(u)), 0), []).append(x)
 
     def diagonal_columns(self) -> list[tuple[int, int]]:
         """Position of each Cholesky diagonal, and the column its latent variable's scale comes from."""
         out = []
         for level, _, block, covariance in self.terms:
-            inside = [latent for latent in self.latents if latent.level == level]
+            inside = self.members(level)
             for row, col, k in covariance.entries:
                 if row == col:
                     fixed = [
@@ -246,7 +317,7 @@ class StructuralMapping(ParameterBlocks):
         """Position of each free loading, its column, and its size times the disturbance's SD."""
         out = []
         for level in range(len(self.dimensions)):
-            inside = [latent for latent in self.latents if latent.level == level]
+            inside = self.members(level)
             sds = np.linalg.norm(self.factor(theta, level), axis=1)
             for latent, sd in zip(inside, sds, strict=True):
                 for column, coefficient in latent.loadings:
@@ -255,16 +326,59 @@ class StructuralMapping(ParameterBlocks):
                         out.append((position, column, abs(theta[position]) * float(sd)))
         return out
 
+    def _nonlinear(self):
+        """Blocks of theta whose entries of C are functions of it."""
+        return [
+            (block, covariance) for _, _, block, covariance in self.terms if covariance.n_derived
+        ]
+
+    def _extended(self, theta) -> np.ndarray:
+        """Theta and the entries of C that are functions of it: what the polynomials are in."""
+        theta = np.asarray(theta, dtype=float)
+        derived = [
+            covariance.derived_values(theta[block]) for block, covariance in self._nonlinear()
+        ]
+        return np.concatenate([theta, *derived]) if derived else theta
+
+    def _extension(self, theta) -> np.ndarray:
+        """Derivatives of the extended theta in theta, shape (p + derived, p)."""
+        p, at = len(theta), len(theta)
+        out = np.eye(self.polynomials.n_parameters, p)
+        for block, covariance in self._nonlinear():
+            first, _ = covariance.derivatives(theta[block])
+            for k, place in enumerate(covariance.derived):
+                out[at + k, block] = first[place]
+            at += covariance.n_derived
+        return out
+
     def phi(self, theta) -> np.ndarray:
         """Values of the engine's active entries."""
-        return self.polynomials.values(np.asarray(theta, dtype=float))
+        return self.polynomials.values(self._extended(theta))
+
+    def _phi_jacobian(self, theta) -> np.ndarray:
+        """Derivatives of the active entries in theta, shape (n_active, p)."""
+        theta = np.asarray(theta, dtype=float)
+        jacobian = self.polynomials.jacobian(self._extended(theta))
+        return jacobian @ self._extension(theta) if self._nonlinear() else jacobian
 
     def score_in_theta(self, score, theta) -> np.ndarray:
         """Chain rule for scores, (J, n_active) to (J, p)."""
-        return score @ self.polynomials.jacobian(theta)
+        return score @ self._phi_jacobian(theta)
 
     def hessian_in_theta(self, evaluation, theta) -> np.ndarray:
         """Chain rule for the Hessian of an Evaluation, (n_active, n_active) to (p, p)."""
-        jacobian = self.polynomials.jacobian(theta)
-        bend = self.polynomials.curvature(theta, evaluation.score.sum(0))
+        theta = np.asarray(theta, dtype=float)
+        weights = evaluation.score.sum(0)
+        jacobian = self._phi_jacobian(theta)
+        extended = self._extended(theta)
+        bend = self.polynomials.curvature(extended, weights)
+        if self._nonlinear():
+            extension = self._extension(theta)
+            bend = extension.T @ bend @ extension
+            slopes, at = weights @ self.polynomials.jacobian(extended), len(theta)
+            for block, covariance in self._nonlinear():
+                _, second = covariance.derivatives(theta[block])
+                for k, place in enumerate(covariance.derived):
+                    bend[block, block] += slopes[at + k] * second[place]
+                at += covariance.n_derived
         return jacobian.T @ evaluation.hessian @ jacobian + bend

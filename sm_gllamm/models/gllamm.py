@@ -7,7 +7,7 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.measurement import LatentColumns, lay_out_latents
-from sm_gllamm.mapping.structural import Coefficient
+from sm_gllamm.mapping.structural import Coefficient, Path
 from sm_gllamm.models.extras import design_of
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.prediction.latent_variables import latent_predictions
@@ -75,7 +75,7 @@ class GLLAMM(GLMM):
 
     @classmethod
     def from_formula(
-        cls, formula, data, latent=(), regressions=(), covariance="unstructured",
+        cls, formula, data, latent=(), regressions=(), covariance=None,
         identification="loading", eval_env=0, **kwargs,
     ):  # fmt: skip
         """Model from a formula for the rows, latent variables, and equations between them.
@@ -87,14 +87,18 @@ class GLLAMM(GLMM):
         data : DataFrame
             A row a response; items in long form (see :func:`sm_gllamm.api.stack_responses`).
         latent : list of Latent
-        regressions : list of str
+        regressions : list of str or Regression
             Equations such as ``"ability ~ motivation + age"``: latent variables of the same or higher
-            levels, and covariates that are constant within the clusters of the response's level.
-        covariance : {"unstructured", "diagonal", "equal"} or dict of level name to these
-            Covariance matrix of the disturbances of a level.
+            levels, products of two latent variables (``"f:g"``, ``"f*g"``, ``"f:f"``) or of one and a
+            covariate (``"f:x"``), and covariates that are constant within the clusters of the
+            response's level.
+        covariance : None, {"unstructured", "diagonal", "equal"}, list of pairs, or dict of level name to these
+            Covariance matrix of the disturbances of a level: all covary, none does ("equal": with one
+            variance for all), or those pairs of latent variables do. None: latent variables that are
+            regressed on no others covary, and so do those that are and that no other is regressed on.
         identification : {"loading", "variance"}
             The first loading of a latent variable is one, or the variances of the disturbances are one,
-            which then are uncorrelated.
+            so that their covariances are correlations.
         eval_env : int or dict
         **kwargs
             As for :meth:`sm_gllamm.models.glmm.GLMM.from_formula`.
@@ -129,21 +133,17 @@ class GLLAMM(GLMM):
             )
         equations = parse_regressions(regressions, latent)
         _check_ambiguity(equations, data)
-        levels = dict.fromkeys(one.level for one in latent)
-        if isinstance(covariance, dict) and (unknown := [x for x in covariance if x not in levels]):
-            raise SpecificationError(
-                f"covariance names level {unknown[0]!r}{did_you_mean(str(unknown[0]), list(levels))}"
-            )
+        levels = list(dict.fromkeys(one.level for one in latent))
         bars = " + ".join(f"(1 | {level})" for level in levels)
-        structures = (
-            dict(covariance)
-            if isinstance(covariance, dict)
-            else {level: covariance for level in levels}
-        )
+        structures = _structures(covariance, latent, equations, levels)
         unit = identification == "variance"
 
         def arguments(design):
-            columns = [_latent_columns(one, equations, design, identification) for one in latent]
+            by_name = {equation.response: equation for equation in equations}
+            columns = [
+                _latent_columns(one, by_name.get(one.name), design, identification) for one in latent
+            ]
+            _check_loadings(columns)
             _check_paths(columns, [level.name for level in design.levels])
             return {"latents": columns, "structures": structures, "unit_variance": unit}
 
@@ -174,9 +174,12 @@ class GLLAMM(GLMM):
                     ("loading", f"{latent.name}: {name}", latent.level,
                      np.nan if free else c.value, c.name or "")
                 )  # fmt: skip
-            for name in (*latent.parents, *latent.covariate_names):
-                label = f"{latent.name} ~ {name}"
-                rows.append(("regression", label, latent.level, np.nan, label))
+            for path in latent.paths:
+                c = path.coefficient
+                rows.append(
+                    ("regression", f"{latent.name} ~ {path.label}", latent.level,
+                     np.nan if c.name else c.value, c.name or "")
+                )  # fmt: skip
         for _, _, block, covariance in self.mapping.terms:
             for name in self.mapping.param_names[block]:
                 rows.append(("covariance", name, covariance.group, np.nan, name))
@@ -210,19 +213,87 @@ class GLLAMM(GLMM):
         return latent_predictions(self, params, kind_of_prediction(which), self._quadrature)
 
 
-def _latent_columns(latent: Latent, equations, design, identification: str) -> LatentColumns:
-    """Values and coefficients of a latent variable's loadings and covariates."""
+def _structures(covariance, latent, equations, levels: list[str]) -> dict:
+    """Structure of the disturbances' covariance matrix, or the pairs that covary, by level."""
+    level_of = {one.name: one.level for one in latent}
+    if isinstance(covariance, dict):
+        if unknown := [name for name in covariance if name not in levels]:
+            raise SpecificationError(
+                f"covariance names level {unknown[0]!r}{did_you_mean(str(unknown[0]), levels)}"
+            )
+        given = covariance
+    elif covariance is None or isinstance(covariance, str):
+        given = dict.fromkeys(levels, covariance)
+    else:
+        given = {level: [] for level in levels}
+        for pair in _pairs(covariance, level_of):
+            given[level_of[pair[0]]].append(pair)
+    out = {}
+    for level in levels:
+        structure = given.get(level)
+        if structure is None:
+            structure = _default_pairs([one for one in latent if one.level == level], equations)
+        elif not isinstance(structure, str):
+            structure = _pairs(structure, level_of)
+            for a, b in structure:
+                if level_of[a] != level:
+                    raise SpecificationError(
+                        f"covariance of level {level!r} names {a!r} and {b!r}, which vary at level "
+                        f"{level_of[a]!r}"
+                    )
+        out[level] = structure
+    return out
+
+
+def _pairs(pairs, level_of: dict[str, str]) -> list[tuple[str, str]]:
+    """Pairs of latent variables that covary, checked."""
+    proper = isinstance(pairs, (list, tuple, set)) and all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs
+    )
+    if not proper:
+        raise SpecificationError(
+            f"covariance={pairs!r} is not known; use 'unstructured', 'diagonal', 'equal', or a list of pairs "
+            "of latent variables"
+        )
+    for a, b in pairs:
+        for name in (a, b):
+            if name not in level_of:
+                raise SpecificationError(
+                    f"covariance names {name!r}{did_you_mean(str(name), list(level_of))}"
+                )
+        if a == b:
+            raise SpecificationError(
+                f"covariance has the pair ({a!r}, {b!r}): its variance is free without being named"
+            )
+        if level_of[a] != level_of[b]:
+            raise SpecificationError(
+                f"{a!r} varies at level {level_of[a]!r} and {b!r} at level {level_of[b]!r}; disturbances of "
+                "different levels are independent"
+            )
+    return list(dict.fromkeys(tuple(pair) for pair in pairs))
+
+
+def _default_pairs(latent: list[Latent], equations) -> list[tuple[str, str]]:
+    """Disturbances of a level that covary: those of latent variables that are regressed on no others,
+    and those of latent variables that are and that no other is regressed on."""
+    regressed = {equation.response for equation in equations if equation.parents}
+    regressors = {name for equation in equations for name in equation.parents}
+    free = [one.name for one in latent if one.variance is None]
+    exogenous = [name for name in free if name not in regressed]
+    last = [name for name in free if name in regressed and name not in regressors]
+    return [
+        (a, b) for group in (exogenous, last) for i, a in enumerate(group) for b in group[i + 1 :]
+    ]
+
+
+def _latent_columns(latent: Latent, equation, design, identification: str) -> LatentColumns:
+    """Values and coefficients of a latent variable's loadings and paths."""
     frame = design.frame
     text = "~ " + latent.loadings.strip().removeprefix("~")
     if latent.measured:
         matrix, names = design_of(f"loadings of {latent.name}", text, frame)
     else:
         matrix, names = np.empty((len(frame), 0)), []
-        if not any(latent.name in equation.parents for equation in equations):
-            raise SpecificationError(
-                f"latent variable {latent.name!r} has no loadings (loadings='0') and no other latent "
-                "variable is regressed on it; leave it out"
-            )
     _refuse_missing(matrix, names, frame, latent.name)
     used = np.any(matrix != 0.0, axis=0)
     if not used.all():
@@ -230,22 +301,76 @@ def _latent_columns(latent: Latent, equations, design, identification: str) -> L
             f"latent variable {latent.name!r}: column {names[int(np.argmin(used))]!r} of its loadings is "
             "zero in all rows"
         )
+    if identification == "variance" and latent.variance not in (None, 0.0, 1.0):
+        raise SpecificationError(
+            f"latent variable {latent.name!r}: variance={latent.variance:g} does not go with "
+            "identification='variance', where it is one"
+        )
+    if latent.variance == 0.0 and equation is None:
+        raise SpecificationError(
+            f"latent variable {latent.name!r} has neither a disturbance (variance=0) nor a regression; "
+            "leave it out"
+        )
     coefficients = _coefficients(latent, names, identification)
-    own = [equation for equation in equations if equation.response == latent.name]
-    covariates, labels, parents = None, (), ()
-    if own:
-        parents = own[0].parents
-        if own[0].covariates is not None:
-            covariates, listed = design_of(
-                f"regression of {latent.name}", "~ " + own[0].covariates, frame
-            )
-            _refuse_missing(covariates, listed, frame, latent.name)
-            level = next(level for level in design.levels if level.name == latent.level)
-            _refuse_variation(covariates, listed, level, latent.name)
-            labels = tuple(listed)
+    paths, covariates = (), None
+    if equation is not None:
+        level = next(level for level in design.levels if level.name == latent.level)
+        paths, covariates = _paths(equation, frame, level)
     return LatentColumns(
-        latent.name, latent.level, matrix, names, coefficients, parents, covariates, labels
+        latent.name, latent.level, matrix, names, coefficients, paths, covariates, latent.variance
     )
+
+
+def _paths(equation, frame, level) -> tuple[tuple[Path, ...], np.ndarray | None]:
+    """Terms of a regression, and the covariates that they name."""
+    response, regression = equation.response, equation.regression
+    matrices, found, count = [], [], 0
+
+    def columns(text: str) -> list[str]:
+        matrix, names = design_of(f"regression of {response}", "~ " + text, frame)
+        _refuse_missing(matrix, names, frame, response)
+        _refuse_variation(matrix, names, level, response)
+        matrices.append(matrix)
+        return names
+
+    for term in equation.terms:
+        if term.covariate is None:
+            found.append((term.label, term.factors, None))
+            continue
+        for name in columns(f"0 + {term.covariate}"):
+            label = ":".join([*term.factors, name])
+            found.append((label, term.factors, count))
+            count += 1
+    if equation.covariates is not None:
+        for name in columns(equation.covariates):
+            found.append((name, (), count))
+            count += 1
+    labels = [label for label, _, _ in found]
+    for key in (*regression.fixed, *regression.equal):
+        if key not in labels:
+            raise SpecificationError(
+                f"regression of {response!r}: there is no term {key!r}{did_you_mean(str(key), labels)}"
+            )
+
+    def coefficient(label: str) -> Coefficient:
+        if label in regression.fixed:
+            return Coefficient(None, float(regression.fixed[label]))
+        shared = regression.equal.get(label)
+        return Coefficient(f"{response} ~ {label}" if shared is None else f"regression({shared})")
+
+    paths = tuple(Path(label, tuple(f), c, coefficient(label)) for label, f, c in found)
+    return paths, np.concatenate(matrices, axis=1) if matrices else None
+
+
+def _check_loadings(columns: list[LatentColumns]) -> None:
+    """Refuse latent variables that nothing depends on."""
+    regressors = {name for latent in columns for name in latent.parents}
+    for latent in columns:
+        if not latent.loading_names and latent.name not in regressors:
+            raise SpecificationError(
+                f"latent variable {latent.name!r} has no loadings (loadings='0') and no other latent "
+                "variable is regressed on it; leave it out"
+            )
 
 
 def _coefficients(latent: Latent, names: list[str], identification: str) -> list[Coefficient]:
@@ -272,7 +397,8 @@ def _coefficients(latent: Latent, names: list[str], identification: str) -> list
         raise SpecificationError(
             f"latent variable {latent.name!r}: all loadings are fixed at zero; leave it out"
         )
-    if names and not any(fixed.values()) and identification == "loading":
+    scaled = latent.variance is not None and latent.variance > 0.0
+    if names and not any(fixed.values()) and identification == "loading" and not scaled:
         first = next(name for name in names if name not in fixed)
         if first in equal:
             raise SpecificationError(
