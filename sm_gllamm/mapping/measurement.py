@@ -34,6 +34,8 @@ class LatentColumns:
     parents : tuple of str
     covariates : ndarray, shape (n, s), or None
     covariate_names : list of str
+    formulas : tuple of (str, str)
+        Of the loadings and of the covariates; empty where there are none.
     """
 
     name: str
@@ -44,6 +46,7 @@ class LatentColumns:
     parents: tuple[str, ...] = ()
     covariates: np.ndarray | None = None
     covariate_names: tuple[str, ...] = ()
+    formulas: tuple[str, str] = ("", "")
 
     def without_data(self) -> LatentColumns:
         """The same equations without the values by row."""

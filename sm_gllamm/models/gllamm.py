@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,8 +12,6 @@ from sm_gllamm.mapping.measurement import LatentColumns, lay_out_latents
 from sm_gllamm.mapping.structural import Coefficient
 from sm_gllamm.models.extras import design_of
 from sm_gllamm.models.glmm import GLMM
-from sm_gllamm.prediction.latent_variables import latent_predictions
-from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.results.gllamm import GLLAMMResults, GLLAMMResultsWrapper
 from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.grouping import show_label
@@ -186,28 +186,40 @@ class GLLAMM(GLMM):
                     rows.append((slot.slot, name, "", np.nan, name))
         return pd.DataFrame(rows, columns=["block", "name", "level", "fixed", "parameter"])
 
-    def predict(self, params, exog=None, which="mean", **options) -> np.ndarray:
-        """Predictions at given parameters for the rows of the model.
+    def latent_columns(self, data: pd.DataFrame) -> tuple[LatentColumns, ...]:
+        """Equations of the latent variables with values from new data, coded as in the model's data.
 
         Parameters
         ----------
-        params : array_like, shape (k_params,)
-        exog : None
-            Predictions for other rows are not available.
-        which : str
-            As in :meth:`sm_gllamm.results.gllamm.GLLAMMResults.predict`.
-        **options
-            Those of mixed models, which describe other rows, are refused.
+        data : DataFrame, n rows
+            With the columns of the formulas of loadings and regressions.
 
         Returns
         -------
-        ndarray, shape (n,), or (n, K) for ordered categories
+        tuple of LatentColumns
+            NaN where values are missing.
+
+        Raises
+        ------
+        SpecificationError
+            A column is lacking, or a factor has levels that the model's data did not have.
         """
-        if exog is not None or any(value is not None for value in options.values()):
-            raise SpecificationError(
-                "predictions of a GLLAMM are for the rows of the model; leave out exog"
+
+        def values(what: str, formula: str) -> np.ndarray:
+            return design_of(what, formula, data, self.data.frame)[0]
+
+        return tuple(
+            replace(
+                latent,
+                loadings=values(f"loadings of {latent.name}", latent.formulas[0])
+                if latent.formulas[0]
+                else np.empty((len(data), 0)),
+                covariates=values(f"regression of {latent.name}", latent.formulas[1])
+                if latent.formulas[1]
+                else None,
             )
-        return latent_predictions(self, params, kind_of_prediction(which), self._quadrature)
+            for latent in self.latents
+        )
 
 
 def _latent_columns(latent: Latent, equations, design, identification: str) -> LatentColumns:
@@ -243,8 +255,12 @@ def _latent_columns(latent: Latent, equations, design, identification: str) -> L
             level = next(level for level in design.levels if level.name == latent.level)
             _refuse_variation(covariates, listed, level, latent.name)
             labels = tuple(listed)
+    formulas = (
+        text if latent.measured else "",
+        "~ " + own[0].covariates if covariates is not None else "",
+    )
     return LatentColumns(
-        latent.name, latent.level, matrix, names, coefficients, parents, covariates, labels
+        latent.name, latent.level, matrix, names, coefficients, parents, covariates, labels, formulas
     )
 
 
