@@ -74,8 +74,8 @@ class TermCovariance:
     ----------
     entries : list of (row, column, parameter)
         Entries of C that are estimated, and the internal parameter each is equal to.
-    constants : list of (row, column, value)
-        Entries of C that are known.
+    derived : list of (row, column)
+        Entries of C that are known, or functions of several internal parameters.
     params : list of (row, column)
         Entries of Psi that are published, in order.
     order : list of int
@@ -89,19 +89,14 @@ class TermCovariance:
     pairs: tuple[tuple[int, int], ...] = ()
     known: tuple[tuple[int, float], ...] = ()
     entries: list = field(init=False)
-    constants: list = field(init=False)
+    derived: list = field(init=False)
     params: list = field(init=False)
     order: list = field(init=False)
-
-    #: entries of C that are functions of the internal parameters
-    n_derived = 0
 
     def __post_init__(self):
         q = len(self.names)
         object.__setattr__(self, "order", list(range(q)))
-        object.__setattr__(
-            self, "constants", [(r, r, float(np.sqrt(value))) for r, value in self.known]
-        )
+        object.__setattr__(self, "derived", [(r, r) for r, _ in self.known])
         if self.structure == "unstructured":
             params = [(r, c) for c in range(q) for r in range(c, q)]
             entries = [(r, c, k) for k, (r, c) in enumerate(params)]
@@ -166,9 +161,20 @@ class TermCovariance:
         c = np.zeros((len(self.names), len(self.names)))
         for row, column, k in self.entries:
             c[row, column] = theta[k]
-        for row, column, value in self.constants:
-            c[row, column] = value
+        for row, value in self.known:
+            c[row, row] = np.sqrt(value)
         return c
+
+    def derived_values(self, theta: np.ndarray) -> np.ndarray:
+        """Entries of C in the order of `derived`."""
+        c = self.factor(theta)
+        return np.array([c[place] for place in self.derived])
+
+    def derivatives(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and second derivatives in the parameters of the entries of C that are derived, others
+        being zero, shapes (q, q, k) and (q, q, k, k)."""
+        q, k = len(self.names), len(self.params)
+        return np.zeros((q, q, k)), np.zeros((q, q, k, k))
 
     def published(self, theta: np.ndarray) -> np.ndarray:
         """Entries of Psi = C C' in the order of `params`."""
@@ -272,18 +278,11 @@ class CorrelationMatrix(TermCovariance):
         object.__setattr__(self, "order", self._order())
         place = {v: k for k, v in enumerate(self.order)}
         lower = [(r, c) if place[r] > place[c] else (c, r) for r, c in self.pairs]
-        alone = set(range(q)) - {r for r, _ in lower}
-        object.__setattr__(self, "constants", [(r, r, 1.0) for r in sorted(alone)])
         object.__setattr__(self, "params", list(self.pairs))
         object.__setattr__(self, "entries", [])
-        #: position in C of each parameter's v, and of the entries that depend on parameters
+        #: position in C of each parameter's v
         object.__setattr__(self, "lower", lower)
-        derived = lower + [(r, r) for r in range(q) if r not in alone]
-        object.__setattr__(self, "derived", derived)
-
-    @property
-    def n_derived(self) -> int:
-        return len(self.derived)
+        object.__setattr__(self, "derived", lower + [(r, r) for r in range(q)])
 
     @property
     def param_names(self) -> list[str]:
@@ -300,11 +299,6 @@ class CorrelationMatrix(TermCovariance):
         for (row, column), value in zip(self.lower, theta, strict=True):
             v[row, column] = value
         return v / np.linalg.norm(v, axis=1, keepdims=True)
-
-    def derived_values(self, theta: np.ndarray) -> np.ndarray:
-        """Entries of C in the order of `derived`."""
-        c = self.factor(theta)
-        return np.array([c[place] for place in self.derived])
 
     def derivatives(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivatives of C in the parameters, shapes (q, q, k) and (q, q, k, k)."""

@@ -32,6 +32,8 @@ class LatentColumns:
         Those that the paths name by position.
     variance : float or None
         Of the disturbance where it is known; 0: there is none.
+    formulas : tuple of str
+        Of the loadings, empty where there are none, and of the covariates.
     """
 
     name: str
@@ -42,6 +44,7 @@ class LatentColumns:
     paths: tuple[Path, ...] = ()
     covariates: np.ndarray | None = None
     variance: float | None = None
+    formulas: tuple[str, ...] = ("",)
 
     @property
     def disturbed(self) -> bool:
@@ -56,12 +59,6 @@ class LatentColumns:
     def without_data(self) -> LatentColumns:
         """The same equations without the values by row."""
         return replace(self, loadings=np.empty((0, len(self.loading_names))), covariates=None)
-
-
-def path_value(path: Path, params: Mapping[str, float]) -> float:
-    """Value of a path's coefficient, fixed or estimated."""
-    name = path.coefficient.name
-    return path.coefficient.value if name is None else params[name]
 
 
 def lay_out_latents(

@@ -223,7 +223,7 @@ class StructuralMapping(ParameterBlocks):
         order = sorted(numbered, key=lambda key: (key[1], key[2], key[0]))
         self.active_column = np.array([key[0] for key in order], dtype=np.intp)
         self.active_channel = np.array([key[1] for key in order], dtype=np.intp)
-        derived = sum(covariance.n_derived for *_, covariance in self.terms)
+        derived = sum(len(covariance.derived) for *_, covariance in self.terms)
         self.polynomials = Polynomials(
             [numbered[key] for key in order], len(self.param_names) + derived
         )
@@ -264,13 +264,10 @@ class StructuralMapping(ParameterBlocks):
                 if latent.level == level and latent.disturbed
             ]
             found = [(r, c, Monomial(1.0, (block.start + k,))) for r, c, k in covariance.entries]
-            found += [(r, c, Monomial(value)) for r, c, value in covariance.constants]
-            if covariance.n_derived:
-                found += [
-                    (r, c, Monomial(1.0, (derived + k,)))
-                    for k, (r, c) in enumerate(covariance.derived)
-                ]
-                derived += covariance.n_derived
+            found += [
+                (r, c, Monomial(1.0, (derived + k,))) for k, (r, c) in enumerate(covariance.derived)
+            ]
+            derived += len(covariance.derived)
             for r, c, value in found:
                 rows.setdefault(index[r], []).append((int(first[level]) + c, value))
         return rows
@@ -326,17 +323,15 @@ class StructuralMapping(ParameterBlocks):
                         out.append((position, column, abs(theta[position]) * float(sd)))
         return out
 
-    def _nonlinear(self):
-        """Blocks of theta whose entries of C are functions of it."""
-        return [
-            (block, covariance) for _, _, block, covariance in self.terms if covariance.n_derived
-        ]
+    def _derived(self):
+        """Covariance matrices with entries of C that are no parameters, and their blocks of theta."""
+        return [(block, covariance) for _, _, block, covariance in self.terms if covariance.derived]
 
     def _extended(self, theta) -> np.ndarray:
-        """Theta and the entries of C that are functions of it: what the polynomials are in."""
+        """Theta and the entries of C that are no parameters: what the polynomials are in."""
         theta = np.asarray(theta, dtype=float)
         derived = [
-            covariance.derived_values(theta[block]) for block, covariance in self._nonlinear()
+            covariance.derived_values(theta[block]) for block, covariance in self._derived()
         ]
         return np.concatenate([theta, *derived]) if derived else theta
 
@@ -344,22 +339,33 @@ class StructuralMapping(ParameterBlocks):
         """Derivatives of the extended theta in theta, shape (p + derived, p)."""
         p, at = len(theta), len(theta)
         out = np.eye(self.polynomials.n_parameters, p)
-        for block, covariance in self._nonlinear():
+        for block, covariance in self._derived():
             first, _ = covariance.derivatives(theta[block])
             for k, place in enumerate(covariance.derived):
                 out[at + k, block] = first[place]
-            at += covariance.n_derived
+            at += len(covariance.derived)
         return out
 
     def phi(self, theta) -> np.ndarray:
         """Values of the engine's active entries."""
         return self.polynomials.values(self._extended(theta))
 
+    def phi_of_disturbances(self, theta) -> np.ndarray:
+        """The same where channels stand for disturbances zeta, and not for standard normal u."""
+        extended, at = self._extended(theta).copy(), self.k_params
+        for _, _, block, covariance in self.terms:
+            for row, column, k in covariance.entries:
+                extended[block.start + k] = float(row == column)
+            for row, column in covariance.derived:
+                extended[at] = float(row == column)
+                at += 1
+        return self.polynomials.values(extended)
+
     def _phi_jacobian(self, theta) -> np.ndarray:
         """Derivatives of the active entries in theta, shape (n_active, p)."""
         theta = np.asarray(theta, dtype=float)
         jacobian = self.polynomials.jacobian(self._extended(theta))
-        return jacobian @ self._extension(theta) if self._nonlinear() else jacobian
+        return jacobian @ self._extension(theta) if self._derived() else jacobian
 
     def score_in_theta(self, score, theta) -> np.ndarray:
         """Chain rule for scores, (J, n_active) to (J, p)."""
@@ -372,13 +378,13 @@ class StructuralMapping(ParameterBlocks):
         jacobian = self._phi_jacobian(theta)
         extended = self._extended(theta)
         bend = self.polynomials.curvature(extended, weights)
-        if self._nonlinear():
+        if self._derived():
             extension = self._extension(theta)
             bend = extension.T @ bend @ extension
             slopes, at = weights @ self.polynomials.jacobian(extended), len(theta)
-            for block, covariance in self._nonlinear():
+            for block, covariance in self._derived():
                 _, second = covariance.derivatives(theta[block])
                 for k, place in enumerate(covariance.derived):
                     bend[block, block] += slopes[at + k] * second[place]
-                at += covariance.n_derived
+                at += len(covariance.derived)
         return jacobian.T @ evaluation.hessian @ jacobian + bend

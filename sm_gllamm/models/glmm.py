@@ -143,6 +143,8 @@ class GLMM(FitMethods):
     wrapper_class = GLMMResultsWrapper
     #: whether the columns of the levels' terms are what random effects multiply
     effects_are_columns = True
+    #: latent variables with equations of their own, of the general model
+    latents: tuple = ()
 
     def __init__(
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.mapping.assemble import Assembly, assemble
+from sm_gllamm.mapping.assemble import Assembly, assemble, lay_out_mixed
 from sm_gllamm.mapping.rows import Copy, ResponseData, Rows, rows_of
+from sm_gllamm.prediction.latent_design import LatentDesign, latents_behind
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.responses.densities import CODES
 from sm_gllamm.specification.elements import Level
@@ -206,6 +207,15 @@ def _levels(model, rows: PredictionRows, at, codes: list[np.ndarray]) -> tuple[L
     )
 
 
+def _lay_out(model, rows: PredictionRows, at):
+    """How rows `at` of the data with new ones behind them are laid out for the engine."""
+    if rows.latents is None:
+        return lay_out_mixed
+    return LatentDesign.of(
+        model, latents_behind(model.latents, at, rows.latents.columns)
+    ).lay_out()
+
+
 def _new_codes(rows: PredictionRows) -> list[np.ndarray]:
     """Codes with one extra cluster in each known cluster above for the rows in unknown ones."""
     codes = [rows.levels[-1].codes]
@@ -253,6 +263,7 @@ def joined(model, fit: Rows, rows: PredictionRows, data: ResponseData, new: Rows
     return assemble(
         _behind(model.responses, everything, data), _joined_rows(part, new, n_data),
         _levels(model, rows, everything, codes), model.assembly.problem.exact, weights,
+        _lay_out(model, rows, everything),
     )  # fmt: skip
 
 
@@ -315,8 +326,9 @@ def copied_clusters(
     if "row" in given:
         weights["row"] = np.concatenate([given["row"][at], np.ones(rows.n)])
     joint, levels = _behind(model.responses, at, data), _levels(model, rows, at, codes)
+    lay_out = _lay_out(model, rows, at)
     return [
-        assemble(joint, _joined_rows(part, new, len(at)), levels, False, weights)
+        assemble(joint, _joined_rows(part, new, len(at)), levels, False, weights, lay_out)
         for new in variants
     ]
 

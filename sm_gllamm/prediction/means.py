@@ -17,6 +17,7 @@ from sm_gllamm.specification.grouping import show_label
 __all__ = [
     "WHICH",
     "MeanWithGradient",
+    "given_effects",
     "kind_of_prediction",
     "linear_predictor",
     "loadings",
@@ -63,11 +64,12 @@ class MeanWithGradient:
 
 
 def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
-    """Fixed part of the linear predictor, ``x'beta + offset``.
+    """Linear predictor with random effects, or disturbances of latent variables, of zero.
 
     Parameters
     ----------
     params : ndarray, shape (p,)
+        Published or internal: coefficients, loadings and regressions are the same.
     rows : PredictionRows
     copies : int
         Number of predictors of a row, one for each category but the base of unordered categories; 0
@@ -82,6 +84,8 @@ def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) 
         linear = rows.exog @ params[: k * copies].reshape(copies, k).T
         return linear if rows.offset is None else linear + rows.offset[:, None]
     linear = rows.exog @ params[:k]
+    if rows.latents is not None:
+        linear = linear + rows.latents.parts(params).fixed
     return linear if rows.offset is None else linear + rows.offset
 
 
@@ -168,24 +172,23 @@ def plain_marginal_mean(
     return MeanWithGradient(moments[0], derivative)
 
 
-def random_part(mapping, random_effects, rows: PredictionRows, copies: int = 0) -> np.ndarray:
-    """Random part of the linear predictor for given random effects.
+def given_effects(mapping, random_effects, rows: PredictionRows) -> list[np.ndarray]:
+    """Given random effects, or disturbances of latent variables, of each row.
 
     Parameters
     ----------
-    mapping : GLMMMapping
+    mapping : ParameterBlocks
     random_effects : DataFrame, array_like, or dict of level name to these
         A DataFrame with a row a cluster, such as ``results.random_effects``, is looked up by the
         cluster of each row; q numbers (a Series is taken by name) hold for all rows; an array of
         shape (n, q) has a line for each row.
     rows : PredictionRows
         With levels.
-    copies : int
-        As in :func:`linear_predictor`.
 
     Returns
     -------
-    ndarray, shape (n,) or (n, copies)
+    list of ndarray, each of shape (n, q_l)
+        Lowest level first, zero where a level is not given.
 
     Raises
     ------
@@ -199,11 +202,39 @@ def random_part(mapping, random_effects, rows: PredictionRows, copies: int = 0) 
                 f"random_effects must be a dict with the levels {names[::-1]}, or some of them"
             )
         random_effects = {names[0]: random_effects}
-    total = np.zeros((rows.n, max(copies, 1)))
+    effects = [np.zeros((rows.n, q)) for q in mapping.dimensions]
     for name, values in random_effects.items():
         position = level_position(names, name)
-        effects = _by_row(values, rows.levels[position], effect_names(mapping, position))
-        total += np.einsum("ncq,nq->nc", random_columns(mapping, rows, position, copies), effects)
+        effects[position] = _by_row(values, rows.levels[position], effect_names(mapping, position))
+    return effects
+
+
+def random_part(
+    mapping, theta: np.ndarray, effects: list[np.ndarray], rows: PredictionRows, copies: int = 0
+) -> np.ndarray:
+    """Random part of the linear predictor for given random effects.
+
+    Parameters
+    ----------
+    mapping : ParameterBlocks
+    theta : ndarray, shape (p,)
+        Published or internal.
+    effects : list of ndarray, each of shape (n, q_l)
+        From :func:`given_effects`.
+    rows : PredictionRows
+        With levels.
+    copies : int
+        As in :func:`linear_predictor`.
+
+    Returns
+    -------
+    ndarray, shape (n,) or (n, copies)
+    """
+    if rows.latents is not None:
+        return rows.latents.parts_of_disturbances(theta).random(np.concatenate(effects, axis=1))
+    total = np.zeros((rows.n, max(copies, 1)))
+    for level, values in enumerate(effects):
+        total += np.einsum("ncq,nq->nc", random_columns(mapping, rows, level, copies), values)
     return total if copies else total[:, 0]
 
 

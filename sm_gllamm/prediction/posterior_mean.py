@@ -33,7 +33,7 @@ from sm_gllamm.prediction.targets import Target
 from sm_gllamm.responses.densities import CODES
 from sm_gllamm.responses.families import Choice
 
-__all__ = ["posterior_prediction"]
+__all__ = ["posterior_prediction", "posterior_predictors"]
 
 #: Least number of nodes at a level where rows' clusters are unknown: it integrates over the prior.
 PRIOR_POINTS = 20
@@ -91,6 +91,11 @@ class _Posterior:
     def shares(self) -> np.ndarray:
         """Of choices: expected probabilities of the alternatives."""
         return self.integrator.posterior().response[self.place]
+
+    def predictors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means and variances of the linear predictors."""
+        posterior = self.integrator.posterior()
+        return posterior.nu[self.place], posterior.nu_variance[self.place]
 
     def mean(self, form: MeanForm) -> np.ndarray:
         """Expectation of a function of the predictor, shape (n,)."""
@@ -283,6 +288,33 @@ def _known(model, target: Target, rows: PredictionRows, quadrature: Quadrature) 
         return target.combined(values, rows)
 
     return forms
+
+
+def posterior_predictors(
+    model, rows: PredictionRows, theta: np.ndarray, quadrature: Quadrature | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior means and variances of the linear predictors of new rows in known clusters.
+
+    Parameters
+    ----------
+    model : GLMM
+        With its data.
+    rows : PredictionRows
+    theta : ndarray, shape (p,)
+    quadrature : Quadrature or None
+        Of the fit; None for the rules in force.
+
+    Returns
+    -------
+    mean, variance : ndarray, shape (n,)
+        Covariances between the random effects of different levels included.
+    """
+    quadrature, fit = model._ready(quadrature).quadrature, rows_of_fit(model)
+    new = silent_rows(fit, rows.n, model.assembly.problem.exact)
+    data = new_responses(model, rows, np.zeros(rows.n))
+    posterior = _of_new(model, rows, quadrature, fit, new, data, np.arange(rows.n))
+    posterior.begin(theta)
+    return posterior.predictors()
 
 
 def posterior_prediction(

@@ -11,6 +11,7 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import averages
 from sm_gllamm.prediction.means import (
     MeanWithGradient,
+    given_effects,
     linear_predictor,
     plain_marginal_mean,
     random_part,
@@ -197,15 +198,17 @@ def _one(model, target: Target, rows: PredictionRows, kind: str, random_effects,
     """Predictions for complete rows of one family as a function of theta."""
     if kind == "posterior":
         return posterior_prediction(model, target, rows, quadrature)
-    copies, part = target.copies, 0.0
+    copies, effects = target.copies, None
     if random_effects is not None:
-        part = random_part(model.mapping, random_effects, rows, copies)
+        effects = given_effects(model.mapping, random_effects, rows)
 
     def values(theta):
         linear = linear_predictor(theta, rows, copies)
         if kind == "marginal":
             return target.averaged(linear, theta, rows)
-        return target.at(linear + part, target.slots(theta, rows))
+        if effects is not None:
+            linear = linear + random_part(model.mapping, theta, effects, rows, copies)
+        return target.at(linear, target.slots(theta, rows))
 
     return values
 
@@ -263,17 +266,17 @@ def predicted_with_gradient(
     Notes
     -----
     Derivatives are analytic where the prediction is the inverse link of one predictor, or its
-    average; otherwise ("posterior", categories, means with further parameters) central differences
-    in the internal parameters are used.
+    average; otherwise ("posterior", categories, means with further parameters, models with latent
+    variables) central differences in the internal parameters are used.
     """
     params = np.asarray(params, dtype=float)
     mapping = model.mapping
-    link = None
-    if kind not in ("linear", "posterior") and survival is None:
+    link, latent = None, rows.latents is not None
+    if kind not in ("linear", "posterior") and survival is None and not latent:
         link = _plain_link(model, rows)
     if kind == "marginal" and link is not None:
         return plain_marginal_mean(mapping, link, params, rows)
-    if kind == "linear" and survival is None or link is not None:
+    if kind == "linear" and survival is None and not latent or link is not None:
         copies = len(prediction_columns(model, rows, kind) or ()) if kind == "linear" else 0
         linear = linear_predictor(params, rows, copies)
         k = rows.exog.shape[1]
@@ -285,7 +288,8 @@ def predicted_with_gradient(
         if kind == "linear":
             return MeanWithGradient(linear, gradient)
         if random_effects is not None:
-            linear = linear + random_part(mapping, random_effects, rows)
+            effects = given_effects(mapping, random_effects, rows)
+            linear = linear + random_part(mapping, params, effects, rows)
         mean, slope = averages(link, linear, np.zeros_like(linear), 1)
         return MeanWithGradient(mean, slope[:, None] * gradient)
     function = prediction_function(model, rows, kind, random_effects, quadrature, survival)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.prediction.latent_design import LatentDesign
 from sm_gllamm.responses.families import link_of
 from sm_gllamm.responses.links import LINK_CODES
 from sm_gllamm.specification.arrays import levels_for_new_arrays
@@ -47,6 +48,8 @@ class PredictionRows:
         Weights of composite responses.
     links : ndarray of intc, shape (n,), or None
         Links of composite responses.
+    latents : LatentDesign or None
+        Equations of latent variables; None in models with random effects alone.
     """
 
     exog: np.ndarray
@@ -59,6 +62,7 @@ class PredictionRows:
     member: np.ndarray | None = None
     parts: np.ndarray | None = None
     links: np.ndarray | None = None
+    latents: LatentDesign | None = None
 
     @property
     def n(self) -> int:
@@ -79,6 +83,8 @@ class PredictionRows:
             good &= np.isfinite(design).all(axis=1)
         if self.parts is not None:
             good &= np.isfinite(self.parts)
+        if self.latents is not None:
+            good &= self.latents.complete
         if self.sets is not None:
             good &= self.sets >= 0
             good &= ~np.isin(self.sets, self.sets[~good])
@@ -98,6 +104,7 @@ class PredictionRows:
             exog=self.exog[keep],
             levels=None if self.levels is None else tuple(cut(level) for level in self.levels),
             designs={key: design[keep] for key, design in self.designs.items()},
+            latents=None if self.latents is None else self.latents.take(keep),
             **{name: None if value is None else value[keep] for name, value in taken.items()},
         )
 
@@ -150,6 +157,7 @@ def model_rows(model, offset=None, exposure=None) -> PredictionRows:
         np.arange(len(index)) if offset is None and exposure is None else None,
         {key: matrix for key, (matrix, _) in data.designs.items()}, data.sets,
         _member_labels(model.extras.rows.get("family_by")), data.parts, data.links,
+        LatentDesign.of(model, model.latents) if model.latents else None,
     )  # fmt: skip
 
 
@@ -254,12 +262,14 @@ def frame_rows(
             return None
         return extras.row_values(keyword, data)
 
+    latents = LatentDesign.of(model, model.latent_columns(data)) if model.latents else None
     return PredictionRows(
         exog[:, model.kept_columns],
         _total_offset(offset, exposure, data.index, data),
         levels,
         data.index,
         designs={key: matrix for key, matrix in designs.items() if matrix is not None},
+        latents=latents,
         **(_row_values(model, value_of, len(data)) if values else {}),
     )
 
@@ -291,8 +301,14 @@ def matrix_rows(
     Raises
     ------
     SpecificationError
-        Wrong number of columns or rows, or `exog_re` is missing.
+        Wrong number of columns or rows, or `exog_re` is missing; a model with latent variables.
     """
+    if model.latents:
+        raise SpecificationError(
+            "rows of a model with latent variables are described by a DataFrame with the columns of all "
+            "its formulas, not by a design matrix of the fixed part: pass one to results of a model from "
+            "a formula"
+        )
     k = len(model.kept_columns)
     exog = np.asarray(exog, dtype=float)
     if exog.ndim < 2:

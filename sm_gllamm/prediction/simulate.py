@@ -11,8 +11,6 @@ from scipy.special import expit, gammainccinv, ndtr, ndtri
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
-from sm_gllamm.mapping.structural import StructuralMapping
-from sm_gllamm.prediction.latent_variables import predictor_parts
 from sm_gllamm.prediction.mean_form import mean_of, survival_of
 from sm_gllamm.prediction.means import linear_predictor, random_columns
 from sm_gllamm.prediction.members import SlotValues
@@ -209,20 +207,20 @@ _LIMITED = {
 
 
 # ------------------------------------------------------------ draws
-def _predictors(model, theta, rows, copies: int):
-    """Fixed parts of predictors; columns and Cholesky factors of each level's random effects."""
-    mapping = model.mapping
-    if isinstance(mapping, StructuralMapping):
-        fixed, loadings = predictor_parts(model, theta)
-        columns = [each[:, None, :] for each in loadings]
-        return fixed, columns, [np.eye(q) for q in mapping.dimensions]
-    levels = range(len(mapping.dimensions))
-    columns = [random_columns(mapping, rows, level, copies) for level in levels]
-    factors = [mapping.factor(theta, level) for level in levels]
-    return linear_predictor(theta, rows, copies), columns, factors
+def _random_function(mapping, theta, rows, copies: int) -> Callable:
+    """Random part of the predictors, shape (n, max(copies, 1)), of random effects by row, a list by level."""
+    if rows.latents is not None:
+        parts = rows.latents.parts_of_disturbances(theta)
+        return lambda effects: parts.random(np.concatenate(effects, axis=1))[:, None]
+    columns = [
+        random_columns(mapping, rows, level, copies) for level in range(len(mapping.dimensions))
+    ]
+    return lambda effects: sum(
+        np.einsum("ncq,nq->nc", z, values) for z, values in zip(columns, effects, strict=True)
+    )
 
 
-def _random_parts(rows, columns, factors, rng, random_effects, limited_rows, fixed):
+def _random_parts(rows, random, factors, rng, random_effects, limited_rows, fixed):
     """Random part of the linear predictors, shape (n, max(copies, 1)).
 
     Random effects that put one of the `limited_rows` at or below zero, where there is no mean, are
@@ -230,9 +228,8 @@ def _random_parts(rows, columns, factors, rng, random_effects, limited_rows, fix
     """
 
     def part(effects):
-        return sum(
-            np.einsum("ncq,nq->nc", z, values[level.codes])
-            for z, values, level in zip(columns, effects, rows.levels, strict=True)
+        return random(
+            [values[level.codes] for values, level in zip(effects, rows.levels, strict=True)]
         )
 
     if random_effects is not None:
@@ -301,10 +298,12 @@ def latent_draws(
         samplers.append((at, sampler))
         response = target.member.response
         needs_positive[at] = response.link in _LIMITED.get(response.family, ())
-    fixed, columns, factors = _predictors(model, theta, rows, copies)
+    fixed = linear_predictor(theta, rows, copies)
+    random = _random_function(model.mapping, theta, rows, copies)
+    factors = [model.mapping.factor(theta, k) for k in range(len(rows.levels))]
     positive = needs_positive if needs_positive.any() else None
     for _ in range(n):
-        part = _random_parts(rows, columns, factors, rng, random_effects, positive, fixed)
+        part = _random_parts(rows, random, factors, rng, random_effects, positive, fixed)
         nu = fixed + (part if copies else part[:, 0])
         y = np.empty(rows.n)
         for at, sampler in samplers:

@@ -131,7 +131,7 @@ class Target:
         return self.combined([form.at(nu) for form in self.forms(slots)], slots.rows)
 
     def averaged(
-        self, eta: np.ndarray, theta: np.ndarray, rows: PredictionRows, spread=None
+        self, eta: np.ndarray, theta: np.ndarray, rows: PredictionRows
     ) -> np.ndarray:
         """Predictions averaged over the distribution of the random effects.
 
@@ -142,9 +142,24 @@ class Target:
         theta : ndarray, shape (p,)
         rows : PredictionRows
             With levels, unless the prediction is the linear predictor itself.
-        spread : ndarray, shape (n, q), optional
-            What standard normal variables multiply in the (one) predictor of a row; default from the
-            random-effects columns of the rows.
+
+        Returns
+        -------
+        ndarray, shape (n,) or (n, number of columns)
+        """
+        if rows.latents is None:
+            return self._over_normal(eta, theta, rows)
+        pieces = rows.latents.parts(theta).normal_pieces()
+        return sum(
+            weight * self._over_normal(eta + shift, theta, rows, spread)
+            for weight, shift, spread in pieces
+        )
+
+    def _over_normal(self, eta, theta, rows: PredictionRows, spread=None) -> np.ndarray:
+        """The average where predictors are normal.
+
+        `spread`, shape (n, q), is what standard normal variables multiply in the (one) predictor of a
+        row; None is to take it from the random-effects columns of the rows.
         """
         slots = self.slots(theta, rows)
         if self.member.alternatives:
@@ -155,7 +170,10 @@ class Target:
                 out[at] = averaged_shares(eta[at], spread[at])
             return out
         if self.by_shares:
-            spread = loadings(self.mapping, theta, rows, self.copies)
+            if spread is None:
+                spread = loadings(self.mapping, theta, rows, self.copies)
+            else:
+                spread = spread[:, None]
             if self.member.layout == "nominal":
                 spread = np.concatenate([np.zeros_like(spread[:, :1]), spread], axis=1)
             else:

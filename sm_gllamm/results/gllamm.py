@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from statsmodels.base.wrapper import populate_wrapper, union_dicts
-from statsmodels.tools._decorators import cached_data
+from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.prediction.latent_variables import latent_predictions, latent_scores
-from sm_gllamm.prediction.means import kind_of_prediction
-from sm_gllamm.prediction.predict import targets_of
-from sm_gllamm.prediction.rows import model_rows
-from sm_gllamm.results.base import LatentVariableResultsWrapper
-from sm_gllamm.results.glmm_clusters import ClusterMethods
+from sm_gllamm.prediction.latent_variables import latent_scores
+from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.results.path_diagram import dot_source
 from sm_gllamm.results.random_part import covariance_frames
 
 __all__ = ["GLLAMMResults", "GLLAMMResultsWrapper"]
 
 
-class GLLAMMResults(ClusterMethods):
+class GLLAMMResults(GLMMResults):
     """Results of :meth:`sm_gllamm.models.gllamm.GLLAMM.fit`.
 
     Notes
@@ -30,11 +25,6 @@ class GLLAMMResults(ClusterMethods):
     """
 
     title = "Generalized Linear Latent and Mixed Model Results"
-
-    @cached_data
-    def _posterior(self):
-        """Posterior moments of the standardised disturbances at the estimates."""
-        return self._with_data()._ready(self.quadrature).posterior(self.theta)
 
     def _by_name(self) -> dict[str, float]:
         """Estimates by the names of parameters."""
@@ -58,10 +48,9 @@ class GLLAMMResults(ClusterMethods):
 
         Notes
         -----
-        Of ``eta = (I - B)^-1 (Gamma w + zeta)`` given the responses and the estimates, zeta having the
-        posterior moments of :attr:`random_effects`. The SD of a latent variable that is regressed,
-        directly or not, on one of another level needs posterior covariances between levels, which are
-        not computed: it is left out.
+        Of ``eta = (I - B)^-1 (Gamma w + zeta)`` given the responses of the cluster and the estimates;
+        :attr:`random_effects` are those of the disturbances zeta. Posterior covariances between levels
+        are part of the standard deviations.
 
         Examples
         --------
@@ -76,7 +65,7 @@ class GLLAMMResults(ClusterMethods):
         >>> list(result.latent_scores.columns)
         ['ability', 'sd(ability)']
         """
-        frames = latent_scores(self._with_data(), self._cluster_effects("mean"), self._by_name())
+        frames = latent_scores(self._with_data(), self.theta, self.quadrature)
         return next(iter(frames.values())) if len(frames) == 1 else frames
 
     @property
@@ -96,64 +85,6 @@ class GLLAMMResults(ClusterMethods):
             estimate=estimates.where(table["fixed"].isna(), table["fixed"]),
             std_err=table["parameter"].map(errors),
         )
-
-    def predict(self, exog=None, transform: bool = True, which: str = "marginal"):
-        """Predicted means, probabilities or linear predictors for the rows of the fit.
-
-        Parameters
-        ----------
-        exog, transform : None
-            Predictions for new data are not available.
-        which : {"marginal", "conditional", "posterior", "linear"}
-            * "marginal" (also "mean"): the mean response given the covariates, over the distribution
-              of all disturbances;
-            * "conditional" (also "median"): the mean response where all disturbances are zero;
-            * "posterior": the mean response over the posterior distribution of the disturbances of the
-              row's clusters;
-            * "linear" (also "linpred"): the linear predictor where all disturbances are zero,
-              ``x'beta + offset + lambda' (I - B)^-1 Gamma w``.
-
-        Returns
-        -------
-        ndarray, shape (n,), or DataFrame with a column a category
-
-        Raises
-        ------
-        SpecificationError
-            New data, or a response for which there is no such prediction.
-        """
-        if exog is not None:
-            raise SpecificationError(
-                "predictions of a GLLAMM are for the rows of the fit; leave out exog"
-            )
-        model, kind = self._with_data(), kind_of_prediction(which)
-        values = latent_predictions(model, self.params, kind, self.quadrature)
-        if values.ndim == 1:
-            return values
-        rows = model_rows(model)
-        columns = pd.Index(targets_of(model, rows)[0][0].columns)
-        return pd.DataFrame(values, index=rows.index, columns=columns)
-
-    def get_prediction(self, exog=None, which: str = "marginal", **kwargs):
-        """Predictions with standard errors, which a GLLAMM does not offer; see :meth:`predict`."""
-        raise SpecificationError(
-            "standard errors of predictions are not available for a GLLAMM; use predict(which=...)"
-        )
-
-    @cached_data
-    def fittedvalues(self):
-        """Means of the rows given the covariates, ``predict()``."""
-        return self.predict()
-
-    @cached_data
-    def resid(self) -> np.ndarray:
-        """Responses minus `fittedvalues`, shape (nobs,)."""
-        fitted, endog = self.fittedvalues, np.asarray(self.model.endog)
-        if fitted.ndim > 1 or endog.ndim > 1:
-            raise SpecificationError(
-                "resid is for responses that are one number; see predict(which='marginal')"
-            )
-        return endog - fitted
 
     def path_diagram(self, digits: int = 2) -> str:
         """Path diagram with the estimates as Graphviz source (DOT).
@@ -180,20 +111,16 @@ class GLLAMMResults(ClusterMethods):
     def remove_data(self) -> None:
         """Remove everything that has the length of the data, here and on the model.
 
-        Estimates, tests, intervals (but profiles), summaries, the table of parameters and the path
-        diagram remain.
+        Estimates, tests, intervals (but profiles), summaries, the table of parameters, the path diagram
+        and predictions for new data remain.
         """
-        extras, latents = self.model.extras, self.model.latents
+        latents = self.model.latents
         super().remove_data()
-        self.model.extras = extras.without_data()
         self.model.latents = tuple(latent.without_data() for latent in latents)
 
 
-class GLLAMMResultsWrapper(LatentVariableResultsWrapper):
+class GLLAMMResultsWrapper(GLMMResultsWrapper):
     """Results with pandas labels."""
-
-    _attrs = {"fittedvalues": None, "resid": None}
-    _wrap_attrs = union_dicts(LatentVariableResultsWrapper._wrap_attrs, _attrs)
 
 
 populate_wrapper(GLLAMMResultsWrapper, GLLAMMResults)

@@ -55,13 +55,12 @@ def dot_source(latents, covariances, response: str, params, digits: int) -> str:
             boxes[target] = response if constant else short_name(name)
             label = f"{value:g}" if c.name is None else number(value)
             edges.append((latent.name, target, f"label={_quoted(label)}"))
-        for parent in latent.parents:
-            label = number(params[f"{latent.name} ~ {parent}"])
-            edges.append((parent, latent.name, f"label={_quoted(label)}"))
-        for name in latent.covariate_names:
-            source = f"covariate {name}"
-            boxes[source] = name
-            label = number(params[f"{latent.name} ~ {name}"])
+        for path in latent.paths:
+            name = path.coefficient.name
+            label = f"{path.coefficient.value:g}" if name is None else number(params[name])
+            source = path.factors[0] if path.factors == (path.label,) else f"covariate {path.label}"
+            if source != path.label:
+                boxes[source] = path.label
             edges.append((source, latent.name, f"label={_quoted(label)}"))
     for matrix in covariances.values():
         names = list(matrix.index)

@@ -48,7 +48,7 @@ class GenericCase(CheckGenericMixin):
         self.exog = exog
 
     def test_predict_types(self):
-        with pytest.raises(SpecificationError, match="for the rows of the fit"):
+        with pytest.raises(SpecificationError, match="by a DataFrame"):
             self.results.predict(self.exog[:2])
 
     # they predict for rows of a design
@@ -73,6 +73,8 @@ class PickleCase(RemoveDataPickle):
     def test_remove_data_pickle(self):
         result = fit(self.family)
         params, table, diagram = result.params, result.param_table, result.path_diagram()
+        new = result.model.data.frame.head(9)
+        predicted = result.predict(new)
         before = len(pickle.dumps(result._results))
         result.remove_data()
         after = pickle.dumps(result._results)
@@ -82,6 +84,7 @@ class PickleCase(RemoveDataPickle):
             pd.testing.assert_frame_equal(kept.param_table, table)
             assert kept.path_diagram() == diagram
             assert "Log-Likelihood" in kept.summary().as_text()
+            np.testing.assert_array_equal(kept.predict(new), predicted)
             for ask in (kept.predict, kept.ranef, partial(getattr, kept, "latent_scores")):
                 with pytest.raises(SpecificationError, match="removed by remove_data"):
                     ask()

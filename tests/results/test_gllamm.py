@@ -71,8 +71,8 @@ def test_scores_across_levels_by_hand(linear):
     np.testing.assert_allclose(scores["cluster"]["between"], posterior["between"][0], atol=1e-8)
     np.testing.assert_allclose(scores["cluster"]["sd(between)"], posterior["between"][1], rtol=1e-8)
     np.testing.assert_allclose(scores["person"]["within"], posterior["within"][0], atol=1e-8)
-    # needs covariances between levels
-    assert list(scores["person"].columns) == ["within"]
+    # with the posterior covariances between the levels
+    np.testing.assert_allclose(scores["person"]["sd(within)"], posterior["within"][1], rtol=1e-8)
 
 
 def test_scores_of_several_factors_on_one_level():
@@ -156,9 +156,8 @@ class TestPredictions:
 
     def test_not_offered(self, binary):
         for ask, match in (
-            (lambda: binary.predict(items()), "for the rows of the fit"),
-            (lambda: binary.model.predict(binary.params, items()), "for the rows of the model"),
-            (binary.get_prediction, "standard errors of predictions are not available"),
+            (lambda: binary.model.predict(binary.params, np.ones((2, 4))), "by a DataFrame"),
+            (lambda: binary.predict(np.ones((2, 4)), transform=False), "by a DataFrame"),
             (lambda: binary.predict(which="best"), "which='best' is not known"),
             (lambda: binary.ranef(kind="ml"), "not available for latent variables"),
         ):

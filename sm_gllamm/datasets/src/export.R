@@ -1,6 +1,6 @@
 # Writes the csv files of sm_gllamm.datasets that come from R packages, values unchanged.
 # Run in sm_gllamm/datasets:  Rscript src/export.R
-# Needs MASS, HSAUR3, lme4, mlmRev, nlme, ordinal, glmmTMB, Ecdat, survival. Binary outcomes are
+# Needs MASS, HSAUR3, lme4, mlmRev, nlme, ordinal, glmmTMB, Ecdat, survival, AER. Binary outcomes are
 # recoded to 0/1; wk2 and ch1, ch2, ch3p are added; crackers is reshaped to long form.
 
 write_set <- function(frame, name) {
@@ -82,3 +82,12 @@ kidney <- survival::kidney
 kidney$sex <- ifelse(kidney$sex == 1, "male", "female")
 kidney$frail <- NULL
 write_set(plain(kidney), "kidney")
+
+data("PSID1976", package = "AER")
+mroz <- PSID1976[c(
+  "participation", "wage", "age", "education", "experience", "youngkids", "oldkids", "hwage",
+  "fincome", "city"
+)]
+mroz$participation <- as.integer(mroz$participation == "yes")
+mroz$city <- as.integer(mroz$city == "yes")
+write_set(mroz, "mroz")
