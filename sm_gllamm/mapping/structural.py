@@ -330,9 +330,7 @@ class StructuralMapping(ParameterBlocks):
     def _extended(self, theta) -> np.ndarray:
         """Theta and the entries of C that are no parameters: what the polynomials are in."""
         theta = np.asarray(theta, dtype=float)
-        derived = [
-            covariance.derived_values(theta[block]) for block, covariance in self._derived()
-        ]
+        derived = [covariance.derived_values(theta[block]) for block, covariance in self._derived()]
         return np.concatenate([theta, *derived]) if derived else theta
 
     def _extension(self, theta) -> np.ndarray:

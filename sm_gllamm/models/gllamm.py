@@ -97,7 +97,8 @@ class GLLAMM(GLMM):
         covariance : None, {"unstructured", "diagonal", "equal"}, list of pairs, or dict of level name to these
             Covariance matrix of the disturbances of a level: all covary, none does ("equal": with one
             variance for all), or those pairs of latent variables do. None: latent variables that are
-            regressed on no others covary, and so do those that are and that no other is regressed on.
+            regressed on no others covary, and so do those that are and that no other is regressed on,
+            but for the factors behind a factor of second order.
         identification : {"loading", "variance"}
             The first loading of a latent variable is one, or the variances of the disturbances are one,
             so that their covariances are correlations.
@@ -215,9 +216,9 @@ class GLLAMM(GLMM):
                 loadings=values(f"loadings of {latent.name}", latent.formulas[:1])
                 if latent.formulas[0]
                 else np.empty((len(data), 0)),
-                covariates=None
-                if latent.covariates is None
-                else values(f"regression of {latent.name}", latent.formulas[1:]),
+                covariates=values(f"regression of {latent.name}", latent.formulas[1:])
+                if len(latent.formulas) > 1
+                else None,
             )
             for latent in self.latents
         )

@@ -87,12 +87,20 @@ def _pairs(pairs, level_of: dict[str, str]) -> list[tuple[str, str]]:
 
 def _default_pairs(latent: list[Latent], equations) -> list[tuple[str, str]]:
     """Disturbances of a level that covary: those of latent variables that are regressed on no others,
-    and those of latent variables that are and that no other is regressed on."""
-    regressed = {equation.response for equation in equations if equation.parents}
-    regressors = {name for equation in equations for name in equation.parents}
+    and those of latent variables that are and that no other is regressed on.
+
+    What is regressed on a factor of second order covaries by that factor alone.
+    """
+    unmeasured = {one.name for one in latent if not one.measured}
+    parents = {equation.response: set(equation.parents) for equation in equations}
+    regressors = set().union(*parents.values())
     free = [one.name for one in latent if one.variance is None]
-    exogenous = [name for name in free if name not in regressed]
-    last = [name for name in free if name in regressed and name not in regressors]
+    exogenous = [name for name in free if not parents.get(name)]
+    last = [
+        name
+        for name in free
+        if parents.get(name) and name not in regressors and not parents[name] & unmeasured
+    ]
     return [
         (a, b) for group in (exogenous, last) for i, a in enumerate(group) for b in group[i + 1 :]
     ]

@@ -83,9 +83,7 @@ class Latent:
                     "number"
                 )
         variance = self.variance
-        if variance is not None and not (
-            isinstance(variance, Real) and 0.0 <= variance < math.inf
-        ):
+        if variance is not None and not (isinstance(variance, Real) and 0.0 <= variance < math.inf):
             raise SpecificationError(
                 f"latent variable {self.name!r}: variance={variance!r} must be a number, zero or positive"
             )

@@ -1,5 +1,7 @@
 """Bad input to models with latent variables: an error or a warning that names the thing."""
 
+from dataclasses import replace
+
 import warnings
 
 import numpy as np
@@ -137,13 +139,54 @@ class TestRegressions:
                 ["f ~ z"],
                 "'f' is regressed on 'z', which varies within cluster 0 of its level 'person'",
             ),
-            (["g ~ f * x"], r"'f \* x' contains the latent variable 'f'; products"),
+            (["g ~ f * x"], r"write 'x \+ f \+ f:x' for 'f \* x'"),
+            (["g ~ np.exp(f)"], r"'np.exp\(f\)' is no product; latent variables go into products"),
+            (["g ~ f:f:f"], "'f:f:f' has too many factors"),
+            (["g ~ f + f:z"], "'g' is regressed on 'z', which varies within cluster 0"),
+            ([smg.Regression("g", "f", fixed={"x": 1.0})], "there is no term 'x'"),
+            ([smg.Regression("g", "f + x", equal={"xx": "b"})], "no term 'xx'; did you mean 'x'"),
             (["g ~ f + f"], "has 'f' twice"),
         ],
     )
     def test_equation(self, data, regressions, match):
         with refused(match):
             build(data, PAIR, regressions=regressions)
+
+    def test_fixed_and_equal_at_once(self):
+        with refused("'f' is both fixed and equal"):
+            smg.Regression("g", "f", fixed={"f": 1.0}, equal={"f": "b"})
+        with refused("'f' is fixed at 'one', which is no number"):
+            smg.Regression("g", "f", fixed={"f": "one"})
+        with refused("equal must be a dict of term to a label"):
+            smg.Regression("g", "f", equal="f")
+
+    def test_variances_that_are_known(self, data):
+        with refused("variance=-1.0 must be a number, zero or positive"):
+            Latent("h", "cluster", variance=-1.0)
+        with refused("has neither a disturbance .* nor a regression"):
+            build(data, [FACTOR, Latent("h", "cluster", variance=0)])
+        with refused("no latent variable with a disturbance varies at level 'cluster'"):
+            latent = [FACTOR, Latent("h", "cluster", variance=0)]
+            build(data, latent, regressions=["h ~ w"])
+        known = [PAIR[0], replace(PAIR[1], variance=1.0)]
+        with refused("variance of the disturbance of 'g' is fixed, so it cannot covary"):
+            build(data, known, covariance=[("f", "g")])
+        with refused(
+            "covariance='unstructured' of level 'person' does not go with known variances"
+        ):
+            build(data, known, covariance="unstructured")
+        with refused("variance=2 does not go with identification='variance'"):
+            build(data, [replace(FACTOR, variance=2.0)], identification="variance")
+
+    def test_covariances(self, data):
+        with refused("'within' varies at level 'person' and 'between' at level 'cluster'"):
+            build(data, LEVELS, covariance=[("within", "between")])
+        with refused("names 'within' and .* which vary at level 'person'"):
+            latent = [*LEVELS, Latent("h", "person")]
+            build(data, latent, covariance={"cluster": [("within", "h")]})
+        ring = [Latent(name, "person", f"0 + d{k}") for k, name in enumerate("abcd", 1)]
+        with refused("a ring of four or more"):
+            build(data, ring, covariance=[("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")])
 
     def test_levels(self, data):
         with refused("'between' varies at level 'cluster' and cannot be regressed on 'within'"):
@@ -171,6 +214,9 @@ class TestModel:
         [
             ({"identification": "var"}, "identification='var' is not known"),
             ({"covariance": "unstruct"}, "covariance='unstruct' is not known"),
+            ({"covariance": 3}, "covariance=3 is not known"),
+            ({"covariance": [("f", "gg")]}, "covariance names 'gg'"),
+            ({"covariance": [("f", "f")]}, r"the pair \('f', 'f'\)"),
             ({"covariance": {"persn": "diagonal"}}, "level 'persn'; did you mean 'person'"),
             ({"variance_by": {"person": "x"}}, "variance_by is not available in a GLLAMM"),
             ({"groups": "person"}, "leave out groups"),

@@ -116,7 +116,11 @@ def brute_force(problem, phi, points=61, width=8.0):
     for c, ch, v in zip(problem.active_column, problem.active_channel, phi, strict=True):
         table[c, ch] += v
     predictors = problem.design @ table[:-1] + table[-1]
-    a, b, tau = predictors[:, 0] + problem.offset, predictors[:, 1 : latent + 1], predictors[:, latent + 1]
+    a, b, tau = (
+        predictors[:, 0] + problem.offset,
+        predictors[:, 1 : latent + 1],
+        predictors[:, latent + 1],
+    )
     grid1 = np.linspace(-width, width, points)
     first = np.concatenate([[0], np.cumsum(problem.dimensions)])
 

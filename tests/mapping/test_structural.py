@@ -1,15 +1,18 @@
 """Parameters of models with latent variables: total effects, round trips, derivatives, brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import sm_gllamm.api as smg
+from sm_gllamm.engine.problem import Evaluation
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.mapping.polynomials import Monomial, Polynomials
-from sm_gllamm.mapping.structural import Coefficient, LatentEquation, total_effects
+from sm_gllamm.mapping.structural import Coefficient, LatentEquation, Path, reduced_form
 from sm_gllamm.specification.latent import Latent
 
 ITEMS = "0 + C(item)"
@@ -18,7 +21,8 @@ ITEMS = "0 + C(item)"
 # ---------------------------------------------------------------------------- total effects
 def equation(name, *parents):
     """Return a latent variable regressed on others, its loadings left out."""
-    return LatentEquation(name, 0, (), tuple((p, Coefficient(f"{name}~{p}")) for p in parents))
+    paths = tuple(Path(p, (p,), None, Coefficient(f"{name}~{p}")) for p in parents)
+    return LatentEquation(name, 0, (), paths)
 
 
 def matrix_of_effects(latents, values):
@@ -30,8 +34,8 @@ def matrix_of_effects(latents, values):
         return Monomial(1.0, (names.index(coefficient.name),))
 
     out = np.zeros((len(latents), len(latents)))
-    for m, effects in enumerate(total_effects(latents, parameter)):
-        for source, products in effects.items():
+    for m, form in enumerate(reduced_form(latents, parameter)):
+        for ((source,), _), products in form.items():
             out[m, source] = Polynomials([products], len(names)).values(theta)[0]
     return out
 
@@ -57,7 +61,14 @@ def test_total_effects_are_the_inverse_of_i_minus_b():
 )
 def test_cycle_is_named(latents):
     with pytest.raises(SpecificationError, match="cycle: a <- "):
-        total_effects(latents, lambda coefficient: Monomial(1.0))
+        reduced_form(latents, lambda coefficient: Monomial(1.0))
+
+
+def test_products_of_three_disturbances_are_refused():
+    squared = LatentEquation("b", 0, (), (Path("a:a", ("a", "a"), None, Coefficient("b~a:a")),))
+    cubic = LatentEquation("c", 0, (), (Path("a:b", ("a", "b"), None, Coefficient("c~a:b")),))
+    with pytest.raises(SpecificationError, match="c ~ a:b is a product of more than two"):
+        reduced_form([equation("a"), squared, cubic], lambda coefficient: Monomial(1.0))
 
 
 # ---------------------------------------------------------------------------- models
@@ -158,6 +169,42 @@ def build(case):
             "ordinal ~ d2 + d3 + d4", data, latent=factor, regressions=["f ~ x + w"],
             family=smg.families.Ordinal(),
         )  # fmt: skip
+    if case == "correlations":
+        return model(
+            "binary", [*PAIR, Latent("h", "person")], identification="variance", family="binomial"
+        )
+    if case == "pattern":
+        latent = [Latent(name, "person", f"0 + d{k}") for k, name in enumerate("abcd", 1)]
+        pairs = [("b", "a"), ("a", "c"), ("d", "c")]
+        return model("gaussian", latent, covariance=pairs, dispersion="~ 0 + C(item)")
+    if case == "pattern of correlations":
+        latent = [Latent(name, "person", f"0 + d{k}") for k, name in enumerate("abcd", 1)]
+        return model(
+            "binary", latent, covariance={"person": [("a", "c"), ("c", "d"), ("a", "d")]},
+            identification="variance", family="binomial",
+        )  # fmt: skip
+    if case == "known coefficients":
+        latent = [
+            replace(PAIR[0], variance=2.0),
+            replace(PAIR[1], variance=0.0),
+            Latent("h", "person"),
+        ]
+        paths = [
+            smg.Regression("g", "f + h + x + z0", fixed={"f": 0.7}, equal={"x": "b", "z0": "b"}),
+            smg.Regression("h", "x", equal={"x": "b"}),
+        ]
+        return smg.GLLAMM.from_formula(
+            FORMULA.format("binary"), data.assign(z0=-data.w), latent=latent, regressions=paths,
+            covariance="diagonal", family="binomial",
+        )  # fmt: skip
+    if case == "products":
+        latent = [*PAIR, Latent("h", "cluster")]
+        return model(
+            "binary",
+            latent,
+            regressions=["g ~ f*h + f:f + f:x + x", "f ~ x + w"],
+            family="binomial",
+        )
     assert case == "choices"
     return smg.GLLAMM.from_formula(
         "choice ~ 0 + B + C + price", choices(), latent=[Latent("f", "person", "0 + B + C + price")],
@@ -168,7 +215,8 @@ def build(case):
 CASES = [
     "factor", "binary factor", "correlated factors", "regressions", "path to the cluster",
     "equal loadings", "unit variance", "equal variances", "fixed loadings",
-    "random coefficient regressed", "mixed families", "ordinal items", "choices",
+    "random coefficient regressed", "mixed families", "ordinal items", "choices", "correlations",
+    "pattern", "pattern of correlations", "known coefficients", "products",
 ]  # fmt: skip
 
 
@@ -192,21 +240,22 @@ def test_round_trip(case):
 
 def test_derivatives_in_the_entries_of_the_engine(case):
     model, theta = case
-    mapping, weights = (
-        model.mapping,
-        np.random.default_rng(2).normal(size=len(case[0].mapping.phi(theta))),
-    )
-    step = 1e-5
+    mapping = model.mapping
+    n_active, step = len(mapping.phi(theta)), 1e-5
+    weights = np.random.default_rng(2).normal(size=n_active)
+
+    def jacobian(point):
+        return mapping.score_in_theta(np.eye(n_active), point)
+
+    flat = Evaluation(np.zeros(1), weights[None], np.zeros((n_active, n_active)))
+    bends = mapping.hessian_in_theta(flat, theta)
     for t in range(len(theta)):
         move = np.zeros(len(theta))
         move[t] = step
         slope = (mapping.phi(theta + move) - mapping.phi(theta - move)) / (2 * step)
-        np.testing.assert_allclose(mapping.polynomials.jacobian(theta)[:, t], slope, atol=1e-8)
-        above, below = (mapping.polynomials.jacobian(theta + s * move) for s in (1, -1))
-        bend = weights @ (above - below) / (2 * step)
-        np.testing.assert_allclose(
-            mapping.polynomials.curvature(theta, weights)[t], bend, atol=1e-8
-        )
+        np.testing.assert_allclose(jacobian(theta)[:, t], slope, atol=1e-8)
+        bend = weights @ (jacobian(theta + move) - jacobian(theta - move)) / (2 * step)
+        np.testing.assert_allclose(bends[t], bend, atol=1e-8)
 
 
 def test_score_and_hessian_with_nodes_held(case):
@@ -278,3 +327,40 @@ def test_loglike_of_loadings_at_two_levels_by_brute_force():
             likelihood *= density @ np.prod(1 / (1 + np.exp(-signs * nu)), axis=-1)
         total += np.log(density @ likelihood)
     assert ours == pytest.approx(total, rel=1e-9)
+
+
+def test_loglike_of_products_by_brute_force():
+    data = items(n_clusters=5, n_persons=2, n_items=4)
+    latent = [*PAIR, Latent("h", "cluster"), Latent("s", "cluster", "0 + z", variance=0.0)]
+    model = smg.GLLAMM.from_formula(
+        FORMULA.format("binary"), data, latent=latent,
+        regressions=["g ~ f*h + f:x", "f ~ x", "s ~ h:h + w"], family="binomial",
+    )  # fmt: skip
+    values = {
+        "C(item)[1]": -0.3, "C(item)[2]": 0.1, "C(item)[3]": 0.5, "C(item)[4]": 0.2,
+        "loading(f: d2)": 0.7, "loading(g: d4)": -1.2, "var(f|person)": 1.3, "var(g|person)": 0.6,
+        "var(h|cluster)": 0.8, "f ~ x": 0.4, "g ~ f": 0.5, "g ~ h": -0.7, "g ~ f:h": 0.6,
+        "g ~ f:x": 0.3, "s ~ h:h": 0.4, "s ~ w": -0.2,
+    }  # fmt: skip
+    assert set(values) == set(model.param_names)
+    ours = model.loglike_at([values[name] for name in model.param_names], n_points=41)
+
+    node = np.linspace(-7, 7, 71)
+    density = stats.norm.pdf(node) * (node[1] - node[0])
+    beta, total = np.array([-0.3, 0.1, 0.5, 0.2]), 0.0
+    for _, in_cluster in data.groupby("cluster"):
+        h = np.sqrt(0.8) * node[:, None, None]
+        s = 0.4 * h**2 - 0.2 * in_cluster.w.iloc[0]
+        likelihood = np.ones(len(node))
+        for _, rows in in_cluster.groupby("person"):
+            x = rows.x.iloc[0]
+            f = 0.4 * x + np.sqrt(1.3) * node[None, :, None]
+            g = 0.5 * f - 0.7 * h + 0.6 * f * h + 0.3 * f * x + np.sqrt(0.6) * node[None, None, :]
+            kernel = np.ones((len(node),) * 3)
+            for item, y, z in zip(rows.item, rows.binary, rows.z, strict=True):
+                factor = [f, 0.7 * f, g, -1.2 * g][item - 1]
+                nu = beta[item - 1] + factor + h + z * s
+                kernel = kernel / (1 + np.exp(-(2 * y - 1) * nu))
+            likelihood *= kernel @ density @ density
+        total += np.log(density @ likelihood)
+    assert ours == pytest.approx(total, rel=1e-7)
