@@ -7,9 +7,10 @@ import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.plotting.path_diagrams import plot_path_diagram
 from sm_gllamm.prediction.latent_variables import latent_scores
 from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
-from sm_gllamm.results.path_diagram import dot_source
+from sm_gllamm.results.path_diagram import dot_source, path_tables
 from sm_gllamm.results.random_part import covariance_frames
 
 __all__ = ["GLLAMMResults", "GLLAMMResultsWrapper"]
@@ -86,6 +87,17 @@ class GLLAMMResults(GLMMResults):
             std_err=table["parameter"].map(errors),
         )
 
+    def _path_tables(self, digits: int) -> tuple[list[str], pd.DataFrame, pd.DataFrame]:
+        """Levels from the top down, nodes and edges of the path diagram."""
+        model = self.model
+        frames = covariance_frames(model.mapping, model.level_names, np.asarray(self.params))
+        name = model.endog_names
+        nodes, edges = path_tables(
+            model.latents, frames,
+            name if isinstance(name, str) else ", ".join(name), self._by_name(), digits,
+        )  # fmt: skip
+        return list(frames), nodes, edges
+
     def path_diagram(self, digits: int = 2) -> str:
         """Path diagram with the estimates as Graphviz source (DOT).
 
@@ -96,17 +108,40 @@ class GLLAMMResults(GLMMResults):
         Returns
         -------
         str
-            Ellipses are latent variables, with the variance of the disturbance, in a frame for each
+            Ellipses are latent variables, with the variance of the disturbance, in the frame of their
             level; boxes are items and covariates; dashed arrows are covariances of disturbances. What
-            random intercepts act on is named after the response.
+            random intercepts act on is named after the response. :meth:`plot_path_diagram` draws it.
         """
-        model = self.model
-        frames = covariance_frames(model.mapping, model.level_names, np.asarray(self.params))
-        name = model.endog_names
-        return dot_source(
-            model.latents, frames, name if isinstance(name, str) else ", ".join(name),
-            self._by_name(), digits,
-        )  # fmt: skip
+        return dot_source(*self._path_tables(digits))
+
+    def plot_path_diagram(self, digits: int = 2, ax=None):
+        """Path diagram with the estimates, drawn by matplotlib.
+
+        Parameters
+        ----------
+        digits : int
+        ax : matplotlib.axes.Axes, optional
+            Default a figure as large as the diagram needs.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            What :meth:`path_diagram` says. Items stand in the middle, latent variables and covariates
+            beside them; what is in the frame of a level varies between its clusters.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> import sm_gllamm.api as smg
+        >>> rng = np.random.default_rng(1)
+        >>> person, item = np.repeat(np.arange(300), 4), np.tile(np.arange(4), 300)
+        >>> y = item + rng.normal(size=300)[person] + rng.normal(size=1200)
+        >>> data = pd.DataFrame({"y": y, "item": item, "person": person})
+        >>> factor = smg.Latent("ability", "person", loadings="0 + C(item)")
+        >>> result = smg.GLLAMM.from_formula("y ~ 0 + C(item)", data, latent=[factor]).fit()
+        >>> figure = result.plot_path_diagram()
+        """
+        return plot_path_diagram(*self._path_tables(digits), ax=ax)
 
     def remove_data(self) -> None:
         """Remove everything that has the length of the data, here and on the model.

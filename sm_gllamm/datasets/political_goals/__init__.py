@@ -25,19 +25,19 @@ SOURCE = """
 Barnes, S. H., Kaase, M. et al. (1979), *Political Action: Mass Participation in Five Western
 Democracies*. Beverly Hills: Sage.
 
-Croon, M. A. (1989), Latent class models for the analysis of rankings. In De Soete, G., Feger, H. & Klauer, K. C.
-(eds), *New Developments in Psychological Choice Modeling*, 99-121. Amsterdam: North-Holland.
+Croon, M. A. (1989), Latent class models for the analysis of rankings. In De Soete, G., Feger, H. &
+Klauer, K. C. (eds), *New Developments in Psychological Choice Modeling*, 99-121. Amsterdam: North-Holland.
 
-Diaconis, P. & Sturmfels, B. (1998), Algebraic algorithms for sampling from conditional distributions. *Annals of
-Statistics* 26, 363-397 (the count of 2431 as corrected by Diaconis and Eriksson: 59).
+Diaconis, P. & Sturmfels, B. (1998), Algebraic algorithms for sampling from conditional distributions.
+*Annals of Statistics* 26, 363-397 (the count of 2431 as corrected by Diaconis and Eriksson: 59).
 """
 
 DESCRSHORT = "Orderings of four political goals by 2262 Germans, as 24 frequencies."
 
 DESCRLONG = """
 Which goal of their country is the most desirable one, the second, and so on: maintaining order in the
-nation, giving people more say in the decisions of government, fighting rising prices, protecting freedom of speech.
-Order and prices are the materialist, say and speech the postmaterialist goals of Inglehart.
+nation, giving people more say in the decisions of government, fighting rising prices, protecting freedom
+of speech. Order and prices are the materialist, say and speech the postmaterialist goals of Inglehart.
 """
 
 NOTE = """

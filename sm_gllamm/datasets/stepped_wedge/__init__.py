@@ -22,8 +22,8 @@ Simulated by the authors named in SOURCE; distributed under the MIT licence.
 """
 
 SOURCE = """
-Gasparini, A., Crowther, M. J., Hoogendijk, E. O., Li, F. & Harhay, M. O. (2024), Analysis of cohort stepped wedge
-cluster-randomized trials with nonignorable dropout via joint modeling. arXiv 2404.14840.
+Gasparini, A., Crowther, M. J., Hoogendijk, E. O., Li, F. & Harhay, M. O. (2024), Analysis of cohort
+stepped wedge cluster-randomized trials with nonignorable dropout via joint modeling. arXiv 2404.14840.
 
 File 01-example-swjm of github.com/ellessenne/swjm, constant intervention effect; rows without an outcome
 and without time at risk left out, outcomes rounded to seven and times to eight significant digits.
