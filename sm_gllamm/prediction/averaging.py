@@ -16,11 +16,12 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import expit, ndtr
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.responses.forms import Form, InverseLink
+from sm_gllamm.responses.links import inverse_link_derivatives
 
-__all__ = ["average_of", "averages", "inverse_link_derivatives"]
+__all__ = ["average", "averages"]
 
 #: The normal density is cut off where it is 1e-17 of its maximum.
 REACH = 8.9
@@ -29,112 +30,8 @@ BLOCK = 2_000_000
 MAX_NODES = 4_001
 
 
-def _logit(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    p = expit(nu)
-    v = p * expit(-nu)
-    d = 1.0 - 2.0 * p
-    return [p, v, v * d, v * (1.0 - 6.0 * v), v * d * (1.0 - 12.0 * v)][: order + 1]
-
-
-def _probit(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    f = np.exp(-0.5 * nu**2) / np.sqrt(2.0 * np.pi)
-    return [ndtr(nu), f, -nu * f, (nu**2 - 1.0) * f, nu * (3.0 - nu**2) * f][: order + 1]
-
-
-def _cloglog(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    t = np.exp(np.minimum(nu, 40.0))  # exp(-exp(40)) is zero many times over
-    f = t * np.exp(-t)
-    return [
-        -np.expm1(-t),
-        f,
-        f * (1.0 - t),
-        f * (1.0 - 3.0 * t + t**2),
-        f * (1.0 - 7.0 * t + 6.0 * t**2 - t**3),
-    ][: order + 1]
-
-
-def _loglog(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    """One minus the complementary log-log of the other sign."""
-    mirrored = _cloglog(-nu, order)
-    signs = [-1.0, 1.0, -1.0, 1.0, -1.0]
-    out = [sign * d for sign, d in zip(signs, mirrored, strict=False)]
-    out[0] = np.exp(-np.exp(np.minimum(-nu, 40.0)))
-    return out
-
-
-def _cauchy(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    f = 1.0 / (np.pi * (1.0 + nu**2))
-    return [
-        np.arctan2(1.0, -nu) / np.pi,
-        f,
-        -2.0 * np.pi * nu * f**2,
-        2.0 * np.pi**2 * (3.0 * nu**2 - 1.0) * f**3,
-        24.0 * np.pi**3 * nu * (1.0 - nu**2) * f**4,
-    ][: order + 1]
-
-
-def _sqrt(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    zero = np.zeros_like(nu)
-    return [nu**2, 2.0 * nu, zero + 2.0, zero, zero][: order + 1]
-
-
-def _power(exponent: float):
-    """Powers of the predictor, NaN where it is not positive."""
-
-    def derivatives(nu: np.ndarray, order: int) -> list[np.ndarray]:
-        nu = np.where(nu > 0, nu, np.nan)
-        out, factor, power = [], 1.0, exponent
-        for _ in range(order + 1):
-            out.append(factor * nu**power)
-            factor, power = factor * power, power - 1.0
-        return out
-
-    return derivatives
-
-
-def _identity(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    zero = np.zeros_like(nu)
-    return [nu, zero + 1.0, zero, zero, zero][: order + 1]
-
-
-def _log(nu: np.ndarray, order: int) -> list[np.ndarray]:
-    return [np.exp(nu)] * (order + 1)
-
-
-_BY_LINK = {
-    "Identity": _identity,
-    "Log": _log,
-    "Logit": _logit,
-    "Probit": _probit,
-    "CLogLog": _cloglog,
-    "LogLog": _loglog,
-    "Cauchy": _cauchy,
-    "InversePower": _power(-1.0),
-    "InverseSquared": _power(-0.5),
-    "Sqrt": _sqrt,
-}
 #: Nodes per unit of the SD. The Cauchy density has poles at a third of the logistic's distance.
 _DENSITY = {"Cauchy": 5.0}
-
-
-def inverse_link_derivatives(link: str, nu: np.ndarray, order: int) -> list[np.ndarray]:
-    """The inverse link and its derivatives.
-
-    Parameters
-    ----------
-    link : str
-        Name of statsmodels' class: "Identity", "Log", "Logit", "Probit", "CLogLog", "LogLog",
-        "Cauchy", "Sqrt", "InversePower" or "InverseSquared".
-    nu : ndarray
-    order : int
-        Highest derivative, 0 to 4.
-
-    Returns
-    -------
-    list of ndarray, length order + 1
-        NaN where the last two links have no mean, at predictors that are not positive.
-    """
-    return _BY_LINK[link](np.asarray(nu, dtype=float), order)
 
 
 @lru_cache(maxsize=32)
@@ -158,24 +55,25 @@ def _integrated(functions: Callable, eta: np.ndarray, sd: np.ndarray, density: f
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def average_of(function: Callable, eta: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """A function of the linear predictor averaged over N(eta, variance), by the trapezoidal rule.
+def average(form: Form, eta: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """A function of the linear predictor averaged over N(eta, variance).
 
     Parameters
     ----------
-    function : callable
-        Takes predictors of shape (m, r) and the slice of the n rows that they are of; returns shape
-        (m, r).
+    form : InverseLink or Function
+        Averages of the latter are by the trapezoidal rule.
     eta, variance : ndarray, shape (n,)
 
     Returns
     -------
     ndarray, shape (n,)
     """
+    if isinstance(form, InverseLink):
+        return form.by_link(lambda *x: averages(*x)[0], eta, form.slope**2 * variance)
     sd = np.sqrt(np.maximum(np.broadcast_to(variance, eta.shape), 0.0))
     if len(eta) == 0:
         return np.empty(0)
-    return _integrated(lambda nu, span: [function(nu, span)], eta, sd, 3.0)[0]
+    return _integrated(lambda nu, span: [form.function(nu, span)], eta, sd, 3.0)[0]
 
 
 def averages(link: str, eta: np.ndarray, variance: np.ndarray, order: int = 0) -> list[np.ndarray]:
@@ -184,7 +82,7 @@ def averages(link: str, eta: np.ndarray, variance: np.ndarray, order: int = 0) -
     Parameters
     ----------
     link : str
-        As in :func:`inverse_link_derivatives`.
+        As in :func:`sm_gllamm.responses.links.inverse_link_derivatives`.
     eta : ndarray, shape (n,)
         Fixed part of the linear predictor.
     variance : ndarray, shape (n,)

@@ -68,12 +68,6 @@ def _errors(gradient: np.ndarray, cov_params: np.ndarray, value: np.ndarray) -> 
     return np.where(value > ZERO, error, np.nan)
 
 
-#: Variance of a latent log duration in units of its squared scale.
-_LOG_DURATIONS = {"LogNormal": 1.0, "LogLogistic": np.pi**2 / 3, "WeibullAFT": np.pi**2 / 6}
-#: Families with latent responses, or log durations, of a variance that is known.
-_KNOWN = {"WeibullPH": np.pi**2 / 6, "ExponentialPH": np.pi**2 / 6, "ExponentialAFT": np.pi**2 / 6}
-
-
 def residual_variance(mapping, response, params: np.ndarray) -> tuple[float, np.ndarray]:
     """Variance of the latent response given the random effects, and its gradient.
 
@@ -99,9 +93,15 @@ def residual_variance(mapping, response, params: np.ndarray) -> tuple[float, np.
     log-logistic and accelerated Weibull durations are their logarithms; proportional hazards are
     linear in a latent response with an extreme-value distribution.
     """
-    gradient = np.zeros(mapping.k_params)
-    scaled = response.family in ("Gaussian", "CensoredGaussian") and response.link == "Identity"
-    if scaled or response.family in _LOG_DURATIONS:
+    gradient, unit = np.zeros(mapping.k_params), response.latent_variance
+    if unit is None:
+        raise SpecificationError(
+            f"{response.family} models with {response.link} link have no latent response, "
+            "and so no intraclass correlation of it"
+        )
+    for slot in response.slots:
+        if not slot.latent:
+            continue
         position = mapping.dispersion
         if position is None:
             raise SpecificationError(
@@ -109,10 +109,9 @@ def residual_variance(mapping, response, params: np.ndarray) -> tuple[float, np.
                 "intraclass correlation"
             )
         parameter = float(params[position][0])
-        if scaled:
-            gradient[position] = 1.0
-            return parameter, gradient
-        unit = _LOG_DURATIONS[response.family]
+        if slot.published == "variance":
+            gradient[position] = unit
+            return unit * parameter, gradient
         gradient[position] = 2.0 * unit * parameter
         return unit * parameter**2, gradient
     if mapping.slot("scale") is not None:
@@ -120,13 +119,7 @@ def residual_variance(mapping, response, params: np.ndarray) -> tuple[float, np.
             "the scale of the latent response depends on covariates (scale=), and so would the "
             "intraclass correlation"
         )
-    known = _KNOWN.get(response.family, response.latent_variance)
-    if known is None:
-        raise SpecificationError(
-            f"{response.family} models with {response.link} link have no latent response, "
-            "and so no intraclass correlation of it"
-        )
-    return known, gradient
+    return unit, gradient
 
 
 def intraclass_correlations(

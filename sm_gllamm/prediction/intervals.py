@@ -92,16 +92,12 @@ def interval_link(model, survival=None):
     logarithm of other positive means.
     """
     member = members_of(model)[0]
-    family, link = member.response.family, member.response.link
-    if survival is not None or member.categorical or member.alternatives:
+    if survival is not None:
         return links.Logit()
-    if member.label is not None or (family, link) == ("Gaussian", "InversePower"):
+    name = member.law.interval or member.response.link
+    if member.label is not None or name == "InversePower":
         return links.Identity()
-    if family == "CompositeBinomial":
-        return links.Logit()
-    if member.layout == "hurdle" or family in ("Gamma", "InverseGaussian", "CompositePoisson"):
-        return links.Log()
-    return links.Identity() if family == "CompositeGaussian" else model.family.link
+    return getattr(links, name)()
 
 
 def prediction_table(

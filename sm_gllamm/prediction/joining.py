@@ -21,8 +21,10 @@ __all__ = [
     "density_rows",
     "joined",
     "new_responses",
+    "of_member",
     "rows_of_fit",
     "silent_rows",
+    "stacked",
 ]
 
 #: Rows of the likelihood beyond which clusters are not copied.
@@ -72,30 +74,23 @@ def new_responses(model, rows: PredictionRows, y: np.ndarray) -> ResponseData:
     )  # fmt: skip
 
 
-def density_rows(
-    fit: Rows, source: np.ndarray, code, y, m, channel: np.ndarray, constant=0.0
-) -> Rows:
-    """Rows of the likelihood for new rows, with the predictors of their responses.
+def density_rows(fit: Rows, n: int, density: str, y: float, m: float, constant=0.0) -> Rows:
+    """Rows of the likelihood for new rows, of a density without slots that has their predictors.
 
     Parameters
     ----------
     fit : Rows
         Of the model.
-    source : ndarray of intp, shape (n,)
-        New row behind each.
-    code : int or ndarray of int, shape (n,)
-        Density.
-    y, m : float or ndarray of shape (n,)
-    channel : ndarray of intc, shape (n, number of slots)
-        Number of the predictor that each slot of the density reads, -1 for none.
-    constant : float or ndarray of shape (n,)
+    n : int
+        Number of new rows.
+    density : str
+    y, m : float
+    constant : float
         What the kernel's log density leaves out.
     """
-    n = len(source)
     return Rows(
-        source, np.full(n, code, dtype=np.intc), np.full(n, y, dtype=float),
-        np.full(n, m, dtype=float), np.full(n, constant, dtype=float),
-        n_slots=channel.shape[1], slot_channel=channel,
+        np.arange(n), np.full(n, CODES[density], dtype=np.intc), np.full(n, y), np.full(n, m),
+        np.full(n, constant), n_slots=1, slot_channel=np.full((n, 1), -1, dtype=np.intc),
         copies=(Copy("", np.ones(n)),),
         extra=None if fit.extra is None else np.zeros((n, fit.extra.shape[1])),
     )  # fmt: skip
@@ -103,8 +98,19 @@ def density_rows(
 
 def silent_rows(fit: Rows, n: int, exact: bool) -> Rows:
     """Rows that have a predictor, but are to enter with weight zero."""
-    code = CODES["gaussian_identity" if exact else "binomial_logit"]
-    return density_rows(fit, np.arange(n), code, 0.0, 1.0, np.full((n, 1), -1, dtype=np.intc))
+    return density_rows(fit, n, "gaussian_identity" if exact else "binomial_logit", 0.0, 1.0)
+
+
+def of_member(rows: Rows, first: int) -> Rows:
+    """The rows as those of one of several families, whose predictors of slots begin at `first`."""
+    channel = _with_slots(rows, rows.n_slots)[0]
+    return replace(rows, slot_channel=np.where(channel >= 0, channel + first, -1).astype(np.intc))
+
+
+def stacked(rows: Rows, others: Rows) -> Rows:
+    """Rows of the likelihood with others, of the same new rows, behind them."""
+    source = np.arange(rows.n) if rows.source is None else rows.source
+    return _joined_rows(replace(rows, source=source), others, 0)
 
 
 def _taken(rows: Rows, at: np.ndarray) -> Rows:
@@ -211,9 +217,7 @@ def _lay_out(model, rows: PredictionRows, at):
     """How rows `at` of the data with new ones behind them are laid out for the engine."""
     if rows.latents is None:
         return lay_out_mixed
-    return LatentDesign.of(
-        model, latents_behind(model.latents, at, rows.latents.columns)
-    ).lay_out()
+    return LatentDesign.of(model, latents_behind(model.latents, at, rows.latents.columns)).lay_out()
 
 
 def _new_codes(rows: PredictionRows) -> list[np.ndarray]:

@@ -196,11 +196,11 @@ class MarginalEffects(discrete_margins.DiscreteMargins):
             steps |= dict.fromkeys(found if some else (), (0, 1))
         design = effect_design(rows, model.mapping, at, ~varies, atexog)
         target = _target(model, rows)
-        form = target.forms(target.slots(np.zeros(len(params)), rows))[0]
+        link = target.plain_link(rows)
         columns = [(column, steps.get(column)) for column in np.flatnonzero(varies)]
-        if getattr(form, "plain", False):
+        if link is not None:
             effects, jacobian = _plain_effects(
-                (model.mapping, form.link, params), design, columns, method, kind
+                (model.mapping, link, params), design, columns, method, kind
             )
         else:
             effects, jacobian = _numerical_effects(target, params, design, columns, method, kind)
@@ -219,7 +219,7 @@ def _target(model, rows) -> Target:
             f"marginal effects are not available for {type(model.family).__name__} responses; compare "
             "predictions (get_prediction) for data that differ in a covariate"
         )
-    if used := [name for name in member.needed if name in rows.designs]:
+    if used := [name for name in member.law.needs if name in rows.designs]:
         raise SpecificationError(
             f"marginal effects are not available where the mean depends on covariates in {used}; compare "
             "predictions (get_prediction) for data that differ in a covariate"
@@ -254,7 +254,7 @@ def _numerical_effects(
             columns = _variance_columns(mapping, rows)
             variance = np.maximum(columns @ mapping.params(theta), 0.0)
         slots = target.slots(theta, PredictionRows(rows.exog, None, None, None))
-        return target.forms(slots)[0].averaged(linear, variance)
+        return target.over_normal(linear, variance, slots)
 
     def effects(theta):
         out = []

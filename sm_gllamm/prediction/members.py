@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.responses.base import Response
+from sm_gllamm.responses.laws import Law
+from sm_gllamm.responses.links import LINK_NAMES
 
 __all__ = ["Member", "SlotValues", "member_rows", "members_of"]
-
-#: Layouts of which predictions are probabilities of categories.
-CATEGORIES = ("cumulative", "sequential", "adjacent", "nominal")
-#: Layouts of which predictions are probabilities of the alternatives of a set.
-ALTERNATIVES = ("choice", "ranking", "best_worst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,9 @@ class Member:
         return getattr(self.family, "layout", "plain")
 
     @property
-    def categorical(self) -> bool:
-        """Whether the response has categories."""
-        return self.layout in CATEGORIES
-
-    @property
-    def alternatives(self) -> bool:
-        """Whether rows are alternatives of choice sets."""
-        return self.layout in ALTERNATIVES
+    def law(self) -> Law:
+        """What the response is."""
+        return self.response.law
 
     @property
     def fixed_alpha(self) -> float | None:
@@ -67,20 +61,16 @@ class Member:
         """Slots in the order of their predictors, thresholds left out."""
         if self.fixed_alpha is not None:
             return []
-        names = [slot.name for slot in self.response.slots]
-        return [name for name in names if (self.layout, name) != ("hurdle", "zero")]
+        return [slot.name for slot in self.response.slots]
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Slots that the mean depends on."""
-        if self.layout == "cumulative":
-            return ("thresholds", "scale")
-        if self.layout == "hurdle":
-            return ("zero", "dispersion")
-        if self.layout == "interval":
-            return () if self.response.family == "CensoredGaussian" else ("dispersion",)
-        prefixes = {"ZeroInflated": ("zero",), "ZeroTruncated": ("dispersion",)}
-        return next((x for p, x in prefixes.items() if self.response.family.startswith(p)), ())
+        return self.law.needs
+
+    def channel(self, slot: str) -> int:
+        """Number of the predictor without random effects that a slot reads."""
+        return self.first + self.slot_names.index(slot)
 
 
 def members_of(model) -> tuple[Member, ...]:
@@ -134,7 +124,9 @@ def member_rows(members, rows: PredictionRows):
 
 
 class SlotValues:
-    """Values of the predictors without random effects of a member's rows, computed as asked for.
+    """What a law asks for beside the linear predictor, of a member's rows, computed as asked for.
+
+    The attributes are those of :class:`sm_gllamm.responses.laws.Given`.
 
     Parameters
     ----------
@@ -143,39 +135,70 @@ class SlotValues:
     theta : ndarray, shape (p,)
         Internal parameters.
     rows : PredictionRows
+    data : ResponseData, optional
+        The rows' responses, for draws and residuals.
     """
 
-    def __init__(self, mapping, member: Member, theta: np.ndarray, rows: PredictionRows):
-        self.mapping, self.member = mapping, member
+    def __init__(self, mapping, member: Member, theta: np.ndarray, rows: PredictionRows, data=None):
+        self.mapping, self.member, self.data = mapping, member, data
         self.theta, self.rows = np.asarray(theta, dtype=float), rows
+        self.n, self.link, self.categories = rows.n, member.response.link, member.categories
 
+    @cached_property
     def dispersion(self) -> np.ndarray:
-        """Log of the dispersion (of gaussian responses: of the SD), zero without one; shape (n,)."""
         if self.member.fixed_alpha is not None:
-            return np.full(self.rows.n, np.log(self.member.fixed_alpha))
+            return np.full(self.n, self.member.fixed_alpha)
         if "dispersion" not in self.member.slot_names:
-            return np.zeros(self.rows.n)
-        return self._channel(self.member.first + self.member.slot_names.index("dispersion"))
+            return np.ones(self.n)
+        return np.exp(self._channel(self.member.channel("dispersion")))
 
-    def zero(self) -> np.ndarray:
-        """Logit of the probability of a zero, shape (n,)."""
+    @cached_property
+    def passed(self) -> np.ndarray:
         if self.member.layout == "hurdle":
-            design = self.rows.designs.get("zero", np.ones((self.rows.n, 1)))
-            return design @ self._behind_covariates(design.shape[1])
-        return self._channel(self.member.first + self.member.slot_names.index("zero"))
+            design = self.rows.designs.get("zero", np.ones((self.n, 1)))
+            return expit(-design @ self._behind_covariates(design.shape[1]))
+        if "zero" not in self.member.slot_names:
+            return np.ones(self.n)
+        return expit(-self._channel(self.member.channel("zero")))
 
+    @cached_property
     def scale(self) -> np.ndarray:
-        """Log scale of latent responses of ordinal models, shape (n,)."""
         if self.mapping.slot("scale") is None:
-            return np.zeros(self.rows.n)
-        return self._channel(self.member.first + len(self.member.categories) - 1)
+            return np.ones(self.n)
+        return np.exp(self._channel(self.member.first + len(self.categories) - 1))
 
+    @cached_property
     def thresholds(self) -> np.ndarray:
-        """Thresholds of ordered categories, shape (n, K - 1)."""
-        k = len(self.member.categories) - 1
+        k = len(self.categories) - 1
         if self.member.layout == "cumulative":
             return np.column_stack([self._channel(self.member.first + s) for s in range(k)])
-        return np.broadcast_to(self._behind_covariates(k), (self.rows.n, k))
+        return np.broadcast_to(self._behind_covariates(k), (self.n, k))
+
+    @property
+    def trials(self) -> np.ndarray:
+        return self.data.m if self.member.response.kind == "binomial" else np.ones(self.n)
+
+    @property
+    def entry(self) -> np.ndarray | None:
+        return self.data.entry
+
+    @property
+    def y(self) -> np.ndarray:
+        return self.data.y
+
+    @cached_property
+    def groups(self) -> list[np.ndarray]:
+        order = np.argsort(self.rows.sets, kind="stable")
+        _, first, sizes = np.unique(self.rows.sets[order], return_index=True, return_counts=True)
+        return [order[first[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes)]
+
+    @property
+    def parts(self) -> np.ndarray:
+        return self.rows.parts
+
+    @property
+    def links(self) -> np.ndarray:
+        return LINK_NAMES[self.rows.links]
 
     def _behind_covariates(self, k: int) -> np.ndarray:
         first = self.rows.exog.shape[1]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import softmax
 
+from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.mapping.assemble import Assembly
 from sm_gllamm.mapping.rows import Rows, rows_of
@@ -23,15 +23,16 @@ from sm_gllamm.prediction.joining import (
     density_rows,
     joined,
     new_responses,
+    of_member,
     rows_of_fit,
     silent_rows,
+    stacked,
 )
-from sm_gllamm.prediction.mean_form import MeanForm, TruncatedMean
 from sm_gllamm.prediction.means import linear_predictor
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.prediction.targets import Target
-from sm_gllamm.responses.densities import CODES
 from sm_gllamm.responses.families import Choice
+from sm_gllamm.responses.forms import Function, InverseLink
 
 __all__ = ["posterior_prediction", "posterior_predictors"]
 
@@ -97,7 +98,7 @@ class _Posterior:
         posterior = self.integrator.posterior()
         return posterior.nu[self.place], posterior.nu_variance[self.place]
 
-    def mean(self, form: MeanForm) -> np.ndarray:
+    def mean(self, form: InverseLink) -> np.ndarray:
         """Expectation of a function of the predictor, shape (n,)."""
         links = np.zeros(self.n, dtype=np.intc)
         shift, slope = np.zeros(self.n), np.ones(self.n)
@@ -141,127 +142,72 @@ def _shares(model, target: Target, rows: PredictionRows, quadrature: Quadrature)
     """Expectations of probabilities of alternatives, or of categories that are laid out as such."""
     member, fit, k = target.member, rows_of_fit(model), len(target.member.categories)
     if rows.positions is not None and member.layout in ("nominal", "adjacent", "choice"):
-        if member.alternatives:
+        if member.law.alternatives:
             at = _inverse(fit.source, fit.n)[rows.positions]
         else:
             at = rows.positions[:, None] * k + np.arange(k)
         return _of_fit(model, rows, quadrature, at)
-    family = Choice() if member.alternatives else member.family
+    family = Choice() if member.law.alternatives else member.family
     # responses that sets have, whatever they are
     y = np.zeros(rows.n)
-    if member.alternatives:
+    if member.law.alternatives:
         y[np.unique(rows.sets, return_index=True)[1]] = 1.0
     data = new_responses(model, rows, y)
     new = rows_of(family, member.response, data)
-    if member.alternatives:
+    if member.law.alternatives:
         at = _inverse(new.source, rows.n)
     else:
         at = np.arange(new.n).reshape(rows.n, k)
     return _of_new(model, rows, quadrature, fit, new, data, at)
 
 
-def _densities(
-    model, target: Target, rows: PredictionRows, quadrature: Quadrature, variants
+def _with_rate(fit: Rows, rows: Rows, n: int) -> Rows:
+    """Rows of n responses and, for each, an instantaneous event with the exponential of the predictor."""
+    # the kernel's density is that of the logarithm of the duration
+    events = density_rows(fit, n, "exponential_ph", INSTANT, INSTANT, -np.log(INSTANT))
+    return stacked(rows, events)
+
+
+def _expected_function(
+    model, target: Target, rows: PredictionRows, quadrature: Quadrature, form: Function
 ) -> Callable:
-    """Logarithms of expected densities of new responses, shape (number of variants, n)."""
-    fit = rows_of_fit(model)
-    data = new_responses(model, rows, np.zeros(rows.n))
+    """Posterior expectation of a function that is a sum of densities, as a function of its events.
+
+    That of a density is the likelihood of the cluster with such a response added to it, over its own.
+    """
+    member, events = target.member, form.events
+    if not events:
+        raise SpecificationError(
+            f"posterior means of {member.response.family} responses are not available: their mean is "
+            "neither an inverse link nor a sum of densities"
+        )
+    fit, variants = rows_of_fit(model), []
+    for event in events:
+        y, m = (np.broadcast_to(np.asarray(v, dtype=float), rows.n) for v in (event.y, event.m))
+        data = replace(new_responses(model, rows, y), m=m)
+        new = of_member(rows_of(member.family, member.response, data), member.first)
+        variants.append(_with_rate(fit, new, rows.n) if event.rate else new)
     top = rows.levels[-1].codes
     likelihoods = [
         _likelihood(model, assembly, quadrature, rows, top)
-        for assembly in copied_clusters(model, fit, rows, data, variants(fit, data))
+        for assembly in copied_clusters(model, fit, rows, data, variants)
     ]
     weight = model.assembly.problem.cluster_weights[-1]
 
-    def logs(theta):
+    def expectation(theta, events):
         without = model._ready(quadrature).evaluate(theta).loglike
         if weight is not None:
             without = without / weight
-        return np.array([each.evaluate(theta).loglike - without[top] for each in likelihoods])
-
-    return logs
-
-
-def _stages(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> Callable:
-    """Category probabilities of a continuation-ratio model as a function of theta."""
-    member = target.member
-
-    def variants(fit, data):
-        return [
-            rows_of(member.family, member.response, replace(data, y=np.full(rows.n, float(code))))
-            for code in range(len(member.categories))
-        ]
-
-    logs = _densities(model, target, rows, quadrature, variants)
-    # they sum to one up to the error of the quadrature
-    return lambda theta: softmax(logs(theta), axis=0).T
-
-
-def _channels(target: Target, n: int) -> np.ndarray:
-    """The dispersion's predictor for each of n rows, shape (n, 1)."""
-    member = target.member
-    has = "dispersion" in member.slot_names
-    number = member.first + member.slot_names.index("dispersion") if has else -1
-    return np.full((n, 1), number, dtype=np.intc)
-
-
-def _truncated_rest(model, target: Target, rows: PredictionRows, quadrature) -> Callable:
-    """What means of truncated counts have beyond the untruncated ones, as a function of theta.
-
-    That is the probability p of one: p itself for the Poisson, (1 + alpha) p for the NB1, and (1 +
-    alpha mu) p for the NB2, where an instantaneous event with hazard mu is a second response.
-    """
-    response, n = target.member.response, rows.n
-    kind = response.family.removeprefix("ZeroTruncated")
-    channel, own = _channels(target, n), np.arange(n)
-
-    def variants(fit, data):
-        one = density_rows(fit, own, response.code, 1.0, 1.0, channel)
-        if kind != "NegativeBinomial":
-            return [one]
-        both = density_rows(
-            fit,
-            np.tile(own, 2),
-            np.repeat([response.code, CODES["exponential_ph"]], n),
-            np.repeat([1.0, INSTANT], n),
-            np.repeat([1.0, INSTANT], n),
-            np.concatenate([channel, np.full_like(channel, -1)]),
-            # the kernel's density is that of the logarithm of the duration
-            np.repeat([0.0, -np.log(INSTANT)], n),
+        return sum(
+            event.factor * np.exp(likelihood.evaluate(theta).loglike - without[top])
+            for event, likelihood in zip(events, likelihoods, strict=True)
         )
-        return [one, both]
 
-    logs = _densities(model, target, rows, quadrature, variants)
-
-    def rest(theta):
-        values = np.exp(logs(theta))
-        if kind == "Poisson":
-            return values[0]
-        alpha = np.exp(target.slots(theta, rows).dispersion())
-        return (1.0 + alpha) * values[0] if len(values) == 1 else values[0] + alpha * values[1]
-
-    return rest
-
-
-def _survival(model, target: Target, rows: PredictionRows, quadrature) -> Callable:
-    """Survival probabilities that are no inverse link, as densities of censored durations."""
-    n, channel = rows.n, _channels(target, rows.n)
-
-    def variants(fit, data):
-        code = target.member.response.code
-        return [
-            density_rows(fit, np.arange(n), code, float(time), np.inf, channel)
-            for time in target.times
-        ]
-
-    logs = _densities(model, target, rows, quadrature, variants)
-    return lambda theta: np.exp(logs(theta)).T
+    return expectation
 
 
 def _known(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> Callable:
     """Predictions of complete rows in known top-level clusters as a function of theta."""
-    if target.by_stages:
-        return _stages(model, target, rows, quadrature)
     if target.by_shares:
         posterior = _shares(model, target, rows, quadrature)
 
@@ -270,24 +216,25 @@ def _known(model, target: Target, rows: PredictionRows, quadrature: Quadrature) 
             return posterior.shares()
 
         return shares
-    if target.times is not None and target.member.response.family == "GammaDuration":
-        return _survival(model, target, rows, quadrature)
-    posterior, rest = _single(model, target, rows, quadrature), None
+    single, functions = None, {}
 
-    def forms(theta):
-        nonlocal rest
-        posterior.begin(theta)
-        values = []
-        for form in target.forms(target.slots(theta, rows)):
-            if isinstance(form, TruncatedMean):
-                rest = rest or _truncated_rest(model, target, rows, quadrature)
-                untruncated = posterior.mean(MeanForm("Log"))
-                values.append(form.factor * (untruncated + rest(theta)))
-            else:
-                values.append(posterior.mean(form))
-        return target.combined(values, rows)
+    def combined(theta):
+        nonlocal single
+        slots, values = target.slots(theta, rows), []
+        forms = target.forms(slots)
+        if any(isinstance(form, InverseLink) for form in forms):
+            single = single or _single(model, target, rows, quadrature)
+            single.begin(theta)
+        for k, form in enumerate(forms):
+            if isinstance(form, InverseLink):
+                values.append(single.mean(form))
+                continue
+            if k not in functions:
+                functions[k] = _expected_function(model, target, rows, quadrature, form)
+            values.append(functions[k](theta, form.events))
+        return target.combined(values, slots)
 
-    return forms
+    return combined
 
 
 def posterior_predictors(

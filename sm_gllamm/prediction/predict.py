@@ -241,11 +241,7 @@ def _plain_link(model, rows: PredictionRows) -> str | None:
     members = members_of(model)
     if len(members) > 1 or members[0].label is not None:
         return None
-    if members[0].layout not in ("plain", "interval"):
-        return None
-    form = Target(model.mapping, members[0])
-    found = form.forms(form.slots(np.zeros(model.mapping.k_params), rows))[0]
-    return found.link if getattr(found, "plain", False) else None
+    return Target(model.mapping, members[0]).plain_link(rows)
 
 
 def predicted_with_gradient(

@@ -10,7 +10,6 @@ import statsmodels.api as sm
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
 from sm_gllamm.prediction.members import Member, SlotValues
-from sm_gllamm.prediction.variances import response_variance
 
 __all__ = [
     "RESIDUALS",
@@ -44,7 +43,7 @@ def has_glm_family(member: Member) -> bool:
     )
 
 
-def glm_family(member: Member, slots: SlotValues, trials: np.ndarray):
+def glm_family(member: Member, slots: SlotValues):
     """statsmodels' family of a response, and the dispersion that its variance function is times.
 
     Parameters
@@ -52,7 +51,7 @@ def glm_family(member: Member, slots: SlotValues, trials: np.ndarray):
     member : Member
         For which :func:`has_glm_family` holds.
     slots : SlotValues
-    trials : ndarray, shape (n,)
+        With data.
 
     Returns
     -------
@@ -61,21 +60,19 @@ def glm_family(member: Member, slots: SlotValues, trials: np.ndarray):
     """
     family, name = member.family, member.response.family
     if name == "NegativeBinomial":
-        return sm.families.NegativeBinomial(alpha=np.exp(slots.dispersion())), 1.0
+        return sm.families.NegativeBinomial(alpha=slots.dispersion), 1.0
     if isinstance(family, sm.families.Binomial):
         # the number of trials is state of statsmodels' family: use one of our own
         family = sm.families.Binomial(link=family.link)
-        family.n = trials
+        family.n = slots.trials
     if isinstance(family, sm.families.Gaussian):
-        return family, np.exp(2.0 * slots.dispersion())
+        return family, slots.dispersion**2
     if isinstance(family, (sm.families.Gamma, sm.families.InverseGaussian)):
-        return family, np.exp(slots.dispersion())
+        return family, slots.dispersion
     return family, 1.0
 
 
-def residuals(
-    kind: str, member: Member, slots: SlotValues, data: ResponseData, mean: np.ndarray
-) -> np.ndarray:
+def residuals(kind: str, member: Member, slots: SlotValues, mean: np.ndarray) -> np.ndarray:
     """Residuals of responses about given means.
 
     Parameters
@@ -84,7 +81,7 @@ def residuals(
     member : Member
         Whose response has a mean.
     slots : SlotValues
-    data : ResponseData
+        With data.
     mean : ndarray, shape (n,)
         Proportions of successes for binomial counts.
 
@@ -104,19 +101,16 @@ def residuals(
     conditional standard deviation, dispersion included. Deviance and Anscombe residuals are those
     of statsmodels' families.
     """
-    name = member.response.family
     known = RESIDUALS if has_glm_family(member) else RESIDUALS[:2]
     _check_kind(kind, known, type(member.family).__name__)
-    share, trials = data.y, np.ones(len(data.y))
-    if name in ("Binomial", "CompositeBinomial"):
-        share, trials = data.y / data.m, data.m
+    share, data = slots.y / slots.trials, slots.data
     if member.layout == "interval":
         share = np.where(data.y == data.m, data.y, np.nan)
     if kind == "response":
         return share - mean
     if kind == "pearson":
-        return (share - mean) / np.sqrt(response_variance(member, slots, mean, trials))
-    family, dispersion = glm_family(member, slots, trials)
+        return (share - mean) / np.sqrt(member.law.variance(mean, slots))
+    family, dispersion = glm_family(member, slots)
     method = family.resid_dev if kind == "deviance" else family.resid_anscombe
     return method(share, mean, scale=dispersion)
 
@@ -147,7 +141,7 @@ def category_residuals(
         raise SpecificationError(f"{member.response.family} responses have no residuals")
     _check_kind(kind, RESIDUALS[:2], type(member.family).__name__)
     indicator = data.y
-    if member.categorical:
+    if member.law.categorical:
         indicator = data.y[:, None] == np.arange(len(member.categories))
     residual = indicator - probabilities
     if kind == "response":
@@ -163,7 +157,7 @@ def compared_bounds(member: Member, data: ResponseData) -> tuple[np.ndarray, np.
     SpecificationError
         Unordered categories, choices and rankings.
     """
-    if member.layout == "nominal" or member.alternatives:
+    if member.layout == "nominal" or member.law.alternatives:
         raise SpecificationError(
             f"{member.response.family} responses have no order, by which simulated residuals rank them"
         )

@@ -1,16 +1,12 @@
-"""Probabilities of categories and of alternatives, given predictors and averaged over random effects."""
+"""Choice probabilities averaged over random effects."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from scipy.special import ndtri, softmax
 from scipy.stats import qmc
 
-from sm_gllamm.prediction.averaging import average_of, inverse_link_derivatives
-
-__all__ = ["averaged_shares", "sets_by_size", "stage_average", "stage_probabilities"]
+__all__ = ["averaged_shares"]
 
 #: The normal density is cut off where it is 1e-10 of its maximum.
 REACH = 6.8
@@ -22,51 +18,6 @@ SOBOL = 4096
 BLOCK = 4_000_000
 #: Loadings below this share of the largest have no effect.
 NEGLIGIBLE = 1e-10
-
-
-def stage_probabilities(link: str, thresholds: np.ndarray, nu: np.ndarray) -> np.ndarray:
-    """Probabilities of ordered categories in a continuation-ratio model.
-
-    Parameters
-    ----------
-    link : str
-    thresholds : ndarray, shape (K - 1,)
-    nu : ndarray
-
-    Returns
-    -------
-    ndarray, shape (*nu.shape, K)
-    """
-    on = np.ones(nu.shape)
-    out = np.empty((*nu.shape, len(thresholds) + 1))
-    for s, threshold in enumerate(thresholds):
-        stop = inverse_link_derivatives(link, threshold - nu, 0)[0]
-        out[..., s] = on * stop
-        on = on * (1.0 - stop)
-    out[..., -1] = on
-    return out
-
-
-def stage_average(
-    link: str, thresholds: np.ndarray, eta: np.ndarray, variance: np.ndarray
-) -> np.ndarray:
-    """The same averaged over predictors from N(eta, variance), shape (n, K)."""
-    k = len(thresholds) + 1
-    columns = [
-        average_of(
-            lambda nu, span, s=s: stage_probabilities(link, thresholds, nu)[..., s], eta, variance
-        )
-        for s in range(k - 1)
-    ]
-    return np.column_stack([*columns, 1.0 - np.sum(columns, axis=0)])
-
-
-def sets_by_size(sets: np.ndarray) -> Iterator[np.ndarray]:
-    """Positions of the rows of the sets of one size, shape (number of sets, size), size by size."""
-    order = np.argsort(sets, kind="stable")
-    _, first, sizes = np.unique(sets[order], return_index=True, return_counts=True)
-    for size in np.unique(sizes):
-        yield order[first[sizes == size][:, None] + np.arange(size)]
 
 
 def _reduced(loadings: np.ndarray) -> np.ndarray:

@@ -27,12 +27,15 @@ class Slot:
         Names the coefficients when there are: ``"log_alpha"`` gives ``log_alpha:Intercept``.
     published : {"variance", "exp", "identity"}
         What `label` is of the slot's value t: exp(2 t), exp(t) or t itself.
+    latent : bool
+        Whether exp(t) is the scale of the latent response.
     """
 
     name: str
     label: str
     prefix: str
     published: str
+    latent: bool = False
 
 
 def no_constant(y: np.ndarray, m: np.ndarray) -> np.ndarray:
@@ -50,25 +53,26 @@ class Response:
         Names of the classes, statsmodels' or ours.
     density : str
         Name of the kernel's density.
+    law : Law
+        Mean or probabilities, variance and draws.
     slots : tuple of Slot
     latent_variance : float or None
-        Variance of the latent response (logistic pi^2/3, normal 1, Gumbel pi^2/6), None where there is none.
+        Variance of the latent response (logistic pi^2/3, normal 1, Gumbel pi^2/6), in units of the
+        squared scale if a slot is that; None where there is none.
     constant : callable
         ``constant(y, m)``: what the log density has beyond the kernel's parameter-dependent part.
     kind : str
         Which checks the response must pass.
-    law : Law or None
-        Variance and draws given the mean, of responses that have one which is the inverse link.
     """
 
     family: str
     link: str
     density: str
+    law: Law
     slots: tuple[Slot, ...] = ()
     latent_variance: float | None = None
     constant: Callable[[np.ndarray, np.ndarray], np.ndarray] = no_constant
     kind: str = "gaussian"
-    law: Law | None = None
 
     @property
     def code(self) -> int:

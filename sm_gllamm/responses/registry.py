@@ -12,7 +12,7 @@ import statsmodels.api as sm
 from scipy.special import gammaln
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.responses import families, laws
+from sm_gllamm.responses import categories, counts, durations, families, laws
 from sm_gllamm.responses.base import Response, Slot, no_constant
 from sm_gllamm.responses.links import LINK_CODES
 
@@ -20,12 +20,12 @@ __all__ = ["RESPONSES", "response_for"]
 
 LOGISTIC, NORMAL, GUMBEL = np.pi**2 / 3, 1.0, np.pi**2 / 6
 
-_VARIANCE = (Slot("dispersion", "var(Residual)", "log_sd", "variance"),)
+_VARIANCE = (Slot("dispersion", "var(Residual)", "log_sd", "variance", latent=True),)
 _DISPERSION = (Slot("dispersion", "dispersion", "log_dispersion", "exp"),)
 _ALPHA = (Slot("dispersion", "alpha", "log_alpha", "exp"),)
 _PRECISION = (Slot("dispersion", "precision", "log_precision", "exp"),)
 _SHAPE = (Slot("dispersion", "shape", "log_shape", "exp"),)
-_SCALE = (Slot("dispersion", "scale", "log_scale", "exp"),)
+_SCALE = (Slot("dispersion", "scale", "log_scale", "exp", latent=True),)
 _LOG_SCALE = (Slot("scale", "scale", "log_scale", "exp"),)
 _ZERO = (Slot("zero", "zero", "zero", "identity"),)
 
@@ -45,13 +45,24 @@ def _log_time_constant(y, m):
 
 def _binomial(link, density, variance):
     return Response(
-        "Binomial", link, density, (), variance, _binomial_constant, "binomial", laws.BINOMIAL
+        "Binomial", link, density, laws.BINOMIAL, (), variance, _binomial_constant, "binomial"
     )
 
 
-def _duration(family, density, slots, variance=None):
-    return Response(family, "Log", density, slots, variance, _log_time_constant, "duration")
+def _count(family, link, density, law, slots=(), kind="count"):
+    return Response(family, link, density, law, slots, None, _count_constant, kind)
 
+
+def _positive(family, link, density, law):
+    return Response(family, link, density, law, _DISPERSION, kind="positive")
+
+
+def _duration(family, density, law, slots, variance):
+    return Response(family, "Log", density, law, slots, variance, _log_time_constant, "duration")
+
+
+_PROPORTIONAL_HAZARDS = durations.ProportionalHazards()
+_AFT = durations.AcceleratedFailure(durations.GUMBEL)
 
 #: One family-and-link pair each. Tests and the documentation walk this table.
 _ALL = (
@@ -60,52 +71,63 @@ _ALL = (
     _binomial("CLogLog", "binomial_cloglog", GUMBEL),
     _binomial("LogLog", "binomial_loglog", GUMBEL),
     _binomial("Cauchy", "binomial_cauchit", None),
-    Response("Poisson", "Log", "poisson_log", (), None, _count_constant, "count", laws.POISSON),
-    Response("Poisson", "Identity", "poisson_identity", (), None, _count_constant, "count", laws.POISSON),
-    Response("Poisson", "Sqrt", "poisson_sqrt", (), None, _count_constant, "count", laws.POISSON),
-    Response("Gaussian", "Identity", "gaussian_identity", _VARIANCE, law=laws.GAUSSIAN),
-    Response("Gaussian", "Log", "gaussian_log", _VARIANCE, law=laws.GAUSSIAN),
-    Response("Gaussian", "InversePower", "gaussian_inverse", _VARIANCE, law=laws.GAUSSIAN),
-    Response("Gamma", "Log", "gamma_log", _DISPERSION, kind="positive", law=laws.GAMMA),
-    Response("Gamma", "InversePower", "gamma_inverse", _DISPERSION, kind="positive", law=laws.GAMMA),
-    Response("Gamma", "Identity", "gamma_identity", _DISPERSION, kind="positive", law=laws.GAMMA),
-    Response("InverseGaussian", "Log", "inverse_gaussian_log", _DISPERSION, kind="positive",
-             law=laws.INVERSE_GAUSSIAN),
-    Response("InverseGaussian", "InverseSquared", "inverse_gaussian_inverse_squared", _DISPERSION,
-             kind="positive", law=laws.INVERSE_GAUSSIAN),
-    Response("InverseGaussian", "InversePower", "inverse_gaussian_inverse", _DISPERSION,
-             kind="positive", law=laws.INVERSE_GAUSSIAN),
-    Response("InverseGaussian", "Identity", "inverse_gaussian_identity", _DISPERSION,
-             kind="positive", law=laws.INVERSE_GAUSSIAN),
-    Response("NegativeBinomial", "Log", "nb2_log", _ALPHA, None, _count_constant, "count", laws.NB2),
-    Response("NegativeBinomial1", "Log", "nb1_log", _ALPHA, None, _count_constant, "count", laws.NB1),
-    Response("Beta", "Logit", "beta_logit", _PRECISION, kind="proportion", law=laws.BETA),
-    Response("Beta", "Probit", "beta_probit", _PRECISION, kind="proportion", law=laws.BETA),
-    Response("Beta", "CLogLog", "beta_cloglog", _PRECISION, kind="proportion", law=laws.BETA),
-    Response("ZeroInflatedPoisson", "Log", "zip_log", _ZERO, None, _count_constant, "count"),
-    Response("ZeroInflatedNegativeBinomial", "Log", "zinb2_log", _ALPHA + _ZERO, None,
-             _count_constant, "count"),
-    Response("ZeroInflatedNegativeBinomial1", "Log", "zinb1_log", _ALPHA + _ZERO, None,
-             _count_constant, "count"),
-    Response("ZeroTruncatedPoisson", "Log", "truncated_poisson_log", (), None, _count_constant,
-             "positive count"),
-    Response("ZeroTruncatedNegativeBinomial", "Log", "truncated_nb2_log", _ALPHA, None,
-             _count_constant, "positive count"),
-    Response("ZeroTruncatedNegativeBinomial1", "Log", "truncated_nb1_log", _ALPHA, None,
-             _count_constant, "positive count"),
-    Response("CensoredGaussian", "Identity", "censored_gaussian", _VARIANCE, kind="interval"),
-    _duration("LogNormal", "lognormal", _SCALE, None),
-    _duration("LogLogistic", "loglogistic", _SCALE),
-    _duration("WeibullAFT", "weibull_aft", _SCALE),
-    _duration("WeibullPH", "weibull_ph", _SHAPE),
-    _duration("ExponentialAFT", "exponential_aft", ()),
-    _duration("ExponentialPH", "exponential_ph", ()),
-    _duration("GammaDuration", "gamma_duration", _DISPERSION),
+    _count("Poisson", "Log", "poisson_log", counts.POISSON),
+    _count("Poisson", "Identity", "poisson_identity", counts.POISSON),
+    _count("Poisson", "Sqrt", "poisson_sqrt", counts.POISSON),
+    Response("Gaussian", "Identity", "gaussian_identity", laws.GAUSSIAN, _VARIANCE, 1.0),
+    Response("Gaussian", "Log", "gaussian_log", laws.GAUSSIAN, _VARIANCE),
+    Response("Gaussian", "InversePower", "gaussian_inverse", laws.GAUSSIAN, _VARIANCE),
+    _positive("Gamma", "Log", "gamma_log", laws.GAMMA),
+    _positive("Gamma", "InversePower", "gamma_inverse", laws.GAMMA),
+    _positive("Gamma", "Identity", "gamma_identity", laws.GAMMA),
     *(
-        Response(family, link, f"{density}_{name}", slots, variance, kind="ordinal")
-        for family, density, slots in (
-            ("Ordinal", "cumulative", _LOG_SCALE),
-            ("ContinuationRatio", "binomial", ()),
+        _positive("InverseGaussian", link, f"inverse_gaussian_{name}", laws.INVERSE_GAUSSIAN)
+        for link, name in (
+            ("Log", "log"),
+            ("InverseSquared", "inverse_squared"),
+            ("InversePower", "inverse"),
+            ("Identity", "identity"),
+        )
+    ),
+    _count("NegativeBinomial", "Log", "nb2_log", counts.NB2, _ALPHA),
+    _count("NegativeBinomial1", "Log", "nb1_log", counts.NB1, _ALPHA),
+    *(
+        Response("Beta", link, f"beta_{link.lower()}", laws.BETA, _PRECISION, kind="proportion")
+        for link in ("Logit", "Probit", "CLogLog")
+    ),
+    *(
+        _count(f"ZeroInflated{name}", "Log", density, counts.ZeroInflated(law), slots + _ZERO)
+        for name, density, law, slots in (
+            ("Poisson", "zip_log", counts.POISSON, ()),
+            ("NegativeBinomial", "zinb2_log", counts.NB2, _ALPHA),
+            ("NegativeBinomial1", "zinb1_log", counts.NB1, _ALPHA),
+        )
+    ),
+    # hurdle models, too, whose zeros are rows of their own
+    *(
+        _count(f"ZeroTruncated{name}", "Log", f"truncated_{density}_log", counts.ZeroTruncated(law),
+               slots, "positive count")
+        for name, density, law, slots in (
+            ("Poisson", "poisson", counts.POISSON, ()),
+            ("NegativeBinomial", "nb2", counts.NB2, _ALPHA),
+            ("NegativeBinomial1", "nb1", counts.NB1, _ALPHA),
+        )
+    ),
+    Response("CensoredGaussian", "Identity", "censored_gaussian", durations.CENSORED_GAUSSIAN,
+             _VARIANCE, 1.0, kind="interval"),
+    _duration("LogNormal", "lognormal", durations.AcceleratedFailure(durations.NORMAL), _SCALE, NORMAL),
+    _duration("LogLogistic", "loglogistic", durations.AcceleratedFailure(durations.LOGISTIC), _SCALE,
+              LOGISTIC),
+    _duration("WeibullAFT", "weibull_aft", _AFT, _SCALE, GUMBEL),
+    _duration("WeibullPH", "weibull_ph", _PROPORTIONAL_HAZARDS, _SHAPE, GUMBEL),
+    _duration("ExponentialAFT", "exponential_aft", _AFT, (), GUMBEL),
+    _duration("ExponentialPH", "exponential_ph", _PROPORTIONAL_HAZARDS, (), GUMBEL),
+    _duration("GammaDuration", "gamma_duration", durations.GAMMA_DURATION, _DISPERSION, None),
+    *(
+        Response(family, link, f"{density}_{name}", law, slots, variance, kind="ordinal")
+        for family, density, law, slots in (
+            ("Ordinal", "cumulative", categories.CUMULATIVE, _LOG_SCALE),
+            ("ContinuationRatio", "binomial", categories.SEQUENTIAL, ()),
         )
         for link, name, variance in (
             ("Logit", "logit", LOGISTIC),
@@ -115,20 +137,20 @@ _ALL = (
             ("Cauchy", "cauchit", None),
         )
     ),
-    Response("AdjacentCategory", "Logit", "choice", kind="ordinal"),
-    Response("Multinomial", "Logit", "choice", kind="nominal"),
+    Response("AdjacentCategory", "Logit", "choice", categories.ADJACENT, kind="ordinal"),
+    Response("Multinomial", "Logit", "choice", categories.NOMINAL, kind="nominal"),
     # every row has the response of its own family; this one stands for the model
-    Response("Mixed", "Identity", "binomial_logit", kind="mixed"),
-    Response("Choice", "Logit", "choice", kind="choice"),
-    Response("Ranking", "Logit", "choice", kind="ranking"),
-    Response("BestWorst", "Logit", "choice", kind="best-worst"),
+    Response("Mixed", "Identity", "binomial_logit", laws.Law(), kind="mixed"),
+    Response("Choice", "Logit", "choice", categories.CHOICE, kind="choice"),
+    Response("Ranking", "Logit", "choice", categories.RANKING, kind="ranking"),
+    Response("BestWorst", "Logit", "choice", categories.BEST_WORST, kind="best-worst"),
     *(
-        Response(f"Composite{kind.capitalize()}", link, f"composite_{kind}",
+        Response(f"Composite{kind.capitalize()}", link, f"composite_{kind}", laws.Composite(law),
                  _VARIANCE if kind == "gaussian" else (), None, constant, check)
-        for kind, constant, check in (
-            ("poisson", _count_constant, "count"),
-            ("binomial", _binomial_constant, "binomial"),
-            ("gaussian", no_constant, "gaussian"),
+        for kind, law, constant, check in (
+            ("poisson", counts.POISSON, _count_constant, "count"),
+            ("binomial", laws.BINOMIAL, _binomial_constant, "binomial"),
+            ("gaussian", laws.GAUSSIAN, no_constant, "gaussian"),
         )
         for link in LINK_CODES
     ),

@@ -62,7 +62,7 @@ class ClusterMethods(LatentVariableResults):
                 "'mode'"
             )
         family, dispersion = glm_family(
-            member, SlotValues(model.mapping, member, self.theta, rows), data.m
+            member, SlotValues(model.mapping, member, self.theta, rows, data)
         )
         weight = data.m / dispersion
         if "row" in model.weights.by_level:

@@ -218,7 +218,7 @@ class EffectMethods(LatentVariableResults):
         model = self.model
         ratio = RATIO_NAMES.get((model.response.family, model.response.link), "")
         label = {"OR": "MOR", "IRR": "MRR", "HR": "MHR", "TR": "MTR"}.get(ratio)
-        if label is None or members_of(model)[0].alternatives:
+        if label is None or members_of(model)[0].law.alternatives:
             raise SpecificationError(
                 "the median odds ratio is for logit links (for counts the rate ratio, for durations "
                 f"the hazard or time ratio), not for {model.response.family} models with "

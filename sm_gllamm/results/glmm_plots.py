@@ -83,7 +83,7 @@ class PlotMethods(LatentVariableResults):
         >>> figure = result.plot_prediction("week", by="ap")
         """
         member = members_of(self.model)[0]
-        if member.alternatives or member.layout == "composite":
+        if member.law.alternatives or member.layout == "composite":
             raise SpecificationError(
                 f"predictions of {type(self.model.family).__name__} responses depend on several rows; plot "
                 "those of predict() for sets of rows"

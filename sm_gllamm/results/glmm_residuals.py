@@ -74,11 +74,11 @@ class ResidualMethods(LatentVariableResults):
         out = np.empty(rows.n)
         for target, at in targets:
             data, member = member_data(model, target), target.member
-            if member.alternatives:
+            if member.law.alternatives:
                 out[at] = category_residuals(kind, member, data, mean[at])
             else:
-                slots = target.slots(self.theta, rows.take(at))
-                out[at] = residuals(kind, member, slots, data, mean[at])
+                slots = target.slots(self.theta, rows.take(at), data)
+                out[at] = residuals(kind, member, slots, mean[at])
         return self._by_row(out)
 
     @property
@@ -202,7 +202,7 @@ class ResidualMethods(LatentVariableResults):
             frames = [pd.DataFrame(draw, index=index, columns=pd.Index(names)) for draw in draws]
             return frames[0] if n == 1 else pd.concat(dict(enumerate(frames)), axis=1)
         members = members_of(model)
-        if members[0].categorical and members[0].label is None:
+        if members[0].law.categorical and members[0].label is None:
             ordered = members[0].layout != "nominal"
             kind = pd.CategoricalDtype(list(members[0].categories), ordered=ordered)
             draws = [pd.Categorical.from_codes(draw.astype(int), dtype=kind) for draw in draws]
