@@ -62,10 +62,10 @@ def loading_start(mapping, problem, theta, residual, unit: float) -> np.ndarray:
             if coefficient.name is not None:
                 ratio = 1.0 if k == reference else _ratio(means[k], means[reference])
                 theta[mapping.position(coefficient.name)] = scale * ratio
-        for path in latent.paths:
-            if unmeasured.intersection(path.factors) and path.coefficient.name is not None:
+        for parent, coefficient in latent.parents:
+            if parent in unmeasured:
                 # paths of zero would be a saddle
-                theta[mapping.position(path.coefficient.name)] = PATH
+                theta[mapping.position(coefficient.name)] = PATH
     return theta
 
 

@@ -157,13 +157,18 @@ class LatentDesign:
         )
         return LatentDesign(taken, *self._settings)
 
-    def _parts(self, theta: np.ndarray, of_disturbances: bool) -> LatentParts:
+    def _parts(self, theta: np.ndarray, unit: bool) -> LatentParts:
         design, mapping, positions = self._laid_out
         own = np.asarray(theta, dtype=float)[positions]
-        phi = mapping.phi_of_disturbances(own) if of_disturbances else mapping.phi(own)
+        if unit:
+            for _, _, block, covariance in mapping.terms:
+                for row, col, k in covariance.entries:
+                    own[block.start + k] = float(row == col)
         q = sum(mapping.dimensions)
         values = np.zeros((len(design), 1 + q + len(mapping.products)))
-        active = zip(mapping.active_column, mapping.active_channel, phi, strict=True)
+        active = zip(
+            mapping.active_column, mapping.active_channel, mapping.phi(own), strict=True
+        )
         for column, channel, value in active:
             values[:, channel] += value if column < 0 else value * design[:, column]
         return LatentParts(

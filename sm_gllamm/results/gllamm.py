@@ -93,7 +93,7 @@ class GLLAMMResults(GLMMResults):
         frames = covariance_frames(model.mapping, model.level_names, np.asarray(self.params))
         name = model.endog_names
         nodes, edges = path_tables(
-            model.latents, frames,
+            model.latents, model.mapping.latents, frames,
             name if isinstance(name, str) else ", ".join(name), self._by_name(), digits,
         )  # fmt: skip
         return list(frames), nodes, edges
