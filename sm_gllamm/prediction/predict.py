@@ -13,6 +13,7 @@ from sm_gllamm.prediction.means import (
     MeanWithGradient,
     given_effects,
     linear_predictor,
+    plain_latent_mean,
     plain_marginal_mean,
     random_part,
 )
@@ -268,8 +269,12 @@ def predicted_with_gradient(
     params = np.asarray(params, dtype=float)
     mapping = model.mapping
     link, latent = None, rows.latents is not None
-    if kind not in ("linear", "posterior") and survival is None and not latent:
+    if kind not in ("linear", "posterior") and survival is None:
         link = _plain_link(model, rows)
+    if latent and link is not None and random_effects is None and not rows.latents.pairs:
+        return plain_latent_mean(mapping, link, params, rows, kind == "marginal")
+    if latent:
+        link = None
     if kind == "marginal" and link is not None:
         return plain_marginal_mean(mapping, link, params, rows)
     if kind == "linear" and survival is None and not latent or link is not None:
