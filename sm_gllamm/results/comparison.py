@@ -46,6 +46,7 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
     if ours:
         _check_other_predictors(full.model, restricted.model)
     free, kept = _free_entries(full), _free_entries(restricted) if ours else set()
+    kept = _in_groups(full.model, restricted.model, kept, free) if ours else kept
     _check_random_part(full, restricted, free, kept, ours)
     n_zero = sum(len(pair) == 1 for _, pair in free - kept)
     k_fixed = np.size(restricted.params)
@@ -154,35 +155,74 @@ def _spans(wide: np.ndarray, narrow: np.ndarray) -> bool:
     return bool(np.all(np.abs(left).max(0) <= 1e-7 * size))
 
 
+def _structures(model) -> dict:
+    """Structure of the thresholds of each family."""
+    families = getattr(model.family, "members", {None: model.family})
+    return {label: getattr(family, "thresholds", "free") for label, family in families.items()}
+
+
+def _constant(responses, key) -> np.ndarray:
+    """The constant of a predictor: ones in all rows, or in those of the family that it belongs to."""
+    if not isinstance(key, tuple):
+        return np.ones((len(responses.y), 1))
+    column = np.zeros((len(responses.y), 1))
+    for label, _, _, at, _ in responses.members:
+        if label == key[1]:
+            column[at] = 1.0
+    return column
+
+
 def _check_other_predictors(full, restricted):
     """Designs of dispersions, zero inflation, thresholds and scales must be nested like exog."""
-    structures = [getattr(model.family, "thresholds", "free") for model in (full, restricted)]
-    if structures[0] != "free" and structures[0] != structures[1]:
-        raise SpecificationError(
-            f"not nested: thresholds of this model are {structures[0]}, of the other {structures[1]}"
-        )
+    theirs = _structures(restricted)
+    for label, structure in _structures(full).items():
+        if structure not in ("free", theirs[label]):
+            raise SpecificationError(
+                f"not nested: thresholds of this model are {structure}, of the other {theirs[label]}"
+            )
     if full.responses is None or restricted.responses is None:
         return
-    for keyword, (narrow, _) in restricted.responses.designs.items():
-        wide = full.responses.designs.get(keyword)
+    for key, (narrow, _) in restricted.responses.designs.items():
+        keyword = _keyword(key)
+        wide = full.responses.designs.get(key)
         constant = keyword not in ("thresholds", "scale")
         if wide is None and constant:
-            wide = (np.ones((len(narrow), 1)), [])
+            wide = (_constant(full.responses, key), [])
         if wide is None or not _spans(wide[0], narrow):
             raise SpecificationError(
                 f"not nested: {keyword}= of the restricted model has columns that are not combinations of "
                 "those of this model"
             )
-    for keyword, (wide, _) in full.responses.designs.items():
-        absent = keyword not in restricted.responses.designs
+    for key, (wide, _) in full.responses.designs.items():
+        keyword, absent = _keyword(key), key not in restricted.responses.designs
         if (
             absent
             and keyword in ("dispersion", "zero")
-            and not _spans(wide, np.ones((len(wide), 1)))
+            and not _spans(wide, _constant(full.responses, key))
         ):
             raise SpecificationError(
                 f"not nested: {keyword}= of this model has no constant, which the restricted model has"
             )
+
+
+def _keyword(key) -> str:
+    """Keyword of a design, which with several families belongs to one of them."""
+    return key[0] if isinstance(key, tuple) else key
+
+
+def _with_thresholds(model, exog: np.ndarray) -> np.ndarray:
+    """Columns of the predictor, and those that all thresholds have with coefficients of their own.
+
+    An effect that is the same at all thresholds is one in the predictor, with the other sign.
+    """
+    responses = getattr(model, "responses", None)
+    if responses is None:
+        return exog
+    columns = [exog]
+    for key, (matrix, _) in responses.designs.items():
+        if _keyword(key) == "thresholds":
+            columns += [_constant(responses, key), matrix]
+    return np.column_stack(columns)
 
 
 def _check_fixed_part(full, restricted):
@@ -195,7 +235,7 @@ def _check_fixed_part(full, restricted):
         nested = True
     else:
         wide, narrow = np.asarray(wide, dtype=float), np.asarray(narrow, dtype=float)
-        nested = _spans(wide, narrow)
+        nested = _spans(_with_thresholds(full.model, wide), narrow)
         # other order of rows: names are all there is to go by
         nested = nested or set(restricted.model.exog_names) <= set(full.model.exog_names)
     if not nested:
@@ -224,6 +264,62 @@ def _free_entries(results) -> set:
             else:
                 free |= {(covariance.group, frozenset({name})) for name in effects}
     return free
+
+
+def _effect_columns(model) -> dict[tuple[str, str], np.ndarray]:
+    """Columns that random effects multiply, by level and name."""
+    return {
+        (level.name, name): column
+        for level in model.random or ()
+        for term in level.terms
+        for name, column in zip(term.names, np.asarray(term.columns).T, strict=True)
+    }
+
+
+def _parts(model, level, column: np.ndarray, known: dict) -> list[str] | None:
+    """Effects of a model that are one effect in groups of clusters; None if there are no such groups."""
+    names, covered = [], np.zeros(len(column), dtype=bool)
+    codes = level.codes
+    for (name, effect), own in known.items():
+        if name != level.name or not own.any():
+            continue
+        inside = np.isin(codes, codes[own != 0.0])
+        if np.array_equal(own, np.where(inside, column, 0.0)) and not covered[inside].any():
+            names.append(effect)
+            covered |= inside
+    return names if np.all(covered | (column == 0.0)) else None
+
+
+def _in_groups(full, restricted, kept: set, free: set) -> set:
+    """Entries of the restricted model as those of one whose variances differ between groups of clusters.
+
+    Equal (co)variances in all groups are one (co)variance of all clusters, so that the model with
+    ``variance_by`` contains the one without.
+    """
+    if not getattr(full, "effects_are_columns", True) or not (full.random and restricted.random):
+        return kept
+    mine, theirs = _effect_columns(full), _effect_columns(restricted)
+    if any(len(column) != full.nobs for column in (*mine.values(), *theirs.values())):
+        return kept
+    levels = {level.name: level for level in full.random}
+    known = {key for key in theirs if (key[0], frozenset({key[1]})) in free}
+    parts: dict[tuple[str, str], list[str]] = {}
+    for key, column in theirs.items():
+        if key in known or key[0] not in levels:
+            continue
+        if found := _parts(full, levels[key[0]], column, mine):
+            parts[key] = found
+    out = set()
+    for group, pair in kept:
+        first, *other = sorted(pair)
+        own = parts.get((group, first), [first])
+        if not other:
+            out |= {(group, frozenset({name})) for name in own}
+            continue
+        # covariances are of effects in the same group of clusters
+        for a, b in zip(own, parts.get((group, other[0]), other), strict=False):
+            out.add((group, frozenset({a, b})))
+    return out
 
 
 def _check_random_part(full, restricted, free: set, kept: set, ours: bool):
