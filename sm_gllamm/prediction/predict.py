@@ -83,9 +83,9 @@ def rows_for(
         if groups is not None or exog_re is not None or extras is not None:
             raise SpecificationError("groups, exog_re and extras describe new rows; pass exog, too")
         return model_rows(model, offset, exposure)
-    wanted: tuple[str, ...] = ()
-    if kind != "linear" and layout != "mixed":
-        wanted = members_of(model)[0].needed
+    wanted: list = []
+    if kind != "linear":
+        wanted = [key for member in members_of(model) for key in member.needed]
     if transform and hasattr(model, "formula"):
         if groups is not None or exog_re is not None or extras is not None:
             raise SpecificationError(

@@ -207,8 +207,11 @@ def as_endog(model, data: ResponseData) -> np.ndarray:
     if not data.members:
         return _own_endog(model.family, data, endog.ndim)
     out = np.array(endog, dtype=float)
-    for _, family, _, at, share in data.members:
+    for _, family, response, at, share in data.members:
         values = _own_endog(family, share, endog.ndim)
+        if response.kind == "binomial" and endog.ndim == 2:
+            # successes and failures
+            values = np.column_stack([share.y, share.m - share.y])
         out[at if values.ndim == endog.ndim else (at, 0)] = values
     return out
 
