@@ -99,8 +99,22 @@ class Extras:
         kept : ndarray of intp, shape (m,)
         frame : DataFrame, m rows
             These rows of the data.
+
+        Raises
+        ------
+        SpecificationError
+            One of several families has no rows any more.
         """
         taken = self.take(kept)
+        if "family_by" in self.rows:
+            left = set(pd.unique(np.asarray(taken.rows["family_by"], dtype=object)))
+            before = pd.unique(np.asarray(self.rows["family_by"], dtype=object))
+            if gone := [label for label in before if label not in left]:
+                raise SpecificationError(
+                    f"all rows of family {gone[0]!r} are left out, by subset or because they have missing "
+                    "values in something the formula uses; a covariate that other families have alone is "
+                    "0 in these rows, not missing"
+                )
         if all(len(matrix) == len(kept) for matrix, _ in self.designs.values()):
             return taken
         by = taken.rows.get("family_by")

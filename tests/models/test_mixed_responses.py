@@ -1,5 +1,6 @@
 """Families of mixed responses with predictors of their own: each member is the model it is alone."""
 
+import warnings
 from functools import cache
 
 import numpy as np
@@ -217,6 +218,37 @@ def test_missing_values_in_the_rows_of_the_family_count():
     assert smgf.glmm(formula, data, **options).nobs == len(data) - 1
     with pytest.raises(SpecificationError, match="row 4 .*dispersion= of family 'count'"):
         smgf.glmm(formula, data, missing="raise", **options)
+
+    data["v"] = data["x"].where(data["kind"] == "count")
+    with pytest.raises(SpecificationError, match="all rows of family 'score' are left out"):
+        smgf.glmm("y ~ 0 + kind + kind:x + v + (1 | g)", data, **options)
+
+
+def test_crossing_thresholds_are_those_of_one_family():
+    rng = np.random.default_rng(4)
+    age = np.repeat([20.0, 21.0], 300)
+    y = np.where(age == 20, rng.choice([0, 1, 2], 600, p=[0.45, 0.1, 0.45]),
+                 rng.choice([0, 1, 2], 600, p=[0.3, 0.4, 0.3]))  # fmt: skip
+    u = rng.normal(size=30)[np.arange(600) % 30]
+    frame = pd.DataFrame({"age": age, "g": np.arange(600) % 30})
+    data = pd.concat([frame.assign(kind="a", y=1.0 * (u + rng.normal(size=600) > 0)),
+                      frame.assign(kind="b", y=y)], ignore_index=True)  # fmt: skip
+    model = smgf.glmm(
+        "y ~ kind + (0 + C(kind) || g)", data, family={"a": "binomial", "b": F.Ordinal()},
+        family_by="kind", thresholds={"b": "~ age"},
+    )  # fmt: skip
+    # thresholds cross at age 0, where nobody is, but not among the rows
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = model.fit(n_points=3)
+        assert result.params["threshold(0|1)[b]"] > result.params["threshold(1|2)[b]"]
+        assert result.verdict.crossing == ()
+        outlier = data.copy()
+        outlier.loc[600, ["age", "y"]] = [17.0, 2]
+        assert smgf.glmm(
+            "y ~ kind + (0 + C(kind) || g)", outlier, family={"a": "binomial", "b": F.Ordinal()},
+            family_by="kind", thresholds={"b": "~ age"},
+        ).fit(n_points=3).verdict.crossing == ("0|1 and 1|2",)  # fmt: skip
 
 
 def test_arrays():
