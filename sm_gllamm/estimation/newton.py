@@ -51,6 +51,8 @@ class Controls:
     patience : int
         Iterations in which the objective must rise by the present decrement, twice what a Newton step
         promises; 0 for no such limit.
+    stop : callable, optional
+        ``stop(theta)`` says why there is no point in going on, or nothing.
     """
 
     maxiter: int = 100
@@ -58,6 +60,7 @@ class Controls:
     disp: int = 0
     slack: float = 1e-6
     patience: int = 0
+    stop: Callable[[np.ndarray], str] | None = None
 
 
 @dataclass(slots=True)
@@ -181,6 +184,9 @@ def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outco
                 return outcome
             if iteration == controls.maxiter:
                 break
+            if controls.stop is not None and (why := controls.stop(outcome.theta)):
+                outcome.reason = why
+                return outcome
             if 0 < controls.patience <= iteration and (
                 outcome.value - outcome.path[iteration - controls.patience][1] < decrement
             ):
