@@ -16,6 +16,7 @@ from sm_gllamm.models.responses import (
     DESIGNS,
     encode_categories,
     encode_members,
+    filled_entry,
     filled_second_column,
     predictors_of,
 )
@@ -52,6 +53,8 @@ class Extras:
         Columns that `rows` were taken from, as far as they were.
     engine : FormulaEngine
         With the functions that the formulas use.
+    members : tuple
+        Labels of several families.
     """
 
     designs: dict[Any, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class Extras:
     groups: dict[str, pd.Categorical] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
     engine: FormulaEngine | None = None
+    members: tuple = ()
 
     def missing(self) -> np.ndarray | None:
         """Rows in which something is missing, a boolean array of shape (n,); None if there are none."""
@@ -82,13 +86,24 @@ class Extras:
         return ", ".join(lacking)
 
     def take(self, kept: np.ndarray) -> Extras:
-        """The chosen rows."""
+        """The chosen rows; SpecificationError if one of several families has none of them."""
         designs = {key: (matrix[kept], names) for key, (matrix, names) in self.designs.items()}
         rows = {
             key: values.iloc[kept] if hasattr(values, "iloc") else np.asarray(values)[kept]
             for key, values in self.rows.items()
         }
         groups = {level: values[kept] for level, values in self.groups.items()}
+        if "family_by" in rows:
+            before, left = (
+                set(pd.unique(np.asarray(values, dtype=object)))
+                for values in (self.rows["family_by"], rows["family_by"])
+            )
+            if gone := [label for label in self.members if label in before - left]:
+                raise SpecificationError(
+                    f"all rows of family {gone[0]!r} are left out, by subset or because they have missing "
+                    "values in something that the model uses; what goes with other families alone is 0 in "
+                    "these rows, not missing"
+                )
         return replace(self, designs=designs, rows=rows, groups=groups)
 
     def in_use(self, kept: np.ndarray, frame: pd.DataFrame) -> Extras:
@@ -99,22 +114,8 @@ class Extras:
         kept : ndarray of intp, shape (m,)
         frame : DataFrame, m rows
             These rows of the data.
-
-        Raises
-        ------
-        SpecificationError
-            One of several families has no rows any more.
         """
         taken = self.take(kept)
-        if "family_by" in self.rows:
-            left = set(pd.unique(np.asarray(taken.rows["family_by"], dtype=object)))
-            before = pd.unique(np.asarray(self.rows["family_by"], dtype=object))
-            if gone := [label for label in before if label not in left]:
-                raise SpecificationError(
-                    f"all rows of family {gone[0]!r} are left out, by subset or because they have missing "
-                    "values in something the formula uses; a covariate that other families have alone is "
-                    "0 in these rows, not missing"
-                )
         if all(len(matrix) == len(kept) for matrix, _ in self.designs.values()):
             return taken
         by = taken.rows.get("family_by")
@@ -322,7 +323,10 @@ def extras_from_frame(
             designs[key] = _design(key, text, data, by, engine)
     data, labels = _coded(family, formula, data, by)
     groups = variance_groups(given.get("variance_by") or {}, data)
-    return Extras(designs, rows, formulas, labels, groups, names, engine), data
+    if "entry" in rows:
+        rows["entry"] = filled_entry(family, rows["entry"], by)
+    members = tuple(getattr(family, "members", ()))
+    return Extras(designs, rows, formulas, labels, groups, names, engine, members), data
 
 
 def _formulas(family, given: Mapping[str, Any], by) -> dict[Any, str]:
@@ -423,7 +427,9 @@ def extras_from_arrays(given: Mapping[str, Any], endog: Any, family=None) -> Ext
         if np.ndim(labels) == 0 or len(labels) != n:
             raise SpecificationError(f"variance_by[{level!r}] needs one group for each of {n} rows")
         groups[level] = pd.Categorical(align(labels, index, n, f"variance_by[{level!r}]"))
-    return Extras(designs, rows, groups=groups)
+    if "entry" in rows:
+        rows["entry"] = filled_entry(family, rows["entry"], rows.get("family_by"))
+    return Extras(designs, rows, groups=groups, members=tuple(getattr(family, "members", ())))
 
 
 def _array_design(key, value, index, n: int, by) -> tuple[np.ndarray, list[str]]:

@@ -29,6 +29,7 @@ __all__ = [
     "DESIGNS",
     "encode_categories",
     "encode_members",
+    "filled_entry",
     "filled_second_column",
     "predictors_of",
     "prepare_responses",
@@ -159,6 +160,24 @@ def filled_second_column(family, second: Any, by: Any):
     if isinstance(second, pd.Series):
         return pd.to_numeric(second.astype(object).mask(lacking & unused, 0))
     return np.where(lacking & unused, 0.0, second)
+
+
+def filled_entry(family, entry: Any, by: Any):
+    """Times of late entry without missing values in the rows of families that have no durations.
+
+    Parameters
+    ----------
+    family : statsmodels family or Family
+    entry : Series or array_like, shape (n,)
+    by : array_like, shape (n,), or None
+        Label of each row's family, of mixed responses.
+    """
+    members = getattr(family, "members", None)
+    if members is None or by is None:
+        return entry
+    timed = [k for k, one in members.items() if getattr(one, "layout", "plain") == "interval"]
+    other = ~pd.Series(np.asarray(by, dtype=object)).isin(timed).to_numpy()
+    return np.where(other, 0.0, np.asarray(entry, dtype=float))
 
 
 def _columns_of(member, values: np.ndarray, bounds: bool) -> np.ndarray:

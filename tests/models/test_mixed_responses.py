@@ -219,6 +219,11 @@ def test_missing_values_in_the_rows_of_the_family_count():
     with pytest.raises(SpecificationError, match="row 4 .*dispersion= of family 'count'"):
         smgf.glmm(formula, data, missing="raise", **options)
 
+    with pytest.raises(SpecificationError, match="all rows of family 'score' are left out"):
+        smgf.glmm(formula, data, **{**options, "dispersion": "~ w"})
+    # rows that are left out may be of other families
+    extra = pd.concat([data, data.iloc[:3].assign(kind="other")], ignore_index=True)
+    assert smgf.glmm(formula, extra, subset="kind != 'other'", **options).nobs == len(data) - 1
     data["v"] = data["x"].where(data["kind"] == "count")
     with pytest.raises(SpecificationError, match="all rows of family 'score' are left out"):
         smgf.glmm("y ~ 0 + kind + kind:x + v + (1 | g)", data, **options)
@@ -316,6 +321,12 @@ def test_second_columns_that_families_do_not_have():
         family=options["family"], family_by=data["kind"],
     )  # fmt: skip
     assert arrays.loglike(at) == pytest.approx(zeros.loglike(at), rel=1e-12)
+    start = (0.2 * data["y"]).where(data["kind"] == "time")
+    late = smgf.glmm(formula, data, entry=start, **options)
+    assert late.nobs == len(data)
+    assert late.loglike(at) == pytest.approx(
+        smgf.glmm(formula, data, entry=start.fillna(0.0), **options).loglike(at), rel=1e-12
+    )
     data.loc[2, "event"] = np.nan
     assert smgf.glmm(formula, data, **options).nobs == len(data) - 1
     with pytest.raises(SpecificationError, match="'y [+] event ~.*rows 2"):
