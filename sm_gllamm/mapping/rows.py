@@ -8,7 +8,7 @@ hurdle model).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,30 @@ class ResponseData:
     parts: np.ndarray | None = None
     links: np.ndarray | None = None
     members: tuple = ()
+
+    def take(self, at: np.ndarray) -> ResponseData:
+        """The chosen rows, in increasing order.
+
+        Parameters
+        ----------
+        at : ndarray of intp, shape (m,)
+        """
+        place = np.full(len(self.y), -1, dtype=np.intp)
+        place[at] = np.arange(len(at))
+        members = []
+        for label, family, response, rows, share in self.members:
+            inside = np.flatnonzero(place[rows] >= 0)
+            members.append((label, family, response, place[rows[inside]], share.take(inside)))
+        by_row = ("y", "m", "exog", "offset", "entry", "parts", "links")
+        taken = {name: getattr(self, name) for name in by_row}
+        sets = None if self.sets is None else np.unique(self.sets[at], return_inverse=True)[1]
+        return replace(
+            self,
+            sets=sets,
+            designs={key: (matrix[at], names) for key, (matrix, names) in self.designs.items()},
+            members=tuple(members),
+            **{name: None if value is None else value[at] for name, value in taken.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

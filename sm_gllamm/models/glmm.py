@@ -10,8 +10,8 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.assemble import assemble, lay_out_mixed
 from sm_gllamm.mapping.rows import rows_of
+from sm_gllamm.models.applied import NewDataMethods
 from sm_gllamm.models.extras import ROWS, extras_from_arrays, extras_from_frame
-from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.inputs import level_weights, prepare_arrays
 from sm_gllamm.models.responses import (
     CATEGORICAL,
@@ -42,7 +42,7 @@ _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "fre
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 
 
-class GLMM(FitMethods):
+class GLMM(NewDataMethods):
     """Generalized linear mixed model with nested random effects, fitted by maximum likelihood.
 
     Parameters
@@ -147,6 +147,8 @@ class GLMM(FitMethods):
     effects_are_columns = True
     #: latent variables with equations of their own, of the general model
     latents: tuple = ()
+    #: the data, where they are not those that the coding of categories is learned from
+    applied_frame: pd.DataFrame | None = None
 
     def __init__(
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,

@@ -172,7 +172,7 @@ def covariate_effects(
         raise SpecificationError("marginal effects are on 'marginal' or 'conditional' means")
     if not hasattr(model, "formula"):
         raise SpecificationError("effects of the data's columns are for models from a formula")
-    data = model.data.frame
+    data = model.data.frame if model.applied_frame is None else model.applied_frame
     names, frame = _checked(variables, model, data), data.assign(**dict(atexog or {}))
 
     def mean(changed: pd.DataFrame) -> MeanWithGradient:

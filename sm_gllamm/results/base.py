@@ -84,6 +84,14 @@ class LatentVariableResults(GenericLikelihoodModelResults):
             self.nobs = int(total) if total.is_integer() else total
         self.df_resid = self.nobs - self.df_modelwc
 
+    #: whether the data are others than those that the parameters were estimated from
+    applied = False
+
+    def _estimated(self, what: str) -> None:
+        """Refuse what is about the fit where the data are not those of the fit."""
+        if self.applied:
+            raise SpecificationError(f"{what} is about the fit; ask the results of the fit for it")
+
     # ------------------------------------------------------------ fit
     @property
     def title(self) -> str:
@@ -254,6 +262,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
                 return limits
             return transformed_limits(self.model.mapping, self.params, se, limits, q)
         if method == "profile":
+            self._estimated("the profile likelihood")
             return profile_limits(self, alpha)
         raise SpecificationError(
             f"method={method!r} is not known; use None, 'transformed' or 'profile'"
@@ -296,6 +305,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         >>> print((profile.limits**0.5).round(2))
         [14.38 37.72]
         """
+        self._estimated("the profile likelihood")
         return profile_parameter(self, name, alpha)
 
     # ------------------------------------------------------------ random part
@@ -551,6 +561,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         Likelihood-ratio test: statistic 42.1393, p-value 3.961e-10
         Distribution under the restriction: 1/2 chi2(1) + 1/2 chi2(2)
         """
+        self._estimated("the likelihood-ratio test")
         return compare_likelihoods(self, restricted)
 
     def bootstrap(
@@ -596,6 +607,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         >>> result.bootstrap(20, method="parametric", seed=3).params.shape
         (20, 4)
         """
+        self._estimated("the bootstrap")
         return bootstrap(self, n_rep, method, seed, disp)
 
     # ------------------------------------------------------------ presentation

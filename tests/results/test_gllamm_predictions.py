@@ -357,3 +357,80 @@ def test_effects_that_are_not_there(binary):
     ):  # fmt: skip
         with pytest.raises(SpecificationError, match=match):
             ask()
+
+
+# ------------------------------------------------------------ a model with a product
+@pytest.fixture(scope="module")
+def interaction():
+    """Three factors of two binary items each, one regressed on the product of the others."""
+    latent = [
+        smg.Latent("f", "person", "0 + d1 + d2"),
+        smg.Latent("g", "person", "0 + d3 + d4"),
+        smg.Latent("h", "person", "0 + d5 + d6"),
+    ]
+    model = smg.GLLAMM.from_formula(
+        "binary ~ 0 + C(item)", items(20, 3, 6, seed=2), latent, regressions=["h ~ f*g + f:x + x"],
+        family="binomial", covariance="diagonal",
+    )  # fmt: skip
+    start = dict.fromkeys(model.param_names, 0.4)
+    start |= {"h ~ f:g": 0.7, "h ~ g": -0.5, "var(f|person)": 1.2, "h ~ f:x": 0.3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(start, n_points=25, maxiter=0, warn_convergence=False)
+
+
+def grid_of_interaction(result, rows):
+    """Latent variables and predictors of rows at the nodes of a rule in three dimensions."""
+    node, weight = np.polynomial.hermite_e.hermegauss(44)
+    points = np.stack(np.meshgrid(node, node, node, indexing="ij"), axis=-1).reshape(-1, 3)
+    weights = np.prod(np.stack(np.meshgrid(weight, weight, weight, indexing="ij")), axis=0).ravel()
+    p = result.params
+    sd = np.sqrt([p[f"var({name}|person)"] for name in "fgh"])
+    f, g, h = (points * sd).T
+    x = rows["x"].to_numpy()[:, None]
+    h = h + p["h ~ f"] * f + p["h ~ g"] * g + p["h ~ f:g"] * f * g
+    h = h + p["h ~ f:x"] * f * x + p["h ~ x"] * x
+    loading = {name: p[f"loading({name[0]}: {name[1:]})"] for name in ("fd2", "gd4", "hd6")}
+    of_item = {1: f, 2: loading["fd2"] * f, 3: g, 4: loading["gd4"] * g}
+    nu = np.array([
+        p[f"C(item)[{i}]"] + (of_item[i] if i < 5 else (1.0 if i == 5 else loading["hd6"]) * h[k])
+        for k, i in enumerate(rows["item"])
+    ])  # fmt: skip
+    return weights / weights.sum(), h, nu
+
+
+def test_predictions_with_a_product(interaction):
+    new = pd.DataFrame({f"d{k}": np.eye(6)[[1, 4, 5]][:, k - 1] for k in range(1, 7)})
+    new = new.assign(item=[2, 5, 6], x=[0.0, 0.6, -0.4])
+    weights, h, nu = grid_of_interaction(interaction, new)
+    np.testing.assert_allclose(interaction.predict(new), expit(nu) @ weights, rtol=1e-7)
+    assert interaction.get_prediction(new).se.shape == (3,)
+
+
+def test_posterior_with_a_product(interaction):
+    frame = interaction.model.data.frame
+    rows = frame[frame["person"] == 11]
+    weights, h, nu = grid_of_interaction(interaction, rows)
+    y = rows["binary"].to_numpy()[:, None]
+    posterior = weights * np.prod(np.where(y == 1, expit(nu), expit(-nu)), axis=0)
+    posterior = posterior / posterior.sum()
+    scores = interaction.latent_scores.loc[11]
+    mean = h[0] @ posterior
+    assert scores["h"] == pytest.approx(mean, abs=2e-6)
+    assert scores["sd(h)"] == pytest.approx(np.sqrt(h[0] ** 2 @ posterior - mean**2), rel=1e-5)
+    predicted = interaction.predict(rows, which="posterior")
+    np.testing.assert_allclose(predicted, expit(nu) @ posterior, rtol=1e-5)
+
+
+def test_given_disturbances_and_draws_with_a_product(interaction):
+    frame = interaction.model.data.frame
+    zeta, p = {"f": 0.8, "g": -0.5, "h": 0.2}, interaction.params
+    given = interaction.predict(frame.head(6), which="conditional", random_effects=pd.Series(zeta))
+    x = frame["x"].iloc[4]
+    h = 0.2 + (p["h ~ f"] + p["h ~ f:x"] * x) * 0.8 - p["h ~ g"] * 0.5 + p["h ~ x"] * x
+    h = h + p["h ~ f:g"] * 0.8 * -0.5
+    assert given[4] == pytest.approx(expit(p["C(item)[5]"] + h), rel=1e-10)
+    draws = interaction.simulate(400, seed=2)
+    share, expected = draws.mean(axis=1), interaction.predict()
+    error = (share - expected) / np.sqrt(expected * (1 - expected) / 400)
+    assert abs(error.mean()) < 0.3 and 0.8 < error.std() < 1.2
