@@ -177,7 +177,7 @@ def covariate_effects(
 
     def mean(changed: pd.DataFrame) -> MeanWithGradient:
         rows = rows_for(model, kind, changed, offset=model.offset, exposure=model.exposure)
-        targets = targets_of(model, rows, several=True)
+        targets = targets_of(model, rows)
         if len(targets) > 1 or targets[0][0].member.layout not in ("plain", "interval"):
             raise SpecificationError(
                 f"marginal effects are not available for {type(model.family).__name__} responses; compare "

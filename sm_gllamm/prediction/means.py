@@ -63,6 +63,10 @@ class MeanWithGradient:
     value: np.ndarray
     gradient: np.ndarray
 
+    def take(self, at: np.ndarray) -> MeanWithGradient:
+        """Predictions at some positions."""
+        return MeanWithGradient(self.value[at], self.gradient[at])
+
 
 def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
     """Linear predictor with random effects, or disturbances of latent variables, of zero.

@@ -103,7 +103,7 @@ def members_of(model) -> tuple[Member, ...]:
 
 
 def member_rows(members, rows: PredictionRows):
-    """Pairs of a member and the positions of its rows.
+    """Pairs of a member and the positions of its rows; rows with a missing label are nobody's.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def member_rows(members, rows: PredictionRows):
         )
     known = {member.label for member in members}
     for row, label in enumerate(rows.member):
-        if label not in known:
+        if label not in known and label == label:
             raise SpecificationError(
                 f"family_by is {label!r} in row {row}; the families are {[m.label for m in members]}"
             )

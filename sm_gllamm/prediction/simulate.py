@@ -113,7 +113,7 @@ def latent_draws(
     """
     rows = model_rows(model)
     theta = model.mapping.theta(params)
-    targets = targets_of(model, rows, several=True)
+    targets = targets_of(model, rows)
     copies = targets[0][0].copies
     parts, needs_positive = [], np.zeros(rows.n, dtype=bool)
     for target, at in targets:
@@ -212,6 +212,8 @@ def as_endog(model, data: ResponseData) -> np.ndarray:
         if response.kind == "binomial" and endog.ndim == 2:
             # successes and failures
             values = np.column_stack([share.y, share.m - share.y])
+        if share.labels:
+            values = np.asarray(share.labels, dtype=float)[values.astype(np.intp)]
         out[at if values.ndim == endog.ndim else (at, 0)] = values
     return out
 
