@@ -70,7 +70,9 @@ def _latent_start(likelihood: MarginalLikelihood, theta: np.ndarray, unit: float
     k = mapping.k_exog
     sample = LinkedResponses(problem, slice(None))
     residual = sample.linked - (problem.design[:, :k] @ theta[:k] + sample.offset)
-    moments = pair_moments(problem, residual / sample.pull)
+    # of responses that own several rows, as rankings, single rows say nothing
+    alone = problem.set_size is None
+    moments = pair_moments(problem, residual / sample.pull) if alone else None
     theta = latent_by_latent(mapping, moments, theta, unit)
     crude = scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit))
     if moments is None:
