@@ -11,23 +11,21 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.models.designs import array_design, formula_design, rows_of_member, shown
+from sm_gllamm.models.member_rows import filled_entry, filled_second_column
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     DESIGNS,
     encode_categories,
     encode_members,
-    filled_entry,
-    filled_second_column,
     predictors_of,
 )
 from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean, names_in_scope
 from sm_gllamm.specification.row_arrays import align, column
 from sm_gllamm.specification.variance_by import variance_groups
 
-__all__ = ["ROWS", "Extras", "design_of", "extras_from_arrays", "extras_from_frame"]
+__all__ = ["ROWS", "Extras", "extras_from_arrays", "extras_from_frame"]
 
-#: Predictors that have a constant of their own elsewhere.
-_NO_CONSTANT = ("thresholds", "scale")
 #: Keywords of values with one entry a row.
 ROWS = ("sets", "entry", "parts", "links", "family_by")
 
@@ -76,7 +74,7 @@ class Extras:
     def missing_in(self, row: int) -> str:
         """Which of the keywords lack a value in a row, for messages."""
         lacking = [
-            _shown(key)
+            shown(key)
             for key, (matrix, _) in self.designs.items()
             if not np.isfinite(matrix[row]).all()
         ]
@@ -120,7 +118,8 @@ class Extras:
             return taken
         by = taken.rows.get("family_by")
         designs = {
-            key: _design(key, text, frame, by, self.engine) for key, text in self.formulas.items()
+            key: formula_design(key, text, frame, by, self.engine)
+            for key, text in self.formulas.items()
         }
         return replace(taken, designs=designs)
 
@@ -136,7 +135,7 @@ class Extras:
             self.row_values("family_by", rows) if isinstance(key, tuple) else None
             for rows in (data, frame)
         ]
-        return _design(key, self.formulas[key], data, by[0], self.engine, frame, by[1])[0]
+        return formula_design(key, self.formulas[key], data, by[0], self.engine, frame, by[1])[0]
 
     def row_values(self, keyword: str, data: pd.DataFrame) -> Any:
         """Values of "sets", "family_by" and the like in new data, from the model's column.
@@ -152,106 +151,6 @@ class Extras:
                 f"data give the model the name of a column, or pass extras={{{keyword!r}: ...}}"
             )
         return _row_values(keyword, self.names[keyword], data)
-
-
-def _shown(key: Any) -> str:
-    """A predictor for messages: ``dispersion=``, or ``dispersion= of family 'count'``."""
-    return f"{key[0]}= of family {key[1]!r}" if isinstance(key, tuple) else f"{key}="
-
-
-def design_of(
-    keyword: str, formula: str, data: pd.DataFrame, frame: pd.DataFrame | None = None, engine=None
-):
-    """Design matrix of a one-sided formula, missing values as NaN.
-
-    Parameters
-    ----------
-    keyword : str
-        For messages.
-    formula : str
-    data : DataFrame
-        Rows wanted.
-    frame : DataFrame, optional
-        Data from which the coding of categories was learned; default `data`.
-    engine : FormulaEngine, optional
-        With the functions that the formula uses; default numpy's, as ``np``.
-
-    Returns
-    -------
-    matrix : ndarray, shape (n, r)
-    names : list of str
-
-    Raises
-    ------
-    SpecificationError
-    """
-    if not formula.lstrip().startswith("~"):
-        raise SpecificationError(f"{keyword}={formula!r} must be a formula that starts with '~'")
-    engine = FormulaEngine("patsy", {"np": np}) if engine is None else engine
-    learned = data if frame is None else frame
-    try:
-        result = engine.evaluate(formula, learned)
-        if frame is not None:
-            result = engine.apply(result.spec, formula, data)
-    except SpecificationError as error:
-        # patsy's error, and what was behind it
-        name = getattr(getattr(error.__cause__, "__cause__", None), "name", None)
-        what = str(error)
-        if name is not None:
-            what = f"the data have no column {name!r}{did_you_mean(name, learned.columns)}"
-        raise SpecificationError(f"{keyword}={formula!r}: {what}") from None
-    names = list(map(str, result.right.columns))
-    table = np.full((len(data), len(names)), np.nan)
-    table[~result.missing] = result.right.to_numpy(dtype=float)
-    if result.missing.any():
-        _show_what_is_missing(table, names, data, result.missing)
-    if keyword in _NO_CONSTANT and "Intercept" in names:
-        kept = [k for k, name in enumerate(names) if name != "Intercept"]
-        table, names = table[:, kept], [names[k] for k in kept]
-    if not names:
-        raise SpecificationError(f"{keyword}={formula!r} has no columns")
-    return table, names
-
-
-def _show_what_is_missing(table, names, data: pd.DataFrame, missing: np.ndarray) -> None:
-    """In incomplete rows zeros for columns of the design that nothing is missing in, for messages."""
-    lacking = data[missing].isna()
-    known = {str(column): lacking[column].to_numpy() for column in data.columns}
-    bad = np.zeros((len(lacking), len(names)), dtype=bool)
-    for j, name in enumerate(names):
-        for word in re.findall(r"[^\W\d]\w*", name):
-            if word in known:
-                bad[:, j] |= known[word]
-    # a transformation may be at fault as well: then it is not known which
-    bad[~bad.any(axis=1)] = True
-    table[missing] = np.where(bad, np.nan, 0.0)
-
-
-def _rows_of_member(by: Any, label: Any) -> np.ndarray:
-    """Rows of one of several families, a boolean array."""
-    return (pd.Series(np.asarray(by, dtype=object)) == label).to_numpy(dtype=bool)
-
-
-def _design(key, formula, data, by, engine, frame=None, frame_by=None):
-    """Design and names of a predictor; that of one of several families has zeros in other rows."""
-    if not isinstance(key, tuple):
-        return design_of(key, formula, data, frame, engine)
-    keyword, label = key
-    here = _rows_of_member(by, label)
-    learned = None if frame is None else frame[_rows_of_member(frame_by, label)]
-    if not here.any():
-        # new data without rows of this family
-        names = design_of(keyword, formula, learned, None, engine)[1]
-        return np.zeros((len(data), len(names))), names
-    matrix, names = design_of(keyword, formula, data[here], learned, engine)
-    return _spread(matrix, here), names
-
-
-def _spread(matrix: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Rows at the places that are true, zeros elsewhere."""
-    out = np.zeros((len(here), matrix.shape[1]))
-    out[here] = matrix
-    return out
 
 
 def _by_member(keyword: str, value: Any, family) -> dict[Any, Any]:
@@ -279,7 +178,7 @@ def _by_member(keyword: str, value: Any, family) -> dict[Any, Any]:
         if keyword not in predictors_of(members[label]):
             known = sorted(predictors_of(members[label]))
             raise SpecificationError(
-                f"{_shown((keyword, label))} does not go with {type(members[label]).__name__}"
+                f"{shown((keyword, label))} does not go with {type(members[label]).__name__}"
                 + (f"; it has {known}" if known else "")
             )
     return {(keyword, label): one for label, one in value.items()}
@@ -320,7 +219,7 @@ def extras_from_frame(
         environment = names_in_scope(eval_env, formulas.values(), map(str, data.columns), depth=1)
         engine = FormulaEngine("patsy", environment)
         for key, text in formulas.items():
-            designs[key] = _design(key, text, data, by, engine)
+            designs[key] = formula_design(key, text, data, by, engine)
     data, labels = _coded(family, formula, data, by)
     groups = variance_groups(given.get("variance_by") or {}, data)
     if "entry" in rows:
@@ -339,10 +238,10 @@ def _formulas(family, given: Mapping[str, Any], by) -> dict[Any, str]:
         for key, text in _by_member(keyword, value, family).items():
             if not isinstance(text, str):
                 raise SpecificationError(
-                    f"{_shown(key)} must be a formula such as '~ x', not {text!r}"
+                    f"{shown(key)} must be a formula such as '~ x', not {text!r}"
                 )
             # that a family has no rows, or family_by is lacking, is said where responses are checked
-            if not isinstance(key, tuple) or (by is not None and _rows_of_member(by, key[1]).any()):
+            if not isinstance(key, tuple) or (by is not None and rows_of_member(by, key[1]).any()):
                 found[key] = text
     return found
 
@@ -421,7 +320,7 @@ def extras_from_arrays(given: Mapping[str, Any], endog: Any, family=None) -> Ext
         if value is None:
             continue
         for key, one in _by_member(keyword, value, family).items():
-            designs[key] = _array_design(key, one, index, n, rows.get("family_by"))
+            designs[key] = array_design(key, one, index, n, rows.get("family_by"))
     groups = {}
     for level, labels in (given.get("variance_by") or {}).items():
         if np.ndim(labels) == 0 or len(labels) != n:
@@ -430,22 +329,3 @@ def extras_from_arrays(given: Mapping[str, Any], endog: Any, family=None) -> Ext
     if "entry" in rows:
         rows["entry"] = filled_entry(family, rows["entry"], rows.get("family_by"))
     return Extras(designs, rows, groups=groups, members=tuple(getattr(family, "members", ())))
-
-
-def _array_design(key, value, index, n: int, by) -> tuple[np.ndarray, list[str]]:
-    """An array as the design of a predictor, with its names."""
-    table = value.to_frame() if isinstance(value, pd.Series) else value
-    if np.ndim(table) == 0 or len(table) != n:
-        have = "no" if np.ndim(table) == 0 else len(table)
-        raise SpecificationError(f"{_shown(key)} has {have} rows, the response {n}")
-    table = align(table, index, n, _shown(key))
-    names = list(map(str, getattr(table, "columns", [])))
-    try:
-        matrix = np.asarray(table, dtype=float)
-    except (TypeError, ValueError):
-        raise SpecificationError(f"{_shown(key)} is not numeric") from None
-    matrix = matrix.reshape(n, -1)
-    if isinstance(key, tuple) and by is not None:
-        here = _rows_of_member(by, key[1])
-        matrix = _spread(matrix[here], here)
-    return matrix, names or [f"x{k + 1}" for k in range(matrix.shape[1])]

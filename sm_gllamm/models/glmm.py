@@ -13,10 +13,10 @@ from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.applied import NewDataMethods
 from sm_gllamm.models.extras import ROWS, extras_from_arrays, extras_from_frame
 from sm_gllamm.models.inputs import level_weights, prepare_arrays
+from sm_gllamm.models.member_rows import filled_second_column
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     encode_categories,
-    filled_second_column,
     prepare_responses,
     without_constant,
 )

@@ -10,6 +10,7 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
 from sm_gllamm.models.inputs import successes_and_trials
+from sm_gllamm.models.member_rows import columns_of, has_bounds, without_constants_of_members
 from sm_gllamm.preparation.categories import category_codes, nominal_codes
 from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
 from sm_gllamm.responses.families import link_of
@@ -29,8 +30,6 @@ __all__ = [
     "DESIGNS",
     "encode_categories",
     "encode_members",
-    "filled_entry",
-    "filled_second_column",
     "predictors_of",
     "prepare_responses",
     "without_constant",
@@ -126,76 +125,6 @@ def encode_members(family, values: pd.Series, by: Any, name: str) -> tuple[np.nd
     return out, labels
 
 
-def _has_bounds(family) -> bool:
-    """Whether a response has two columns: a duration and an event, or bounds."""
-    return getattr(family, "layout", "plain") == "interval" and family.censoring != "limits"
-
-
-def filled_second_column(family, second: Any, by: Any):
-    """The second column of a mixed response without missing values where families have none.
-
-    Parameters
-    ----------
-    family : Mixed
-    second : Series or ndarray, shape (n,)
-    by : array_like, shape (n,)
-        Label of each row's family.
-
-    Returns
-    -------
-    As `second`, with 0 in place of missing values in the rows of families that have a single column.
-    """
-    lacking, family_of = np.asarray(pd.isna(second)), np.asarray(by, dtype=object)
-    unused = np.zeros(len(lacking), dtype=bool)
-    for label, member in family.members.items():
-        here = family_of == label
-        if _has_bounds(member):
-            continue
-        if response_for(member)[1].kind == "binomial" and not lacking[here].all():
-            # failures
-            continue
-        unused |= here
-    if not (lacking & unused).any():
-        return second
-    if isinstance(second, pd.Series):
-        return pd.to_numeric(second.astype(object).mask(lacking & unused, 0))
-    return np.where(lacking & unused, 0.0, second)
-
-
-def filled_entry(family, entry: Any, by: Any):
-    """Times of late entry without missing values in the rows of families that have no durations.
-
-    Parameters
-    ----------
-    family : statsmodels family or Family
-    entry : Series or array_like, shape (n,)
-    by : array_like, shape (n,), or None
-        Label of each row's family, of mixed responses.
-    """
-    members = getattr(family, "members", None)
-    if members is None or by is None:
-        return entry
-    timed = [k for k, one in members.items() if getattr(one, "layout", "plain") == "interval"]
-    other = ~pd.Series(np.asarray(by, dtype=object)).isin(timed).to_numpy()
-    return np.where(other, 0.0, np.asarray(entry, dtype=float))
-
-
-def _columns_of(member, values: np.ndarray, bounds: bool) -> np.ndarray:
-    """Of two columns those that a family has.
-
-    Failures of binomial counts are told from numbers that fill the column up, which are the same in
-    all rows, by what else would make no sense: `bounds` says that other families need two columns.
-    """
-    if values.ndim == 1 or _has_bounds(member):
-        return values
-    if response_for(member)[1].kind == "binomial":
-        first, second = values.T
-        single = bool(np.isin(first, (0, 1)).all() and (second == second[:1]).all())
-        if second.any() and not (bounds and single):
-            return values
-    return values[:, 0]
-
-
 def without_constant(family, exog: np.ndarray, by: Any = None) -> np.ndarray:
     """Columns of exog that have coefficients, a boolean array of shape (k,).
 
@@ -208,7 +137,7 @@ def without_constant(family, exog: np.ndarray, by: Any = None) -> np.ndarray:
     """
     layout = getattr(family, "layout", "plain")
     if layout == "mixed" and by is not None:
-        return _without_constants_of_members(family, exog, np.asarray(by, dtype=object))
+        return without_constants_of_members(family, exog, np.asarray(by, dtype=object))
     keep = np.ones(exog.shape[1], dtype=bool)
     if layout in _NO_CONSTANT and len(exog):
         keep = ~np.all(exog == exog[:1], axis=0)
@@ -217,38 +146,6 @@ def without_constant(family, exog: np.ndarray, by: Any = None) -> np.ndarray:
                 "the model has no covariates beside the constant, which this family leaves out"
             )
     return keep
-
-
-def _without_constants_of_members(family, exog: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Columns but for the constants of ordinal families, whose constants are their thresholds.
-
-    A column that is constant in the rows of every family is left out if it says nothing new about the
-    families without thresholds.
-    """
-    keep = np.ones(exog.shape[1], dtype=bool)
-    rows = {label: exog[by == label] for label in family.members}
-    ordinal = [
-        label for label in rows if getattr(family.members[label], "layout", "") == "cumulative"
-    ]
-    if not ordinal or any(len(block) == 0 for block in rows.values()):
-        return keep
-    constant = np.all([np.all(block == block[:1], axis=0) for block in rows.values()], axis=0)
-    values = {label: block[0] for label, block in rows.items()}
-    others = np.array([values[label] for label in rows if label not in ordinal])
-    others = others.reshape(-1, exog.shape[1])
-    inside = np.any([values[label] != 0 for label in ordinal], axis=0)
-    chosen = np.flatnonzero(constant & ~inside)
-    for k in np.flatnonzero(constant & inside):
-        with_it = np.append(chosen, k)
-        if _rank(others[:, with_it]) > _rank(others[:, chosen]):
-            chosen = with_it
-        else:
-            keep[k] = False
-    return keep
-
-
-def _rank(values: np.ndarray) -> int:
-    return int(np.linalg.matrix_rank(values)) if values.size else 0
 
 
 def prepare_responses(
@@ -302,7 +199,7 @@ def prepare_responses(
         )
     _check_designs(family, response, designs)
     if layout == "cumulative" and not in_mixture:
-        check_thresholds(exog, exog_names, [_threshold_columns(designs, len(exog))])
+        check_thresholds(exog, exog_names, [_of_thresholds(designs, len(exog))])
     endog = np.asarray(endog)
     if endog.dtype.kind not in "fiub":
         check_response(endog, "gaussian", name, rows)
@@ -346,7 +243,7 @@ def _check_repeated(y, codes, name, rows) -> None:
         )
 
 
-def _threshold_columns(designs, n: int, at=slice(None)) -> tuple[np.ndarray, list[str]]:
+def _of_thresholds(designs, n: int, at=slice(None)) -> tuple[np.ndarray, list[str]]:
     """What the thresholds of an ordinal family can be: a constant and covariates in its rows `at`."""
     matrix, names = designs.get("thresholds", (np.empty((n, 0)), []))
     constant = np.zeros((n, 1))
@@ -369,18 +266,18 @@ def _mixed(
     layouts = {getattr(member, "layout", "plain") for member in family.members.values()}
     if entry is not None and "interval" not in layouts:
         raise SpecificationError("entry (late entry) goes with durations")
-    bounds = any(_has_bounds(member) for member in family.members.values())
+    bounds = any(has_bounds(member) for member in family.members.values())
     members, thresholds = [], []
     for label, member in family.members.items():
         at = np.flatnonzero((by == label).to_numpy())
         if len(at) == 0:
             raise SpecificationError(f"no row has family_by {label!r}; leave the family out")
         layout = getattr(member, "layout", "plain")
-        values = _columns_of(member, endog[at], bounds)
+        values = columns_of(member, endog[at], bounds)
         own = {key[0]: table for key, table in designs.items() if key[1] == label}
         categories: tuple = ()
         if layout == "cumulative":
-            thresholds.append(_threshold_columns(own, len(by), at))
+            thresholds.append(_of_thresholds(own, len(by), at))
             if label in labels:
                 categories = labels[label]
             else:
