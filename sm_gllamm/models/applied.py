@@ -72,7 +72,9 @@ def _levels(model, rows: PredictionRows, data: pd.DataFrame) -> tuple[Level, ...
         A cluster lies in several clusters of a higher level.
     """
     levels: list[Level] = []
-    for level, (codes, labels) in zip(rows.levels, model.random_design.clusters(data), strict=True):
+    for level, (codes, labels) in zip(
+        rows.levels or (), model.random_design.clusters(data), strict=True
+    ):
         levels.append(Level(level.name, codes, labels, level.terms))
     for lower, upper in zip(levels, levels[1:], strict=False):
         parent = np.empty(lower.n_clusters, dtype=np.intp)

@@ -92,7 +92,8 @@ class CovariateEffects:
 
 def _covariates(model, frame: pd.DataFrame) -> list[str]:
     """Numeric columns that the fixed part or a regression has other than as categories."""
-    formulas = [model.formula.split("~", 1)[1], *(latent.formulas[1] for latent in model.latents)]
+    formulas = [model.formula.split("~", 1)[1]]
+    formulas += [text for latent in model.latents for text in latent.formulas[1:]]
     text = re.sub(r"\bC\([^()]*\)", "", " ".join(formulas))
     mentioned = set(re.findall(r"[^\W\d]\w*", text))
     return [

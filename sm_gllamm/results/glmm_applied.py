@@ -51,8 +51,8 @@ class ApplyMethods(LatentVariableResults):
         >>> print(result.apply(new).random_effects.head(2).round(2))
              Intercept
         ID
-        Y01      -1.07
-        Y02       0.32
+        Y01       0.59
+        Y02      -1.52
         """
         model = self.model.applied(data, self.params, self.settings, offset, exposure)
         out = copy.copy(self)
