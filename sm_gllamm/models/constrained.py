@@ -11,7 +11,7 @@ from sm_gllamm.estimation.newton import Controls, Outcome
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
-from sm_gllamm.models.diagnosis import diagnose
+from sm_gllamm.models.diagnosis import diagnose, vanishing
 from sm_gllamm.models.fitting import (
     ROUNDS,
     Fit,
@@ -102,7 +102,8 @@ def maximum_under(model, constraints, theta, quadrature, controls: Controls) -> 
 def _fit(model, restriction, start, quadrature, placement, settings) -> Fit:
     """Maximise under the restriction, with more nodes until there are enough where none are given."""
     likelihood = model._ready(quadrature)
-    evaluate, controls = objective(likelihood), settings.controls
+    evaluate = objective(likelihood)
+    controls = replace(settings.controls, vanished=vanishing(likelihood))
     if quadrature is not None:
         outcome = maximize_under(evaluate, start, restriction, controls)
         exact = likelihood.problem.exact or not np.isfinite(outcome.value)

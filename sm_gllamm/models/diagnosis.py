@@ -26,6 +26,7 @@ __all__ = [
     "large_loadings",
     "runaway_loading",
     "snap_to_boundary",
+    "vanishing",
 ]
 
 #: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
@@ -212,6 +213,13 @@ def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) ->
                 if own[entry.parameter] < 1e-4 * rows:
                     found.append(block.start + entry.parameter)
     return found
+
+
+def vanishing(likelihood: MarginalLikelihood) -> Callable[[np.ndarray, np.ndarray], bool] | None:
+    """What ends iterations towards a residual variance of zero; None without dispersions."""
+    if not any(slot.slot in ("dispersion", "zero") for _, slot in likelihood.mapping.slots):
+        return None
+    return lambda theta, hessian: bool(_vanished(likelihood, theta, -hessian))
 
 
 def crossed_thresholds(model, theta: np.ndarray) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from sm_gllamm.estimation.newton import INTERRUPTED, LITTLE_GAIN, Controls, Outc
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
-from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_boundary
+from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_boundary, vanishing
 
 __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective"]
 
@@ -124,7 +124,9 @@ def fit_fixed(
 ) -> Fit:
     """Maximise with given rules, then estimate their error (0 for models that are integrated exactly)."""
     likelihood.use(quadrature)
-    outcome = maximize(objective(likelihood), start, controls)
+    outcome = maximize(
+        objective(likelihood), start, replace(controls, vanished=vanishing(likelihood))
+    )
     exact = likelihood.problem.exact
     try:
         snap_to_boundary(likelihood, outcome)
@@ -154,7 +156,9 @@ def fit_adaptive(
     """
     ladders = Ladders(likelihood.problem, placement)
     evaluate = objective(likelihood)
-    controls = replace(controls, stop=runaway_loading(likelihood, start))
+    controls = replace(
+        controls, stop=runaway_loading(likelihood, start), vanished=vanishing(likelihood)
+    )
     # a rough optimum first: where the estimate is decides how many nodes it takes
     rough, used, theta, path = True, 0, start, []
     errors = np.array([np.nan])

@@ -52,6 +52,6 @@ def _first_slot(likelihood: MarginalLikelihood, theta: np.ndarray) -> np.ndarray
             values[:, entry.channel] += value * (1.0 if column < 0 else problem.design[:, column])
     own = np.zeros(len(values), dtype=np.intp)
     if problem.slot_channel is not None:
-        own = problem.slot_channel[:, 0] - (1 + sum(problem.dimensions))
+        own = problem.slot_channel[:, 0] - (1 + sum(problem.dimensions) + len(problem.products))
     # the last column stands for no predictor
     return values[np.arange(len(values)), np.where(own >= 0, own, -1)]
