@@ -188,3 +188,17 @@ def test_residuals_and_draws():
         assert draws.loc[own].isin(labels).all(axis=None)
     assert result.fittedvalues.shape == (len(rows), len(COLUMNS))
     assert result.bootstrap(2, method="parametric", seed=1).n_failed == 0
+
+
+def test_draws_of_categories_that_are_words():
+    words = {1.0: "low", 2.0: "mid", 4.0: "high"}
+    rows = data()[data()["kind"].isin(["rating", "visits"])].reset_index(drop=True)
+    is_rating = rows["kind"] == "rating"
+    rows["y"] = rows["y"].astype(object).where(~is_rating, rows["y"].map(words))
+    family = {"rating": smf.Ordinal(order=list(words.values())), "visits": "poisson"}
+    result = smgf.glmm("y ~ 0 + x + (1 | g)", rows, family=family, family_by="kind").fit()
+    assert result.predict().columns.tolist() == ["mean", "low", "mid", "high"]
+    draw = result.simulate(seed=1)
+    assert set(draw[is_rating]) == set(words.values())
+    assert draw[~is_rating].astype(float).min() >= 0.0
+    assert result.get_resid("response")["high"].notna().equals(is_rating)
