@@ -250,6 +250,8 @@ class GLMM(NewDataMethods):
         if self.exposure is not None:
             total = np.log(self.exposure) + (0.0 if total is None else total)
         exog = np.asarray(self.exog, dtype=float)
+        #: columns of exog, those without a coefficient included
+        self.design_names = list(self.exog_names)
         self.kept_columns = without_constant(self.family, exog, self.extras.rows.get("family_by"))
         names = [x for x, keep in zip(self.exog_names, self.kept_columns, strict=True) if keep]
         data = prepare_responses(

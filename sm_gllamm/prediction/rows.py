@@ -245,8 +245,10 @@ def frame_rows(
     design, extras = model.random_design, model.extras
     spec = getattr(model, "model_spec", None) or model.data.model_spec
     result = design.engine.apply(spec, model.formula, data)
-    exog = np.full((len(data), result.right.shape[1]), np.nan)
-    exog[~result.missing] = result.right.to_numpy(dtype=np.float64)
+    # without columns that drop_cols took out of a term
+    right = result.right[model.design_names]
+    exog = np.full((len(data), right.shape[1]), np.nan)
+    exog[~result.missing] = right.to_numpy(dtype=np.float64)
     levels = None
     if random:
         levels = design.transform(data, clusters=clusters)

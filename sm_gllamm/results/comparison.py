@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 
 import numpy as np
 from statsmodels.tools.sm_exceptions import InvalidTestWarning
@@ -225,23 +226,30 @@ def _with_thresholds(model, exog: np.ndarray) -> np.ndarray:
     return np.column_stack(columns)
 
 
+def _coefficient_names(model) -> set[str]:
+    """Names of the coefficients of exog."""
+    if hasattr(model, "mapping"):
+        return set(model.mapping.param_names[: model.mapping.k_exog])
+    return set(model.exog_names)
+
+
 def _check_fixed_part(full, restricted):
     """exog of the restricted model must lie in the column space of the full one's (equal to it for REML)."""
     wide, narrow = full.model.exog, restricted.model.exog
+    mine, theirs = _coefficient_names(full.model), _coefficient_names(restricted.model)
     if wide is None or narrow is None:
-        names = set(full.model.exog_names)
-        nested = set(restricted.model.exog_names) <= names
+        nested = theirs <= mine
     elif np.shape(narrow)[1] == 0:
         nested = True
     else:
         wide, narrow = np.asarray(wide, dtype=float), np.asarray(narrow, dtype=float)
         nested = _spans(_with_thresholds(full.model, wide), narrow)
         # other order of rows: names are all there is to go by
-        nested = nested or set(restricted.model.exog_names) <= set(full.model.exog_names)
+        nested = nested or theirs <= mine
     if not nested:
         raise SpecificationError(
             "the restricted model has columns of exog that are not combinations of those of this model: "
-            f"{sorted(set(restricted.model.exog_names) - set(full.model.exog_names))}"
+            f"{sorted(theirs - mine)}"
         )
     if full.settings.reml and (wide is None or narrow is None or wide.shape[1] != narrow.shape[1]):
         raise SpecificationError(
@@ -266,25 +274,40 @@ def _free_entries(results) -> set:
     return free
 
 
-def _effect_columns(model) -> dict[tuple[str, str], np.ndarray]:
-    """Columns that random effects multiply, by level and name."""
+def _groups_by_name(full, group: str, name: str, free: set) -> list[str] | None:
+    """Effects of a model that are one effect in the groups of its ``variance_by``."""
+    by = getattr(full, "variance_by", {}).get(group)
+    if by is None:
+        return None
+    names = [f"{name}[{label}]" for label in by[1]]
+    return names if all((group, frozenset({one})) in free for one in names) else None
+
+
+def _columns_of_effects(model, group: str) -> dict[str, np.ndarray]:
+    """Columns that the random effects of a level multiply."""
+    if not getattr(model, "effects_are_columns", False):
+        return {}
     return {
-        (level.name, name): column
+        name: column
         for level in model.random or ()
+        if level.name == group
         for term in level.terms
         for name, column in zip(term.names, np.asarray(term.columns).T, strict=True)
     }
 
 
-def _parts(model, level, column: np.ndarray, known: dict) -> list[str] | None:
-    """Effects of a model that are one effect in groups of clusters; None if there are no such groups."""
+def _groups_by_column(full, restricted, group: str, name: str) -> list[str] | None:
+    """Effects of a model whose columns are those of one effect in groups of whole clusters."""
+    mine = _columns_of_effects(full, group)
+    column = _columns_of_effects(restricted, group).get(name)
+    if not mine or column is None or any(len(own) != len(column) for own in mine.values()):
+        return None
+    codes = next(level.codes for level in full.random if level.name == group)
     names, covered = [], np.zeros(len(column), dtype=bool)
-    codes = level.codes
-    for (name, effect), own in known.items():
-        if name != level.name or not own.any():
-            continue
+    for effect, own in mine.items():
         inside = np.isin(codes, codes[own != 0.0])
-        if np.array_equal(own, np.where(inside, column, 0.0)) and not covered[inside].any():
+        whole = np.array_equal(own, np.where(inside, column, 0.0))
+        if own.any() and whole and not covered[inside].any():
             names.append(effect)
             covered |= inside
     return names if np.all(covered | (column == 0.0)) else None
@@ -296,19 +319,13 @@ def _in_groups(full, restricted, kept: set, free: set) -> set:
     Equal (co)variances in all groups are one (co)variance of all clusters, so that the model with
     ``variance_by`` contains the one without.
     """
-    if not getattr(full, "effects_are_columns", True) or not (full.random and restricted.random):
-        return kept
-    mine, theirs = _effect_columns(full), _effect_columns(restricted)
-    if any(len(column) != full.nobs for column in (*mine.values(), *theirs.values())):
-        return kept
-    levels = {level.name: level for level in full.random}
-    known = {key for key in theirs if (key[0], frozenset({key[1]})) in free}
     parts: dict[tuple[str, str], list[str]] = {}
-    for key, column in theirs.items():
-        if key in known or key[0] not in levels:
-            continue
-        if found := _parts(full, levels[key[0]], column, mine):
-            parts[key] = found
+    lacking = sorted({(group, name) for group, pair in kept - free for name in pair})
+    for group, name in lacking:
+        if found := _groups_by_name(full, group, name, free) or _groups_by_column(
+            full, restricted, group, name
+        ):
+            parts[group, name] = found
     out = set()
     for group, pair in kept:
         first, *other = sorted(pair)
@@ -316,9 +333,10 @@ def _in_groups(full, restricted, kept: set, free: set) -> set:
         if not other:
             out |= {(group, frozenset({name})) for name in own}
             continue
+        second = parts.get((group, other[0]), other)
         # covariances are of effects in the same group of clusters
-        for a, b in zip(own, parts.get((group, other[0]), other), strict=False):
-            out.add((group, frozenset({a, b})))
+        pairs = zip(own, second, strict=True) if len(own) == len(second) else product(own, second)
+        out |= {(group, frozenset(pair)) for pair in pairs}
     return out
 
 

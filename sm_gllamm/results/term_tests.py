@@ -19,12 +19,12 @@ from sm_gllamm.specification.terms import formula_terms
 __all__ = ["pairwise_tests", "wald_tests_of_terms"]
 
 
-def _layout(model) -> tuple[np.ndarray, int, int]:
-    """Parameter of each column of the design, -1 for none; their number; copies for categories."""
-    kept = model.kept_columns
+def _layout(model) -> tuple[dict[str, int], int, int]:
+    """Parameter of each column of the design that has one; their number; copies for categories."""
+    names = [x for x, keep in zip(model.design_names, model.kept_columns, strict=True) if keep]
     nominal = getattr(model.family, "layout", "plain") == "nominal"
     copies = len(model.extras.labels) - 1 if nominal else 1
-    return np.where(kept, np.cumsum(kept) - 1, -1), int(kept.sum()), copies
+    return {name: k for k, name in enumerate(names)}, len(names), copies
 
 
 def _coefficients_of_terms(model) -> list[tuple[str, list[int]]]:
@@ -35,7 +35,7 @@ def _coefficients_of_terms(model) -> list[tuple[str, list[int]]]:
         return [(name, [j]) for j, name in enumerate(model.mapping.param_names[: k * copies])]
     found = []
     for name, columns in formula_terms(spec):
-        own = [int(position[j]) for j in columns if position[j] >= 0]
+        own = [position[column] for column in columns if column in position]
         if own:
             found.append((name, [j + copy * k for copy in range(copies) for j in own]))
     return found
@@ -75,10 +75,11 @@ def wald_tests_of_terms(
 class _ByColumn:
     """Results as statsmodels' pairwise tests take them: a parameter for each column of the design."""
 
-    def __init__(self, results):
+    def __init__(self, results, columns: list[str]):
         self.results, self.model = results, results.model
-        self.position = _layout(results.model)[0]
-        self.params = np.zeros(len(self.position))
+        position = _layout(results.model)[0]
+        self.position = np.array([position.get(name, -1) for name in columns])
+        self.params = np.zeros(len(columns))
 
     def t_test(self, matrix: np.ndarray):
         """Tests of combinations of the columns' coefficients."""
@@ -100,4 +101,5 @@ def pairwise_tests(results, term_name: str, method, alpha: float, factor_labels)
     names = [name for name, _ in formula_terms(spec)]
     if term_name not in names:
         raise SpecificationError(f"no term {term_name!r}{did_you_mean(str(term_name), names)}")
-    return t_test_pairwise(_ByColumn(results), term_name, method, alpha, factor_labels)
+    by_column = _ByColumn(results, list(map(str, spec.column_names)))
+    return t_test_pairwise(by_column, term_name, method, alpha, factor_labels)

@@ -9,8 +9,8 @@ from statsmodels.formula._manager import FormulaManager
 __all__ = ["formula_terms"]
 
 
-def formula_terms(spec: Any) -> list[tuple[str, range]]:
-    """Terms of a formula with the positions of their columns.
+def formula_terms(spec: Any) -> list[tuple[str, list[str]]]:
+    """Terms of a formula with the names of their columns.
 
     Parameters
     ----------
@@ -19,11 +19,9 @@ def formula_terms(spec: Any) -> list[tuple[str, range]]:
 
     Returns
     -------
-    list of (name, range)
+    list of (name, list of str)
     """
-    manager = FormulaManager()
-    count = len(spec.column_names)
+    manager, columns = FormulaManager(), list(map(str, spec.column_names))
     return [
-        (manager.get_term_name(term), range(*manager.get_slice(spec, term).indices(count)))
-        for term in spec.terms
+        (manager.get_term_name(term), columns[manager.get_slice(spec, term)]) for term in spec.terms
     ]
