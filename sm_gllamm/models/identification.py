@@ -128,7 +128,9 @@ def _null_space(scores: np.ndarray, basis: np.ndarray, tolerance: float) -> np.n
     inside = scores @ basis
     size = np.linalg.norm(inside, axis=0)
     size = np.where(size > 0, size, 1.0)
-    _, values, directions = np.linalg.svd(inside / size, full_matrices=True)
+    # of the triangle, as there may be many clusters
+    triangle = np.linalg.qr(inside / size, mode="r")
+    _, values, directions = np.linalg.svd(triangle, full_matrices=True)
     values = np.concatenate([values, np.zeros(inside.shape[1] - len(values))])
     flat = values <= tolerance * max(values[0], 1e-300)
     return basis @ (directions[flat].T / size[:, None])
