@@ -185,6 +185,35 @@ class LatentDesign:
         """
         return self._parts(theta, False)
 
+    def moment_gradients(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Variance of the contribution to the predictors, and derivatives in theta of mean and variance.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (p,)
+
+        Returns
+        -------
+        variance : ndarray, shape (n,)
+        along, across : ndarray, shape (n, p)
+            Derivatives of the mean and of the variance; without products of latent variables.
+        """
+        design, mapping, positions = self._laid_out
+        theta = np.asarray(theta, dtype=float)
+        loadings = self.parts(theta).loadings
+        jacobian = mapping.score_in_theta(np.eye(len(mapping.active_column)), theta[positions])
+        along = np.zeros((len(design), len(theta)))
+        across = np.zeros_like(along)
+        columns = np.column_stack([design, np.ones(len(design))])  # -1 is the constant
+        for channel in range(1 + loadings.shape[1]):
+            here = mapping.active_channel == channel
+            slope = columns[:, mapping.active_column[here]] @ jacobian[here]
+            if channel:
+                across[:, positions] += 2.0 * loadings[:, [channel - 1]] * slope
+            else:
+                along[:, positions] = slope
+        return (loadings**2).sum(axis=1), along, across
+
     def parts_of_disturbances(self, theta: np.ndarray) -> LatentParts:
         """The same as a function of the disturbances zeta."""
         return self._parts(theta, True)

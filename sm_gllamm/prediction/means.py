@@ -198,24 +198,17 @@ def plain_latent_mean(mapping, link: str, params, rows: PredictionRows, random: 
 
     Notes
     -----
-    The predictor is normal. Its mean and variance are polynomials in the internal parameters, of which
-    central differences are all but exact.
+    The predictor is normal; its mean and variance are polynomials in the internal parameters.
     """
     theta = mapping.theta(params)
-
-    def moments(at):
-        linear = linear_predictor(at, rows)
-        spread = rows.latents.parts(at).loadings if random else np.zeros((rows.n, 1))
-        return linear, (spread**2).sum(axis=1)
-
-    slopes = np.empty((2, rows.n, len(theta)))
-    for t in range(len(theta)):
-        step = np.zeros(len(theta))
-        step[t] = 1e-4 * (1.0 + abs(theta[t]))
-        ends = zip(moments(theta + step), moments(theta - step), strict=True)
-        slopes[:, :, t] = [(up - down) / (2.0 * step[t]) for up, down in ends]
-    average = averages(link, *moments(theta), 2)
-    gradient = average[1][:, None] * slopes[0] + 0.5 * average[2][:, None] * slopes[1]
+    variance, along, across = rows.latents.moment_gradients(theta)
+    along[:, : rows.exog.shape[1]] += rows.exog
+    if not random:
+        variance = np.zeros(rows.n)
+    average = averages(link, linear_predictor(theta, rows), variance, 2)
+    gradient = average[1][:, None] * along
+    if random:
+        gradient += 0.5 * average[2][:, None] * across
     return MeanWithGradient(average[0], gradient @ np.linalg.pinv(mapping.jacobian(theta)))
 
 
