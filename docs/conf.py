@@ -23,7 +23,11 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "matplotlib.sphinxext.plot_directive",
 ]
+# Path diagrams are drawn while the site is built, by the scripts in examples/.
+plot_formats = [("png", 120)]
+plot_html_show_formats = plot_html_show_source_link = False
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
 html_theme = "pydata_sphinx_theme"

@@ -15,7 +15,16 @@ from typing import Protocol
 
 import numpy as np
 
-from sm_gllamm.estimation.newton import NEAR, SHORTEST, STALLED, Controls, Outcome, newton_step
+from sm_gllamm.estimation.newton import (
+    ABSURD,
+    AT_EDGE,
+    NEAR,
+    SHORTEST,
+    STALLED,
+    Controls,
+    Outcome,
+    newton_step,
+)
 
 __all__ = ["Restriction", "maximize_under"]
 
@@ -100,6 +109,9 @@ def maximize_under(
             if decrement < controls.tol:
                 outcome.converged, outcome.reason = True, "Newton decrement below tolerance"
                 break
+            if controls.near_edge(outcome):
+                outcome.converged, outcome.reason = True, AT_EDGE
+                break
             if iteration == controls.maxiter:
                 outcome.reason = f"iteration limit ({controls.maxiter}) reached"
                 break
@@ -124,7 +136,8 @@ def _advance(evaluate, outcome: Outcome, step, decrement, restriction, controls)
         if trial is not None:
             value, gradient, hessian = evaluate(trial, 2 if t == 1.0 else 0)
             least = 1e-4 * t * decrement - (controls.slack if decrement < 1.0 else 0.0)
-            rises = np.isfinite(value) and value >= outcome.value + least
+            sound = value < outcome.value + ABSURD * (1.0 + decrement)
+            rises = sound and value >= outcome.value + least
             near = t == 1.0 and decrement < NEAR and value > outcome.value - NEAR
             if not rises and near:
                 rises = _Local.at(trial, gradient, hessian, restriction).step()[1] < 0.5 * decrement

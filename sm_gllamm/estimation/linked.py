@@ -40,7 +40,9 @@ class LinkedResponses:
     linked : ndarray, shape (n,)
         Link of the response pulled towards its mean; zero for densities without such a thing.
     weight : ndarray, shape (n,)
-        Row weights times binomial denominators; zero where `linked` says nothing.
+        Row weights times binomial denominators; zero where `linked` says nothing of coefficients.
+    pull : ndarray, shape (n,)
+        Share of a deviation from the mean that is left in `linked`.
     spread : dict of int to float
         By code of a density: the random-effect SD on the predictor's scale that makes a difference.
     """
@@ -52,15 +54,18 @@ class LinkedResponses:
         n = len(self.y)
         self.offset = np.zeros(n) if problem.offset is None else problem.offset[rows]
         base = np.ones(n) if problem.row_weight is None else problem.row_weight[rows]
-        self.linked, self.weight = np.zeros(n), np.zeros(n)
+        self.linked, self.weight, self.pull = np.zeros(n), np.zeros(n), np.ones(n)
         self.mean: dict[int, float] = {}
         self.spread: dict[int, float] = {}
         for code in np.unique(self.code):
             here = self.code == code
             self.spread[code] = 1.0
-            if code < 0 or DENSITIES[code][1] == "cumulative":
+            if code < 0:
                 continue
-            self._link(int(code), here, base)
+            if DENSITIES[code][1] == "cumulative":
+                self.linked[here] = self._scores(DENSITIES[code][0], here)
+            else:
+                self._link(int(code), here, base)
 
     def _link(self, code: int, here: np.ndarray, base: np.ndarray) -> None:
         """Fill in the rows of one density."""
@@ -75,6 +80,7 @@ class LinkedResponses:
                 linked = y
             else:
                 linked = np.log(0.5 * y + 0.5 * mean) * (-1.0 if name.endswith("_ph") else 1.0)
+                self.pull[here] = 0.5
         else:
             trials = m if name.startswith("binomial") else np.ones(len(y))
             mean = float(np.average(y, weights=weight) / np.average(trials, weights=weight))
@@ -88,6 +94,7 @@ class LinkedResponses:
                 with np.errstate(all="ignore"):
                     linked = link_of(_link_name(name))(0.25 * (share + centre) + 0.5 * mean)
                 linked = np.where(np.isfinite(linked), linked, 0.0)
+                self.pull[here] = 0.25
         self.mean[code] = mean
         self.linked[here], self.weight[here] = linked, weight
         if _link_name(name) not in _UNIT_LINKS and name not in _DURATIONS:
@@ -128,12 +135,17 @@ class LinkedResponses:
                     values[channel] = value
         return values
 
+    def _scores(self, name: str, here: np.ndarray) -> np.ndarray:
+        """Link of the middle of each category on the scale of cumulative shares."""
+        channels = self.problem.slot_channel[self.rows][here]
+        _, _, y, counts = _categories(channels)
+        above = np.cumsum(counts) / counts.sum()
+        middle = above - 0.5 * counts / counts.sum()
+        return link_of(name.removeprefix("cumulative_"))(middle)[y]
+
     def _thresholds(self, name: str, here, channels, values) -> None:
         """Inverse distribution functions of cumulative shares."""
-        top = channels[:, :2].max() + 1
-        y = np.where(channels[:, 0] >= 0, channels[:, 0], top)
-        first = channels[:, 0][channels[:, 0] >= 0].min()
-        counts = np.bincount(y - first, weights=None, minlength=top - first + 1) + 0.5
+        first, top, _, counts = _categories(channels)
         below = np.cumsum(counts)[:-1] / counts.sum()
         values[first:top] = link_of(name.removeprefix("cumulative_"))(below)
 
@@ -167,6 +179,14 @@ class LinkedResponses:
             scale = 2.0 * residual / _ERROR_SD[name]
             return [-np.log(scale) if name == "weibull_ph" else np.log(scale)]
         return _count_slots(name, mean, variance, float(np.mean(y == 0)))
+
+
+def _categories(channels: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
+    """First threshold and the one after the last, category of each row, and their counts."""
+    top = channels[:, :2].max() + 1
+    y = np.where(channels[:, 0] >= 0, channels[:, 0], top)
+    first = channels[:, 0][channels[:, 0] >= 0].min()
+    return first, top, y - first, np.bincount(y - first, minlength=top - first + 1) + 0.5
 
 
 def _count_slots(name: str, mean: float, variance: float, zeros: float) -> list[float]:

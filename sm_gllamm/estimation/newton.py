@@ -14,10 +14,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["INTERRUPTED", "LITTLE_GAIN", "Controls", "Outcome", "maximize", "newton_step"]
+__all__ = [
+    "AT_EDGE",
+    "INTERRUPTED",
+    "LITTLE_GAIN",
+    "Controls",
+    "Outcome",
+    "maximize",
+    "newton_step",
+]
 
 INTERRUPTED = "interrupted; this is the best point so far"
 LITTLE_GAIN = "the objective rises by much less than its derivatives promise"
+AT_EDGE = "Newton decrement near tolerance, with a dispersion of zero"
+#: Decrement that is near enough to the tolerance there.
+EDGE = 1e-8
+#: A rise by this many times what derivatives promise is numerical nonsense.
+ABSURD = 1e4
 #: Decrement (log-likelihood units) below which the gradient is trusted more than the objective.
 NEAR = 0.1
 #: Shortest step, near the optimum: what needs a shorter one is not the gradient of this objective.
@@ -51,6 +64,11 @@ class Controls:
     patience : int
         Iterations in which the objective must rise by the present decrement, twice what a Newton step
         promises; 0 for no such limit.
+    stop : callable, optional
+        ``stop(theta)`` says why there is no point in going on, or nothing.
+    vanished : callable, optional
+        ``vanished(theta, hessian)`` says whether a parameter has gone to infinity and left the objective
+        flat. Along it the objective rises by ever less, and never nothing: EDGE is near enough.
     """
 
     maxiter: int = 100
@@ -58,6 +76,16 @@ class Controls:
     disp: int = 0
     slack: float = 1e-6
     patience: int = 0
+    stop: Callable[[np.ndarray], str] | None = None
+    vanished: Callable[[np.ndarray, np.ndarray], bool] | None = None
+
+    def near_edge(self, outcome: Outcome) -> bool:
+        """Whether only a parameter that has gone to infinity keeps the decrement from the tolerance."""
+        return (
+            outcome.decrement < EDGE
+            and self.vanished is not None
+            and self.vanished(outcome.theta, outcome.hessian)
+        )
 
 
 @dataclass(slots=True)
@@ -179,8 +207,14 @@ def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outco
                     outcome.value += 0.5 * decrement
                 outcome.converged, outcome.reason = True, "Newton decrement below tolerance"
                 return outcome
+            if controls.near_edge(outcome):
+                outcome.converged, outcome.reason = True, AT_EDGE
+                return outcome
             if iteration == controls.maxiter:
                 break
+            if controls.stop is not None and (why := controls.stop(outcome.theta)):
+                outcome.reason = why
+                return outcome
             if 0 < controls.patience <= iteration and (
                 outcome.value - outcome.path[iteration - controls.patience][1] < decrement
             ):
@@ -212,7 +246,7 @@ def _advance(evaluate, outcome: Outcome, step, decrement: float, controls: Contr
         trial = outcome.theta + t * step
         # a full step is usually taken: its derivatives are wanted at once
         value, gradient, hessian = evaluate(trial, 2 if t == 1.0 else 0)
-        if not np.isfinite(value):
+        if not (np.isfinite(value) and value < outcome.value + ABSURD * (1.0 + decrement)):
             t *= 0.25
             continue
         rises = value >= outcome.value + 1e-4 * t * decrement - (

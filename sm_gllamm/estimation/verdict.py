@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 __all__ = ["Verdict"]
 
+#: Difference of log-likelihoods that are the same maximum.
+SAME = 1e-3
+#: Starts of which one alone should not reach the best log-likelihood.
+MANY = 5
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -20,11 +25,17 @@ class Verdict:
     decrement : float
         Newton decrement at the estimate, in log-likelihood units.
     boundary : tuple of str
-        Variances estimated as zero.
+        Variances estimated as zero, and log dispersions that have gone to minus infinity.
     singular : tuple of str
         Levels whose covariance matrix is singular (correlation of plus or minus one).
     unidentified : tuple of str
         Parameters involved in a flat direction of the log-likelihood.
+    runaway : tuple of str
+        Those of them that are loadings which have run away: the latent variable predicts the item
+        perfectly.
+    starts : tuple of float
+        Log-likelihoods that the runs from several starting values ended with, the first start first; empty
+        where there was one. NaN for runs that did not converge.
     separation : tuple of str
         Covariates that predict a binary response perfectly.
     crossing : tuple of str
@@ -51,12 +62,20 @@ class Verdict:
     boundary: tuple[str, ...] = ()
     singular: tuple[str, ...] = ()
     unidentified: tuple[str, ...] = ()
+    runaway: tuple[str, ...] = ()
+    starts: tuple[float, ...] = ()
     separation: tuple[str, ...] = ()
     crossing: tuple[str, ...] = ()
     condition_number: float = 1.0
     quadrature_error: float = 0.0
     quadrature_tol: float = 1e-3
     advice: tuple[str, ...] = ()
+
+    @property
+    def replicated(self) -> int:
+        """How many of several starts reached the best log-likelihood."""
+        reached = [value for value in self.starts if value == value]
+        return sum(value > max(reached) - SAME for value in reached)
 
     @property
     def ok(self) -> bool:
@@ -73,17 +92,30 @@ class Verdict:
                 f"Perfect separation: {', '.join(self.separation)} predict the response perfectly; "
                 "estimates and standard errors run away."
             )
-        if self.boundary:
+        logs = [name for name in self.boundary if name.startswith("log_sd:")]
+        if zero := [name for name in self.boundary if name not in logs]:
+            out.append(f"On the boundary: {', '.join(zero)} estimated as zero; no standard error.")
+        if logs:
             out.append(
-                f"On the boundary: {', '.join(self.boundary)} estimated as zero; no standard error."
+                f"Residual variance of zero (a Heywood case): {', '.join(logs)} has gone to minus infinity."
             )
         if self.singular:
             out.append(
                 f"Singular covariance matrix of the random effects of {', '.join(self.singular)} "
                 "(correlation of +-1): standard errors of its entries mean nothing."
             )
-        if self.unidentified:
-            out.append(f"Not identified by the data: {', '.join(self.unidentified)}.")
+        if self.runaway:
+            out.append(
+                f"Runs away: {', '.join(self.runaway)}; the latent variable predicts the item perfectly (a "
+                "Heywood case, or quasi-complete separation) and the maximum is at infinity."
+            )
+        if flat := [name for name in self.unidentified if name not in self.runaway]:
+            out.append(f"Not identified by the data: {', '.join(flat)}.")
+        if len(self.starts) >= MANY and self.replicated == 1:
+            out.append(
+                f"The best log-likelihood was reached from one of {len(self.starts)} starts only; a higher "
+                "one may exist."
+            )
         if self.crossing:
             out.append(
                 f"Thresholds cross in some rows: {', '.join(self.crossing)}; category probabilities "
@@ -105,6 +137,10 @@ class Verdict:
         lines.append(
             f"estimated quadrature error of the log-likelihood {self.quadrature_error:.1e}"
         )
+        if self.starts:
+            lines.append(
+                f"best log-likelihood reached from {self.replicated} of {len(self.starts)} starts"
+            )
         lines += self.messages()
         lines += [f"Try: {text}" for text in self.advice]
         return "\n".join(lines)

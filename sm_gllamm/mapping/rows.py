@@ -8,7 +8,8 @@ hurdle model).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class ResponseData:
     offset : ndarray, shape (n,), or None
     designs : dict of str to (ndarray of shape (n, r), list of str)
         Designs of the predictors without random effects: "dispersion", "zero", "thresholds", "scale".
+        Of mixed responses the keys are (str, label of the family), with zeros in other families' rows.
     labels : tuple
         Categories in the order of their codes, the reference category of unordered ones first.
     sets : ndarray of int, shape (n,), or None
@@ -53,13 +55,37 @@ class ResponseData:
     exog: np.ndarray
     exog_names: list[str]
     offset: np.ndarray | None = None
-    designs: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
+    designs: dict[Any, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
     labels: tuple = ()
     sets: np.ndarray | None = None
     entry: np.ndarray | None = None
     parts: np.ndarray | None = None
     links: np.ndarray | None = None
     members: tuple = ()
+
+    def take(self, at: np.ndarray) -> ResponseData:
+        """The chosen rows, in increasing order.
+
+        Parameters
+        ----------
+        at : ndarray of intp, shape (m,)
+        """
+        place = np.full(len(self.y), -1, dtype=np.intp)
+        place[at] = np.arange(len(at))
+        members = []
+        for label, family, response, rows, share in self.members:
+            inside = np.flatnonzero(place[rows] >= 0)
+            members.append((label, family, response, place[rows[inside]], share.take(inside)))
+        by_row = ("y", "m", "exog", "offset", "entry", "parts", "links")
+        taken = {name: getattr(self, name) for name in by_row}
+        sets = None if self.sets is None else np.unique(self.sets[at], return_inverse=True)[1]
+        return replace(
+            self,
+            sets=sets,
+            designs={key: (matrix[at], names) for key, (matrix, names) in self.designs.items()},
+            members=tuple(members),
+            **{name: None if value is None else value[at] for name, value in taken.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +182,14 @@ class Rows:
         return np.column_stack([columns, self.extra]), labels + list(self.extra_names)
 
 
-def _slots(response, data: ResponseData, first: int = 0, suffix: str = "") -> tuple[SlotBlock, ...]:
-    """Blocks of a response's slots, with a channel each from `first` on."""
-    blocks = []
-    for position, slot in enumerate(response.slots):
-        if slot.name in data.designs:
-            blocks.append(formula_block(slot, first + position, data.designs[slot.name][1]))
-        else:
-            blocks.append(constant_block(slot, first + position, slot.label + suffix))
-    return tuple(blocks)
+def _slots(response, data: ResponseData) -> tuple[SlotBlock, ...]:
+    """Blocks of a response's slots, with a channel each."""
+    return tuple(
+        formula_block(slot, channel, data.designs[slot.name][1])
+        if slot.name in data.designs
+        else constant_block(slot, channel)
+        for channel, slot in enumerate(response.slots)
+    )
 
 
 def _plain(family, response, data: ResponseData) -> Rows:
@@ -334,7 +359,7 @@ def _mixed(family, response, data: ResponseData) -> Rows:
     first = 0
     for label, at, part in parts:
         code[at], y[at], m[at], constant[at] = part.code, part.y, part.m, part.constant
-        slots += [block.shifted(first, f"[{label}]") for block in part.slots]
+        slots += [block.of_member(label, first) for block in part.slots]
         if part.n_slots:
             own = np.arange(part.n_slots) if part.slot_channel is None else part.slot_channel
             here = np.broadcast_to(np.where(own >= 0, own + first, -1), (len(at), part.n_slots))

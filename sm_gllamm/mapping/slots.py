@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,9 @@ class SlotEntry:
 
     Attributes
     ----------
-    design : str or None
-        Which matrix of the rows the column is in; None for the constant 1.
+    design : str, (str, label) or None
+        Which matrix of the rows the column is in, of mixed responses with the label of the family; None
+        for the constant 1.
     column : int
     channel : int
         Number of the predictor among those without latent variables.
@@ -26,7 +28,7 @@ class SlotEntry:
     coefficient : float
     """
 
-    design: str | None
+    design: str | tuple[str, Any] | None
     column: int
     channel: int
     parameter: int
@@ -52,10 +54,18 @@ class SlotBlock:
     published: str
     entries: tuple[SlotEntry, ...]
 
-    def shifted(self, first: int, suffix: str) -> SlotBlock:
-        """The same block with channels from `first` on and longer names."""
-        entries = tuple(replace(entry, channel=entry.channel + first) for entry in self.entries)
-        return replace(self, names=tuple(name + suffix for name in self.names), entries=entries)
+    def of_member(self, label: Any, first: int) -> SlotBlock:
+        """The same block as that of one of several families, with channels from `first` on."""
+        entries = tuple(
+            replace(
+                entry,
+                channel=entry.channel + first,
+                design=None if entry.design is None else (entry.design, label),
+            )
+            for entry in self.entries
+        )
+        names = tuple(f"{name}[{label}]" for name in self.names)
+        return replace(self, names=names, entries=entries)
 
     def publish(self, theta: np.ndarray) -> np.ndarray:
         """Published parameters of internal ones."""
@@ -82,18 +92,10 @@ class SlotBlock:
         return (4.0 if self.published == "variance" else 1.0) * self.publish(theta)
 
 
-def constant_block(slot, channel: int, label: str | None = None) -> SlotBlock:
-    """One parameter for all rows.
-
-    Parameters
-    ----------
-    slot : Slot
-    channel : int
-    label : str, optional
-        Name of the parameter; default the slot's.
-    """
+def constant_block(slot, channel: int) -> SlotBlock:
+    """One parameter for all rows, named by the slot."""
     entry = SlotEntry(None, -1, channel, 0)
-    return SlotBlock(slot.name, (label or slot.label,), slot.published, (entry,))
+    return SlotBlock(slot.name, (slot.label,), slot.published, (entry,))
 
 
 def formula_block(slot, channel: int, names: Sequence[str]) -> SlotBlock:

@@ -11,15 +11,18 @@ from sm_gllamm.estimation.newton import Controls, Outcome
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
-from sm_gllamm.models.diagnosis import diagnose
+from sm_gllamm.models.diagnosis import diagnose, vanishing
 from sm_gllamm.models.fitting import (
     ROUNDS,
     Fit,
     error_budget,
     objective,
 )
+from sm_gllamm.models.identification import warn_of_rank
 from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.models.restrictions import ParameterRestriction
+from sm_gllamm.models.several_starts import with_second_strategy
+from sm_gllamm.models.signs import oriented
 from sm_gllamm.models.starting import start_theta
 from sm_gllamm.specification.constraints import constraint_arrays
 
@@ -36,8 +39,40 @@ def restriction_of(model, constraints) -> ParameterRestriction:
     """
     names = model.mapping.param_names
     if not isinstance(constraints, LinearConstraints):
-        constraints = LinearConstraints.of(*constraint_arrays(constraints, names), names)
+        matrix, values = constraint_arrays(constraints, names)
+        _refuse_contradictions(matrix, values, names)
+        constraints = LinearConstraints.of(matrix, values, names)
     return ParameterRestriction(model.mapping, constraints)
+
+
+def _refuse_contradictions(matrix: np.ndarray, values: np.ndarray, names: list[str]) -> None:
+    """Name the fewest constraints that cannot hold together."""
+
+    def possible(rows) -> bool:
+        try:
+            LinearConstraints.of(matrix[rows], values[rows], names)
+        except SpecificationError:
+            return False
+        return True
+
+    rows = list(range(len(matrix)))
+    if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(values))) or possible(rows):
+        return
+    for row in list(rows):
+        left = [other for other in rows if other != row]
+        if left and not possible(left):
+            rows = left
+    listed = [text for row in rows for text in _equation(matrix[row], values[row], names)]
+    raise SpecificationError(
+        "the constraints contradict each other: " + "; ".join(listed) + ". Leave one out."
+    )
+
+
+def _equation(row: np.ndarray, value: float, names: list[str]) -> list[str]:
+    """A constraint as it was given, not scaled."""
+    if not row.any():
+        return [f"0 = {value:g}"]
+    return LinearConstraints(row[None, :], np.array([value]), tuple(names)).describe()
 
 
 def maximum_under(model, constraints, theta, quadrature, controls: Controls) -> Outcome:
@@ -67,7 +102,8 @@ def maximum_under(model, constraints, theta, quadrature, controls: Controls) -> 
 def _fit(model, restriction, start, quadrature, placement, settings) -> Fit:
     """Maximise under the restriction, with more nodes until there are enough where none are given."""
     likelihood = model._ready(quadrature)
-    evaluate, controls = objective(likelihood), settings.controls
+    evaluate = objective(likelihood)
+    controls = replace(settings.controls, vanished=vanishing(likelihood))
     if quadrature is not None:
         outcome = maximize_under(evaluate, start, restriction, controls)
         exact = likelihood.problem.exact or not np.isfinite(outcome.value)
@@ -122,19 +158,30 @@ def constrained_results(
     """
     restriction = restriction_of(model, constraints)
     likelihood = model._ready(quadrature)
-    if start_params is None:
+    usual = start_params is None
+    if usual:
         start = start_theta(likelihood)[0]
         start_params = model.mapping.params(start)
     else:
         start = away_from_zero(model, model._start(start_params))
     placement = "meansd" if integration == "meansd" else "mode"
-    fit = _fit(model, restriction, start, quadrature, placement, settings)
+
+    def run(theta):
+        return _fit(model, restriction, theta, quadrature, placement, settings)
+
+    rank = warn_of_rank(model, start, restriction, stacklevel=4)
+    fit = run(start)
+    if usual and rank is not None and np.isfinite(fit.outcome.value):
+        fit = with_second_strategy(run, likelihood, start, settings.maxiter, fit)
     if not np.isfinite(fit.outcome.value):
         raise SpecificationError(
             f"{fit.outcome.reason}: {'; '.join(restriction.constraints.describe())}"
         )
     model._quadrature = fit.quadrature
     theta = model.mapping.normalised(fit.outcome.theta)
+    turned = oriented(model.mapping, theta)
+    if restriction.holds(turned):
+        theta = turned
     likelihood = model._ready(fit.quadrature)
     evaluation = likelihood.evaluate(theta, 2)
     hessian = evaluation.hessian + restriction.bend(theta, evaluation.gradient)
@@ -145,6 +192,8 @@ def constrained_results(
     verdict = replace(
         verdict, boundary=tuple(name for name in verdict.boundary if name not in asked)
     )
+    known = () if rank is None else rank.parameters
+    verdict = replace(verdict, unidentified=tuple(dict.fromkeys((*known, *verdict.unidentified))))
     if not verdict.boundary:
         advice = tuple(line for line in verdict.advice if not line.startswith("refitting without"))
         verdict = replace(verdict, advice=advice)
@@ -157,5 +206,7 @@ def constrained_results(
         },
         jacobian=restriction.jacobian(theta),
     )  # fmt: skip
-    model._warn(verdict, warn_convergence)
+    # what rank shows was said before the fit
+    news = tuple(name for name in verdict.unidentified if name not in known)
+    model._warn(replace(verdict, unidentified=news), warn_convergence)
     return result

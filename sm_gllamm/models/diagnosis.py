@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.newton import Outcome
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.inference.covariance import (
@@ -15,8 +16,18 @@ from sm_gllamm.inference.covariance import (
 )
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.mapping.structural import StructuralMapping
+from sm_gllamm.models.row_units import row_units
 
-__all__ = ["crossed_thresholds", "diagnose", "diagonal_units", "snap_to_boundary"]
+__all__ = [
+    "RUNS_AWAY",
+    "crossed_thresholds",
+    "diagnose",
+    "diagonal_units",
+    "large_loadings",
+    "runaway_loading",
+    "snap_to_boundary",
+    "vanishing",
+]
 
 #: A random-effect SD (relative to what moves nu by one, or to the residual SD) that counts as zero.
 ZERO_SD = 1e-4
@@ -25,26 +36,39 @@ ZERO_SD = 1e-4
 VANISHED, FLAT = -5.0, 1e-2
 #: A random-effect SD below this is tried at zero; one beyond the other has run away.
 SMALL_SD, HUGE_SD = 0.05, 50.0
+#: The same for loadings times the SD of the latent variable, where a fit stops with two, and with more
+#: latent variables in a cluster: no quadrature follows steps that are steeper. And where a fit ends
+#: without having converged.
+STEEP_SD, STEEPER_SD, LARGE_SD = 20.0, 10.0, 5.0
+#: Ending of the reason why a fit was stopped.
+RUNS_AWAY = "runs away"
 #: Log-likelihood that a variance must lose at zero to be kept.
 NOTHING_LOST = 1e-6
 #: Standard error on the scale of the linear predictor that says nothing is known of a coefficient.
 HUGE_SE = 100.0
 
 
-def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale: float):
-    """Positions of the Cholesky factors' diagonals in theta, and the SD that moves nu by `y_scale`."""
-    design = likelihood.problem.design
-    units = []
-    for position, column in likelihood.mapping.diagonal_columns():
-        size = 1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))
-        units.append((position, y_scale / max(size, 1e-300)))
-    return units
+def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale):
+    """Positions of the Cholesky factors' diagonals in theta, and the SD that moves nu by `y_scale`.
+
+    `y_scale` is a number, or has one for each row.
+    """
+    return [
+        (position, 1.0 / max(_size(likelihood.problem.design, column, y_scale), 1e-300))
+        for position, column in likelihood.mapping.diagonal_columns()
+    ]
+
+
+def _size(design: np.ndarray, column: int, y_scale) -> float:
+    """Root mean square of a column, -1 for the constant, relative to `y_scale`."""
+    if np.ndim(y_scale) == 0:
+        return (1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))) / y_scale
+    return float(np.sqrt(np.mean(((1.0 if column < 0 else design[:, column]) / y_scale) ** 2)))
 
 
 def _unit_sds(likelihood: MarginalLikelihood, theta: np.ndarray) -> dict[int, float]:
     """Position of each Cholesky diagonal, and the SD that makes a difference there."""
-    unit = response_unit(likelihood.problem, likelihood.mapping, theta)
-    return dict(diagonal_units(likelihood, theta, unit))
+    return dict(diagonal_units(likelihood, theta, row_units(likelihood, theta)))
 
 
 def snap_to_boundary(likelihood: MarginalLikelihood, outcome: Outcome) -> None:
@@ -84,8 +108,63 @@ def snap_to_boundary(likelihood: MarginalLikelihood, outcome: Outcome) -> None:
                 outcome.gradient, outcome.hessian = result.gradient, result.hessian
 
 
+def _large_loadings(likelihood: MarginalLikelihood, theta, unit, limit: float) -> list[int]:
+    """Positions of loadings with which an SD of the latent variable moves nu by more than a limit.
+
+    In units of :func:`row_units`, and in the rows on which the loading acts: the latent variable then
+    predicts the item perfectly.
+    """
+    design, found = likelihood.problem.design, []
+    for position, column, sd in likelihood.mapping.loading_sds(theta):
+        share = 1.0 if column < 0 else float(np.mean(design[:, column] != 0.0))
+        if sd * _size(design, column, unit) > limit * np.sqrt(share):
+            found.append(position)
+    return found
+
+
+def large_loadings(likelihood: MarginalLikelihood, theta: np.ndarray, converged: bool) -> list[int]:
+    """Positions of loadings that have run away, or in a run that did not converge are about to.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    theta : ndarray, shape (p,)
+    converged : bool
+    """
+    if likelihood.problem.exact or not likelihood.mapping.loading_sds(theta):
+        return []
+    limit = HUGE_SD if converged else LARGE_SD
+    return _large_loadings(likelihood, theta, row_units(likelihood, theta), limit)
+
+
+def runaway_loading(likelihood: MarginalLikelihood, start) -> Callable[[np.ndarray], str] | None:
+    """What stops a fit: a loading that has grown beyond all measure (Heywood case, quasi-separation).
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    start : ndarray, shape (p,)
+
+    Returns
+    -------
+    callable or None
+        ``stop(theta)`` names the loading; None where residual variances say when a loading is large.
+    """
+    problem, mapping = likelihood.problem, likelihood.mapping
+    if problem.exact or not mapping.loading_sds(start):
+        return None
+    limit = {1: HUGE_SD, 2: STEEP_SD}.get(max(problem.dimensions), STEEPER_SD)
+    unit = row_units(likelihood, start)
+
+    def stop(theta: np.ndarray) -> str:
+        found = _large_loadings(likelihood, theta, unit, limit)
+        return f"{mapping.param_names[found[0]]} {RUNS_AWAY}" if found else ""
+
+    return stop
+
+
 def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) -> list[str]:
-    """Parameters of non-gaussian models that have run away, or whose standard errors have."""
+    """Variances and coefficients of non-gaussian models that have run away, or their standard errors."""
     mapping, problem = likelihood.mapping, likelihood.problem
     if problem.exact:
         return []
@@ -95,13 +174,9 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
         for position, unit in _unit_sds(likelihood, theta).items()
         if abs(theta[position]) > HUGE_SD * unit
     ]
-    unit = response_unit(problem, mapping, theta)
-    for position, column, sd in mapping.loading_sds(theta):
-        size = 1.0 if column < 0 else np.sqrt(np.mean(problem.design[:, column] ** 2))
-        if sd * size > HUGE_SD * unit:
-            found.append(names[position])
+    unit = row_units(likelihood, theta)
     se = np.sqrt(np.maximum(np.diag(inverse_information(information)), 0.0))
-    design = problem.design[:, : mapping.k_exog]
+    design = problem.design[:, : mapping.k_exog] / np.reshape(unit, (-1, 1))
     size = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
     huge = se[: mapping.k_exog] * size > HUGE_SE
     if huge.any():
@@ -116,37 +191,59 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
     return found + [names[k] for k in np.flatnonzero(huge)]
 
 
-def _vanished(mapping, theta: np.ndarray, information: np.ndarray) -> list[int]:
-    """Dispersions and zero probabilities, constant in all rows, that have gone to nothing."""
-    found = []
-    for block, slot in mapping.slots:
-        if slot.slot not in ("dispersion", "zero") or len(slot.names) > 1:
+def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) -> list[int]:
+    """Dispersions and zero probabilities that have gone to nothing.
+
+    Of linear predictors for log standard deviations, which depend on the units of the response, these are
+    coefficients that the data say nothing about any more: a residual variance of zero (a Heywood case).
+    """
+    mapping, design, found = likelihood.mapping, likelihood.problem.design, []
+    for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
+        if slot.slot not in ("dispersion", "zero"):
             continue
-        position = block.start
-        if theta[position] < VANISHED and information[position, position] < FLAT:
-            found.append(position)
+        own = np.diag(information)[block]
+        if len(slot.names) == 1:
+            if theta[block.start] < VANISHED and own[0] < FLAT:
+                found.append(block.start)
+            continue
+        for entry, column in zip(slot.entries, columns, strict=True):
+            # a row with a standard deviation well above zero has an information of two
+            rows = len(design) if column < 0 else float(design[:, column] @ design[:, column])
+            if slot.names[entry.parameter].startswith("log_sd:"):
+                if own[entry.parameter] < 1e-4 * rows:
+                    found.append(block.start + entry.parameter)
     return found
+
+
+def vanishing(likelihood: MarginalLikelihood) -> Callable[[np.ndarray, np.ndarray], bool] | None:
+    """What ends iterations towards a residual variance of zero; None without dispersions."""
+    if not any(slot.slot in ("dispersion", "zero") for _, slot in likelihood.mapping.slots):
+        return None
+    return lambda theta, hessian: bool(_vanished(likelihood, theta, -hessian))
 
 
 def crossed_thresholds(model, theta: np.ndarray) -> tuple[str, ...]:
     """Neighbouring thresholds that are out of order in some row, where they depend on covariates."""
-    found = model.mapping.slot("threshold")
-    if found is None or "thresholds" not in model.responses.designs:
-        return ()
-    block, slot = found
-    design = model.responses.designs["thresholds"][0]
-    size = 1 + max(entry.channel for entry in slot.entries)
-    values = np.zeros((len(design), size))
-    for entry in slot.entries:
-        column = 1.0 if entry.design is None else design[:, entry.column]
-        values[:, entry.channel] += (
-            entry.coefficient * theta[block.start + entry.parameter] * column
-        )
-    labels = model.responses.labels
-    return tuple(
-        f"{labels[s]}|{labels[s + 1]} and {labels[s + 1]}|{labels[s + 2]}"
-        for s in np.flatnonzero((np.diff(values, axis=1) <= 0.0).any(axis=0))
-    )
+    data, crossed = model.responses, []
+    # thresholds of mixed responses are in the order of their families
+    own = [share for *_, share in data.members if share.labels] or [data]
+    blocks = [pair for pair in model.mapping.slots if pair[1].slot == "threshold"]
+    for (block, slot), share in zip(blocks, own, strict=False):
+        if "thresholds" not in share.designs:
+            continue
+        design, between = share.designs["thresholds"][0], share.labels
+        first = min(entry.channel for entry in slot.entries)
+        values = np.zeros((len(design), len(between) - 1))
+        for entry in slot.entries:
+            column = 1.0 if entry.design is None else design[:, entry.column]
+            values[:, entry.channel - first] += (
+                entry.coefficient * theta[block.start + entry.parameter] * column
+            )
+        crossed += [
+            f"{between[s]}|{between[s + 1]} and {between[s + 1]}|{between[s + 2]}"
+            for s in np.flatnonzero((np.diff(values, axis=1) <= 0.0).any(axis=0))
+        ]
+    return tuple(crossed)
 
 
 def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Verdict:
@@ -171,7 +268,7 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
                 on_edge[position] = True
                 if covariance.group not in singular:
                     singular.append(covariance.group)
-    for position in _vanished(mapping, theta, information):
+    for position in _vanished(likelihood, theta, information):
         on_edge[position] = True
         boundary.append(mapping.param_names[position])
     boundary = list(dict.fromkeys(boundary))
@@ -184,6 +281,11 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
         flat += flat_directions(likelihood.evaluate(theta, 1).score[:, interior])
     for direction in flat:
         names += [mapping.param_names[interior[k]] for k in direction]
+    runaway = []
+    if not nowhere:
+        large = large_loadings(likelihood, theta, fit.outcome.converged)
+        runaway = [mapping.param_names[position] for position in large]
+        names += runaway
     if not separation and not nowhere:
         names += _runaways(likelihood, theta, information)
     # a zero variance takes its covariances with it: they are not unidentified but on the boundary
@@ -195,7 +297,9 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
         advice.append(f"refitting without {', '.join(boundary)}")
     if singular:
         advice.append("uncorrelated random effects: (x || group) or covariance='diagonal'")
-    if names:
+    if runaway:
+        advice.append(f"leaving out what {', '.join(runaway)} belongs to, or fixing it")
+    elif names:
         advice.append("dropping one of the parameters named, or a constraint on them")
     return Verdict(
         converged=fit.outcome.converged,
@@ -205,6 +309,7 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
         boundary=tuple(boundary),
         singular=tuple(singular),
         unidentified=tuple(names),
+        runaway=tuple(runaway),
         separation=tuple(separation),
         condition_number=condition_number(information[np.ix_(interior, interior)]),
         quadrature_error=fit.error,

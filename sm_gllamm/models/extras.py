@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import patsy
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.models.responses import CATEGORICAL, DESIGNS, encode_categories
-from sm_gllamm.specification.evaluation import did_you_mean
-from sm_gllamm.specification.row_arrays import column
+from sm_gllamm.models.designs import array_design, formula_design, rows_of_member, shown
+from sm_gllamm.models.member_rows import filled_entry, filled_second_column
+from sm_gllamm.models.responses import (
+    CATEGORICAL,
+    DESIGNS,
+    encode_categories,
+    encode_members,
+    predictors_of,
+)
+from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean, names_in_scope
+from sm_gllamm.specification.row_arrays import align, column
 from sm_gllamm.specification.variance_by import variance_groups
 
-__all__ = ["ROWS", "Extras", "design_of", "extras_from_arrays", "extras_from_frame"]
+__all__ = ["ROWS", "Extras", "extras_from_arrays", "extras_from_frame"]
 
-#: Predictors that have a constant of their own elsewhere.
-_NO_CONSTANT = ("thresholds", "scale")
 #: Keywords of values with one entry a row.
 ROWS = ("sets", "entry", "parts", "links", "family_by")
 
@@ -32,24 +37,32 @@ class Extras:
     Attributes
     ----------
     designs : dict of str to (ndarray of shape (n, r), list of str)
+        By keyword; with several families by (keyword, label of the family), with zeros in the rows of
+        other families.
     rows : dict of str to Series, DataFrame or ndarray
-        "sets", "entry", "parts", "links", as far as given.
+        "sets", "entry", "parts", "links", "family_by", as far as given.
     formulas : dict of str to str
-        Where the designs come from.
-    labels : tuple
-        Categories of the response.
+        Where the designs come from, under the same keys.
+    labels : tuple, or dict of label to tuple
+        Categories of the response; with several families by family, where they are no numbers.
     groups : dict of str to Categorical
         By level, the groups whose random effects have variances of their own.
     names : dict of str to str or sequence of str
         Columns that `rows` were taken from, as far as they were.
+    engine : FormulaEngine
+        With the functions that the formulas use.
+    members : tuple
+        Labels of several families.
     """
 
-    designs: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
+    designs: dict[Any, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
     rows: dict[str, Any] = field(default_factory=dict)
-    formulas: dict[str, str] = field(default_factory=dict)
-    labels: tuple = ()
+    formulas: dict[Any, str] = field(default_factory=dict)
+    labels: Any = ()
     groups: dict[str, pd.Categorical] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
+    engine: FormulaEngine | None = None
+    members: tuple = ()
 
     def missing(self) -> np.ndarray | None:
         """Rows in which something is missing, a boolean array of shape (n,); None if there are none."""
@@ -58,25 +71,71 @@ class Extras:
         bad = np.logical_or.reduce(lacking) if lacking else np.zeros(0, dtype=bool)
         return bad if bad.any() else None
 
+    def missing_in(self, row: int) -> str:
+        """Which of the keywords lack a value in a row, for messages."""
+        lacking = [
+            shown(key)
+            for key, (matrix, _) in self.designs.items()
+            if not np.isfinite(matrix[row]).all()
+        ]
+        lacking += [
+            f"{key}=" for key, x in self.rows.items() if pd.DataFrame(x).iloc[row].isna().any()
+        ]
+        return ", ".join(lacking)
+
     def take(self, kept: np.ndarray) -> Extras:
-        """The chosen rows."""
+        """The chosen rows; SpecificationError if one of several families has none of them."""
         designs = {key: (matrix[kept], names) for key, (matrix, names) in self.designs.items()}
         rows = {
             key: values.iloc[kept] if hasattr(values, "iloc") else np.asarray(values)[kept]
             for key, values in self.rows.items()
         }
         groups = {level: values[kept] for level, values in self.groups.items()}
+        if "family_by" in rows:
+            before, left = (
+                set(pd.unique(np.asarray(values, dtype=object)))
+                for values in (self.rows["family_by"], rows["family_by"])
+            )
+            if gone := [label for label in self.members if label in before - left]:
+                raise SpecificationError(
+                    f"all rows of family {gone[0]!r} are left out, by subset or because they have missing "
+                    "values in something that the model uses; what goes with other families alone is 0 in "
+                    "these rows, not missing"
+                )
         return replace(self, designs=designs, rows=rows, groups=groups)
+
+    def in_use(self, kept: np.ndarray, frame: pd.DataFrame) -> Extras:
+        """The rows of a model, with categories and transformations learned from these alone.
+
+        Parameters
+        ----------
+        kept : ndarray of intp, shape (m,)
+        frame : DataFrame, m rows
+            These rows of the data.
+        """
+        taken = self.take(kept)
+        if all(len(matrix) == len(kept) for matrix, _ in self.designs.values()):
+            return taken
+        by = taken.rows.get("family_by")
+        designs = {
+            key: formula_design(key, text, frame, by, self.engine)
+            for key, text in self.formulas.items()
+        }
+        return replace(taken, designs=designs)
 
     def without_data(self) -> Extras:
         """What does not have the length of the data."""
         return replace(self, designs={}, rows={}, groups={})
 
-    def design(self, keyword: str, data: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
+    def design(self, key: Any, data: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray | None:
         """Design of a predictor for new data, coded as in `frame`; None if it has no formula."""
-        if keyword not in self.formulas:
+        if key not in self.formulas:
             return None
-        return design_of(keyword, self.formulas[keyword], data, frame)[0]
+        by = [
+            self.row_values("family_by", rows) if isinstance(key, tuple) else None
+            for rows in (data, frame)
+        ]
+        return formula_design(key, self.formulas[key], data, by[0], self.engine, frame, by[1])[0]
 
     def row_values(self, keyword: str, data: pd.DataFrame) -> Any:
         """Values of "sets", "family_by" and the like in new data, from the model's column.
@@ -94,54 +153,40 @@ class Extras:
         return _row_values(keyword, self.names[keyword], data)
 
 
-def design_of(keyword: str, formula: str, data: pd.DataFrame, frame: pd.DataFrame | None = None):
-    """Design matrix of a one-sided formula, missing values as NaN.
-
-    Parameters
-    ----------
-    keyword : str
-        For messages.
-    formula : str
-    data : DataFrame
-        Rows wanted.
-    frame : DataFrame, optional
-        Data from which the coding of categories was learned; default `data`.
-
-    Returns
-    -------
-    matrix : ndarray, shape (n, r)
-    names : list of str
-
-    Raises
-    ------
-    SpecificationError
-    """
-    if not formula.lstrip().startswith("~"):
-        raise SpecificationError(f"{keyword}={formula!r} must be a formula that starts with '~'")
-    keep = patsy.NAAction(on_NA="drop", NA_types=[])
-    try:
-        matrix = patsy.dmatrix(formula, data if frame is None else frame, NA_action=keep)
-        info = matrix.design_info
-        if frame is not None:
-            matrix = patsy.build_design_matrices([info], data, NA_action=keep)[0]
-    except patsy.PatsyError as error:
-        unknown = re.search(r"name '(\w+)' is not defined", str(error.message))
-        what = error.message
-        if unknown:
-            near = did_you_mean(unknown[1], data.columns)
-            what = f"the data have no column {unknown[1]!r}{near}"
-        raise SpecificationError(f"{keyword}={formula!r}: {what}") from None
-    names = list(info.column_names)
-    table = np.asarray(matrix, dtype=float)
-    if keyword in _NO_CONSTANT and "Intercept" in names:
-        kept = [k for k, name in enumerate(names) if name != "Intercept"]
-        table, names = table[:, kept], [names[k] for k in kept]
-    if not names:
-        raise SpecificationError(f"{keyword}={formula!r} has no columns")
-    return table, names
+def _by_member(keyword: str, value: Any, family) -> dict[Any, Any]:
+    """What is given for a predictor, by keyword or, with several families, by (keyword, label)."""
+    members = getattr(family, "members", None)
+    if members is None:
+        if isinstance(value, Mapping):
+            raise SpecificationError(
+                f"{keyword}={{...}} goes with several families, family={{...}}; give a formula or an array"
+            )
+        return {keyword: value}
+    if not isinstance(value, Mapping):
+        having = [label for label, member in members.items() if keyword in predictors_of(member)]
+        if not having:
+            raise SpecificationError(
+                f"{keyword}= does not go with any of the families {[*members]}"
+            )
+        return {(keyword, label): value for label in having}
+    for label in value:
+        if label not in members:
+            raise SpecificationError(
+                f"{keyword} names family {label!r}, which the model does not have"
+                f"{did_you_mean(str(label), list(members))}"
+            )
+        if keyword not in predictors_of(members[label]):
+            known = sorted(predictors_of(members[label]))
+            raise SpecificationError(
+                f"{shown((keyword, label))} does not go with {type(members[label]).__name__}"
+                + (f"; it has {known}" if known else "")
+            )
+    return {(keyword, label): one for label, one in value.items()}
 
 
-def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[str, Any]):
+def extras_from_frame(
+    family, formula: str, data: pd.DataFrame, given: Mapping[str, Any], eval_env=-1
+):
     """Extras of a formula model, and the data with a categorical response coded.
 
     Parameters
@@ -150,38 +195,80 @@ def extras_from_frame(family, formula: str, data: pd.DataFrame, given: Mapping[s
     formula : str
     data : DataFrame
     given : dict
-        Keywords of :data:`DESIGNS` (formulas), "sets", "entry", "parts", "links" (names of columns,
-        several for sets, or values); None where not given.
+        Keywords of :data:`DESIGNS` (formulas, with several families a dict of formulas), "sets",
+        "entry", "parts", "links", "family_by" (names of columns, several for sets, or values); None
+        where not given.
+    eval_env : int or dict
+        Frames to go up from the caller to find functions that the formulas use; or these.
 
     Returns
     -------
     extras : Extras
     data : DataFrame
     """
-    designs, rows, formulas, labels, names = {}, {}, {}, (), {}
-    for keyword in DESIGNS:
-        value = given.get(keyword)
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            raise SpecificationError(f"{keyword} must be a formula such as '~ x', not {value!r}")
-        formulas[keyword] = value
-        designs[keyword] = design_of(keyword, value, data)
+    designs, rows, names = {}, {}, {}
     for keyword in ROWS:
         value = given.get(keyword)
         if value is not None:
             rows[keyword] = _row_values(keyword, value, data)
             if isinstance(value, str) or _several_columns(keyword, value):
                 names[keyword] = value
-    layout, left = getattr(family, "layout", "plain"), str(formula).split("~", 1)[0].strip()
-    if layout in CATEGORICAL and left in data.columns:
-        codes, labels = encode_categories(family, data[left], left)
-        data = data.assign(**{left: codes})
-    elif layout == "ranking" and left in data.columns:
-        # not ranked, which is no missing value: the alternative stays in its set
-        data = data.assign(**{left: data[left].fillna(0)})
+    by, formulas = rows.get("family_by"), _formulas(family, given, by=rows.get("family_by"))
+    engine = None
+    if formulas:
+        environment = names_in_scope(eval_env, formulas.values(), map(str, data.columns), depth=1)
+        engine = FormulaEngine("patsy", environment)
+        for key, text in formulas.items():
+            designs[key] = formula_design(key, text, data, by, engine)
+    data, labels = _coded(family, formula, data, by)
     groups = variance_groups(given.get("variance_by") or {}, data)
-    return Extras(designs, rows, formulas, labels, groups, names), data
+    if "entry" in rows:
+        rows["entry"] = filled_entry(family, rows["entry"], by)
+    members = tuple(getattr(family, "members", ()))
+    return Extras(designs, rows, formulas, labels, groups, names, engine, members), data
+
+
+def _formulas(family, given: Mapping[str, Any], by) -> dict[Any, str]:
+    """Formulas of the other predictors by key; those of families that no row has are left out."""
+    found = {}
+    for keyword in DESIGNS:
+        value = given.get(keyword)
+        if value is None:
+            continue
+        for key, text in _by_member(keyword, value, family).items():
+            if not isinstance(text, str):
+                raise SpecificationError(
+                    f"{shown(key)} must be a formula such as '~ x', not {text!r}"
+                )
+            # that a family has no rows, or family_by is lacking, is said where responses are checked
+            if not isinstance(key, tuple) or (by is not None and rows_of_member(by, key[1]).any()):
+                found[key] = text
+    return found
+
+
+def _coded(family, formula: str, data: pd.DataFrame, by):
+    """The data with categories as codes and zeros where a row has no second column; the categories."""
+    layout = getattr(family, "layout", "plain")
+    left, _, right = str(formula).partition("~")
+    columns = [name.strip() for name in left.split("+")]
+    first = columns[0]
+    if layout in CATEGORICAL and len(columns) == 1 and first in data.columns:
+        codes, labels = encode_categories(family, data[first], first)
+        return data.assign(**{first: codes}), labels
+    if layout == "ranking" and len(columns) == 1 and first in data.columns:
+        # not ranked, which is no missing value: the alternative stays in its set
+        return data.assign(**{first: data[first].fillna(0)}), ()
+    if layout != "mixed" or by is None:
+        return data, ()
+    changed: dict[str, Any] = {}
+    by_family: dict[Any, tuple] = {}
+    if first in data.columns and not pd.api.types.is_numeric_dtype(data[first].dtype):
+        changed[first], by_family = encode_members(family, data[first], by, first)
+    if len(columns) == 2 and columns[1] in data.columns:
+        # unless it is a covariate, too
+        if columns[1] not in re.findall(r"[^\W\d]\w*", right):
+            changed[columns[1]] = filled_second_column(family, data[columns[1]], by)
+    return (data.assign(**changed) if changed else data), by_family
 
 
 def _several_columns(keyword: str, value: Any) -> bool:
@@ -203,42 +290,42 @@ def _row_values(keyword: str, value: Any, data: pd.DataFrame) -> Any:
         raise SpecificationError(
             f"{keyword} must be a column of the data or one value for each of its {len(data)} rows"
         )
-    return value
+    return align(value, data.index, len(data), keyword)
 
 
-def extras_from_arrays(given: Mapping[str, Any], endog: Any) -> Extras:
+def extras_from_arrays(given: Mapping[str, Any], endog: Any, family=None) -> Extras:
     """Extras of an array model.
 
     Parameters
     ----------
     given : dict
-        Keywords of :data:`DESIGNS` (arrays of shape (n, r)), "sets", "entry", "parts", "links".
+        Keywords of :data:`DESIGNS` (arrays of shape (n, r), with several families a dict of these),
+        "sets", "entry", "parts", "links", "family_by".
     endog : array_like, shape (n,) or (n, 2)
         Response.
+    family : statsmodels family or Family
     """
     if all(value is None for value in given.values()):
         return Extras()
     designs, rows, n = {}, {}, len(endog)
-    for keyword in DESIGNS:
-        value = given.get(keyword)
-        if value is None:
-            continue
-        table = value.to_frame() if isinstance(value, pd.Series) else value
-        names = list(map(str, getattr(table, "columns", [])))
-        matrix = np.asarray(table, dtype=float)
-        matrix = matrix.reshape(len(matrix), -1)
-        if len(matrix) != n:
-            raise SpecificationError(f"{keyword} has {len(matrix)} rows, the response {n}")
-        designs[keyword] = (matrix, names or [f"x{k + 1}" for k in range(matrix.shape[1])])
+    index = endog.index if isinstance(endog, (pd.Series, pd.DataFrame)) else None
     for keyword in ROWS:
         value = given.get(keyword)
         if value is not None:
             if np.ndim(value) == 0 or len(value) != n:
                 raise SpecificationError(f"{keyword} needs one value for each of {n} rows")
-            rows[keyword] = value
+            rows[keyword] = align(value, index, n, keyword)
+    for keyword in DESIGNS:
+        value = given.get(keyword)
+        if value is None:
+            continue
+        for key, one in _by_member(keyword, value, family).items():
+            designs[key] = array_design(key, one, index, n, rows.get("family_by"))
     groups = {}
     for level, labels in (given.get("variance_by") or {}).items():
         if np.ndim(labels) == 0 or len(labels) != n:
             raise SpecificationError(f"variance_by[{level!r}] needs one group for each of {n} rows")
-        groups[level] = pd.Categorical(labels)
-    return Extras(designs, rows, groups=groups)
+        groups[level] = pd.Categorical(align(labels, index, n, f"variance_by[{level!r}]"))
+    if "entry" in rows:
+        rows["entry"] = filled_entry(family, rows["entry"], rows.get("family_by"))
+    return Extras(designs, rows, groups=groups, members=tuple(getattr(family, "members", ())))

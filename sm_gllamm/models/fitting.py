@@ -10,7 +10,7 @@ from sm_gllamm.estimation.newton import INTERRUPTED, LITTLE_GAIN, Controls, Outc
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
-from sm_gllamm.models.diagnosis import snap_to_boundary
+from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_boundary, vanishing
 
 __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective"]
 
@@ -51,6 +51,7 @@ class FitSettings:
     reml : bool
     scale : str or None
         "X2" for standard errors by quasi-likelihood.
+    n_starts : int
     """
 
     n_points: object = None
@@ -63,6 +64,7 @@ class FitSettings:
     disp: int = 0
     reml: bool = False
     scale: str | None = None
+    n_starts: int = 1
 
     def __post_init__(self):
         whole = (int, np.integer)
@@ -72,6 +74,10 @@ class FitSettings:
             value = getattr(self, name)
             if not isinstance(value, (int, float, np.number)) or not value > 0:
                 raise SpecificationError(f"{name} must be a positive number, not {value!r}")
+        if not isinstance(self.n_starts, whole) or self.n_starts < 1:
+            raise SpecificationError(
+                f"n_starts must be a whole number from 1 on, not {self.n_starts!r}"
+            )
         if self.n_threads is not None and not (
             isinstance(self.n_threads, whole) and self.n_threads >= 1
         ):
@@ -118,7 +124,9 @@ def fit_fixed(
 ) -> Fit:
     """Maximise with given rules, then estimate their error (0 for models that are integrated exactly)."""
     likelihood.use(quadrature)
-    outcome = maximize(objective(likelihood), start, controls)
+    outcome = maximize(
+        objective(likelihood), start, replace(controls, vanished=vanishing(likelihood))
+    )
     exact = likelihood.problem.exact
     try:
         snap_to_boundary(likelihood, outcome)
@@ -148,6 +156,9 @@ def fit_adaptive(
     """
     ladders = Ladders(likelihood.problem, placement)
     evaluate = objective(likelihood)
+    controls = replace(
+        controls, stop=runaway_loading(likelihood, start), vanished=vanishing(likelihood)
+    )
     # a rough optimum first: where the estimate is decides how many nodes it takes
     rough, used, theta, path = True, 0, start, []
     errors = np.array([np.nan])
@@ -170,6 +181,8 @@ def fit_adaptive(
             if outcome.interrupted:
                 break
             errors = ladders.errors(likelihood, theta)
+            if outcome.reason.endswith(RUNS_AWAY):
+                break
             budget = error_budget(tol, outcome.value)
             enough = errors.sum() <= budget
             if enough and outcome.reason == LITTLE_GAIN:

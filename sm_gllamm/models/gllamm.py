@@ -9,7 +9,7 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.measurement import LatentColumns, lay_out_latents
-from sm_gllamm.models.extras import design_of
+from sm_gllamm.models.designs import design_of
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.latent_equations import (
     check_ambiguity,

@@ -10,9 +10,10 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.assemble import assemble, lay_out_mixed
 from sm_gllamm.mapping.rows import rows_of
+from sm_gllamm.models.applied import NewDataMethods
 from sm_gllamm.models.extras import ROWS, extras_from_arrays, extras_from_frame
-from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.inputs import level_weights, prepare_arrays
+from sm_gllamm.models.member_rows import filled_second_column
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     encode_categories,
@@ -41,7 +42,7 @@ _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "fre
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 
 
-class GLMM(FitMethods):
+class GLMM(NewDataMethods):
     """Generalized linear mixed model with nested random effects, fitted by maximum likelihood.
 
     Parameters
@@ -75,17 +76,18 @@ class GLMM(FitMethods):
         What to do with rows that have missing values.
     n_threads : int, optional
         Threads over top-level clusters; results do not depend on it.
-    dispersion : array_like, shape (nobs, r), optional
+    dispersion : array_like, shape (nobs, r), or dict of family to such, optional
         Covariates, with a constant, of the logarithm of the dispersion (of gaussian responses: of the
         standard deviation; of counts alpha, of proportions the precision, of durations shape or
-        scale). Default a constant.
-    zero : array_like, shape (nobs, r), optional
+        scale). Default a constant. Of mixed responses a dict, ``{"count": ...}``, names families, in
+        the rows of which alone values are needed; what is no dict is for all that have a dispersion.
+    zero : array_like, shape (nobs, r), or dict of family to such, optional
         Covariates, with a constant, of the logit of the probability of a zero, of zero-inflated and
         hurdle families. Default a constant.
-    thresholds : array_like, shape (nobs, r), optional
+    thresholds : array_like, shape (nobs, r), or dict of family to such, optional
         Covariates with coefficients of their own in every threshold of an ordinal response (partial
         proportional odds), without a constant; leave them out of `exog`.
-    scale : array_like, shape (nobs, r), optional
+    scale : array_like, shape (nobs, r), or dict of family to such, optional
         Covariates, without a constant, of the log scale of the latent response of an ordinal response.
     sets : array_like, shape (nobs,), optional
         Which rows are one response: the alternatives of a choice or a ranking, the parts of a
@@ -145,6 +147,8 @@ class GLMM(FitMethods):
     effects_are_columns = True
     #: latent variables with equations of their own, of the general model
     latents: tuple = ()
+    #: the data, where they are not those that the coding of categories is learned from
+    applied_frame: pd.DataFrame | None = None
 
     def __init__(
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
@@ -159,8 +163,10 @@ class GLMM(FitMethods):
                 {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
                  "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by,
                  "variance_by": variance_by},
-                endog,
+                endog, self.family,
             )  # fmt: skip
+            if isinstance(endog, (pd.DataFrame, np.ndarray)) and np.shape(endog)[1:] == (2,):
+                endog = self._filled(endog, extras)
         if getattr(self.family, "layout", "plain") in CATEGORICAL and not extras.labels:
             endog, extras = self._coded(endog, extras)
         if getattr(self.family, "layout", "plain") == "ranking":
@@ -168,9 +174,11 @@ class GLMM(FitMethods):
             keep = isinstance(endog, (pd.Series, pd.DataFrame))
             endog = endog.fillna(0) if keep else np.where(pd.isna(endog), 0, endog)
         if random is None:
+            lacking = extras.missing()
             arrays = prepare_arrays(
                 endog, exog, groups, exog_re, covariance, missing,
                 offset=offset, exposure=exposure, weights=weights, freq_weights=freq_weights,
+                extras=None if lacking is None else np.where(lacking, np.nan, 0.0),
             )  # fmt: skip
             endog, exog, random, self.kept_rows = (
                 arrays.endog,
@@ -222,6 +230,17 @@ class GLMM(FitMethods):
             codes = pd.Series(codes, endog.index, name=name)
         return codes, replace(extras, labels=labels)
 
+    def _filled(self, endog, extras):
+        """Endog without missing values in second columns that the families of rows do not have."""
+        by = extras.rows.get("family_by")
+        if getattr(self.family, "layout", "plain") != "mixed" or by is None:
+            return endog
+        second = endog.iloc[:, 1] if isinstance(endog, pd.DataFrame) else endog[:, 1]
+        filled = filled_second_column(self.family, second, by)
+        if isinstance(endog, pd.DataFrame):
+            return pd.concat([endog.iloc[:, 0], filled], axis=1)
+        return np.column_stack([endog[:, 0], filled])
+
     def _set_up(self):
         """Sort the data, lay out the parameters, tell statsmodels their names and number."""
         name = (
@@ -231,7 +250,9 @@ class GLMM(FitMethods):
         if self.exposure is not None:
             total = np.log(self.exposure) + (0.0 if total is None else total)
         exog = np.asarray(self.exog, dtype=float)
-        self.kept_columns = without_constant(self.family, exog)
+        #: columns of exog, those without a coefficient included
+        self.design_names = list(self.exog_names)
+        self.kept_columns = without_constant(self.family, exog, self.extras.rows.get("family_by"))
         names = [x for x, keep in zip(self.exog_names, self.kept_columns, strict=True) if keep]
         data = prepare_responses(
             self.family, self.response, self.endog, self.extras.labels, name, self.data.row_labels,
@@ -302,7 +323,7 @@ class GLMM(FitMethods):
             Rows with a missing value in anything used are dropped, or raise.
         eval_env : int or dict
             Where functions in formulas are looked up: frames up from the caller, or names.
-        dispersion, zero, thresholds, scale : str, optional
+        dispersion, zero, thresholds, scale : str, or dict of family to str, optional
             Formulas that start with "~", see the class.
         sets, entry, parts, links, family_by, variance_by
             Names of columns (several for `sets`), or values as for the class.
@@ -337,13 +358,14 @@ class GLMM(FitMethods):
             {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
              "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by,
                  "variance_by": variance_by},
+            eval_env,
         )  # fmt: skip
         left_out = extras.missing()
         if left_out is not None:
             if missing == "raise":
-                row = data.index[int(np.argmax(left_out))]
+                row = int(np.argmax(left_out))
                 raise SpecificationError(
-                    f"row {row!r} has missing values in dispersion=, sets= and the like; drop it"
+                    f"row {data.index[row]!r} has missing values in {extras.missing_in(row)}; drop it"
                 )
             if isinstance(subset, (pd.Series, np.ndarray, list)) and len(subset) == len(data):
                 subset = np.asarray(subset)[~left_out]
@@ -359,7 +381,8 @@ class GLMM(FitMethods):
                 design.endog, design.exog, random=design.levels, family=family, offset=design.offset,
                 exposure=design.exposure, weights=design.weights, freq_weights=design.freq_weights,
                 weight_scaling=weight_scaling, n_threads=n_threads, formula=design.fixed_formula,
-                model_spec=design.model_spec, missing_idx=None, extras=extras.take(design.kept), **more,
+                model_spec=design.model_spec, missing_idx=None,
+                extras=extras.in_use(design.kept, design.frame), **more,
             )  # fmt: skip
         except SpecificationError as error:
             gone = len(frame) - len(design.kept)

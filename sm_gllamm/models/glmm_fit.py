@@ -16,7 +16,10 @@ from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.models.base import LatentVariableModel
 from sm_gllamm.models.diagnosis import crossed_thresholds, diagnose
 from sm_gllamm.models.fitting import Fit, FitSettings, fit_adaptive, fit_fixed
+from sm_gllamm.models.identification import Identification, check_identification, warn_of_rank
 from sm_gllamm.models.refits import away_from_zero
+from sm_gllamm.models.several_starts import best_of_starts, with_second_strategy
+from sm_gllamm.models.signs import oriented
 from sm_gllamm.models.starting import start_theta
 from sm_gllamm.results.quasi import with_quasi_dispersion
 from sm_gllamm.specification.checks import check_keywords
@@ -27,7 +30,7 @@ __all__ = ["FitMethods"]
 
 _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
                 "use_t", "reml", "scale", "tol", "quadrature_tol", "n_threads",
-                "warn_convergence")  # fmt: skip
+                "warn_convergence", "n_starts")  # fmt: skip
 #: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
 RUNAWAY = 1e-6
 #: Names of optimisers that statsmodels users pass; the fit is by Newton's method whatever the name.
@@ -73,7 +76,7 @@ class FitMethods(LatentVariableModel):
         self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
         retall=0, n_points=None, integration=None, cov_type=None, cov_kwds=None, use_t=False,
         reml=False, scale=None, tol=1e-10, quadrature_tol=1e-5, n_threads=None, warn_convergence=True,
-        skip_hessian=False, **kwargs,
+        skip_hessian=False, n_starts=1, **kwargs,
     ):  # fmt: skip
         """Fit by maximum likelihood, or restricted maximum likelihood for gaussian models.
 
@@ -115,6 +118,11 @@ class FitMethods(LatentVariableModel):
             Threads over top-level clusters; None uses all processors where it pays.
         warn_convergence : bool
             Whether to warn when the fit did not converge.
+        n_starts : int
+            Runs from this many starting values, of which the best counts: the usual ones (or
+            `start_params`) and random ones around them, the same in every call. ``verdict.starts`` has the
+            log-likelihoods, ``verdict.replicated`` says how many reached the best one. With 1, random
+            starts of models with loadings are tried where the usual start does not converge.
 
         Returns
         -------
@@ -147,7 +155,7 @@ class FitMethods(LatentVariableModel):
         settings = FitSettings(
             n_points=n_points, integration=integration, maxiter=maxiter, tol=tol,
             quadrature_tol=quadrature_tol, disp=disp, reml=reml, scale=scale,
-            n_threads=self.n_threads if n_threads is None else n_threads,
+            n_threads=self.n_threads if n_threads is None else n_threads, n_starts=n_starts,
         )  # fmt: skip
         self.n_threads = settings.n_threads
         quadrature = self._quadrature_for(n_points, integration)
@@ -160,21 +168,68 @@ class FitMethods(LatentVariableModel):
                 start_params, quadrature, cov_type, cov_kwds, use_t, settings, warn_convergence
             )
         self._check_before_fit(scale)
-        if start_params is None:
+        usual = start_params is None
+        if usual:
             start, _ = start_theta(likelihood)
             start_params = self.mapping.params(start)
         else:
             start = away_from_zero(self, self._start(start_params))
         if reml:
             return self._fit_reml(start, start_params, cov_type, cov_kwds, use_t, settings)
-        if quadrature is None:
-            placement = "meansd" if integration == "meansd" else "mode"
-            fit = fit_adaptive(likelihood, start, placement, settings.controls, quadrature_tol)
+        rank = warn_of_rank(self, start)
+
+        def run(theta):
+            likelihood.use(quadrature or self.default_quadrature())
+            if quadrature is None:
+                placement = "meansd" if integration == "meansd" else "mode"
+                return fit_adaptive(likelihood, theta, placement, settings.controls, quadrature_tol)
+            return fit_fixed(likelihood, theta, quadrature, settings.controls)
+
+        values = ()
+        if n_starts > 1:
+            fit, values = best_of_starts(run, likelihood, start, n_starts)
         else:
-            fit = fit_fixed(likelihood, start, quadrature, settings.controls)
+            fit = run(start)
+            if usual and rank is not None:
+                fit = with_second_strategy(run, likelihood, start, maxiter, fit)
         return self._finish(
-            fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
+            fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence, values, rank
         )
+
+    def check_identification(self) -> Identification:
+        """Whether the model's parameters can be told apart, by rank and before any fit.
+
+        Returns
+        -------
+        Identification
+            With ``identified``, ``rank``, and the parameters of each direction in which the likelihood is
+            flat whatever the responses.
+
+        Notes
+        -----
+        Local identification: the rank of the scores of clusters at parameters near the starting values,
+        of the responses at hand and of simulated ones (Rothenberg 1971, *Econometrica* 39, 577-591).
+        Parameters that are identified in principle may be known badly by the data; their standard errors
+        say so.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> import sm_gllamm.api as smg
+        >>> rng = np.random.default_rng(1)
+        >>> data = pd.DataFrame({"person": np.repeat(np.arange(200), 2), "item": [1, 2] * 200})
+        >>> data["y"] = rng.normal(size=200)[data["person"]] + rng.normal(size=400)
+        >>> factor = smg.Latent("f", "person", "0 + C(item)")
+        >>> model = smg.GLLAMM.from_formula("y ~ 0 + C(item)", data, latent=[factor])
+        >>> model.check_identification().identified
+        True
+        >>> model = smg.GLLAMM.from_formula("y ~ 0 + C(item)", data, latent=[factor],
+        ...                                 dispersion="~ 0 + C(item)")
+        >>> print(model.check_identification())
+        not identified: 5 of 6 parameters are known; these cannot be told apart:
+          var(f|person), log_sd:C(item)[1], log_sd:C(item)[2], loading(f: C(item)[2])
+        """
+        return check_identification(self, start_theta(self._ready())[0])
 
     def _check_before_fit(self, scale=None):
         """Refuse designs whose coefficients are not determined, and dispersions that make no sense."""
@@ -204,10 +259,11 @@ class FitMethods(LatentVariableModel):
         return separated_columns(self.endog, self.exog, self.mapping.param_names[: self.k_exog])
 
     def _finish(
-        self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence
-    ):
+        self, fit: Fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence,
+        values=(), rank=None,
+    ):  # fmt: skip
         """Verdict, covariance matrix and results of a maximum likelihood fit."""
-        theta = self.mapping.normalised(fit.outcome.theta)
+        theta = oriented(self.mapping, self.mapping.normalised(fit.outcome.theta))
         likelihood = self._ready(fit.quadrature)
         self._quadrature = fit.quadrature
         if cov_type == "nonrobust" and np.array_equal(theta, fit.outcome.theta):
@@ -216,12 +272,18 @@ class FitMethods(LatentVariableModel):
             evaluation = likelihood.evaluate(theta, 2)
             fit.outcome.theta, fit.outcome.hessian = theta, evaluation.hessian
         verdict = diagnose(likelihood, fit, settings, self._separation(theta))
-        verdict = replace(verdict, crossing=crossed_thresholds(self, theta))
+        known = () if rank is None else rank.parameters
+        verdict = replace(
+            verdict, crossing=crossed_thresholds(self, theta), starts=values,
+            unidentified=tuple(dict.fromkeys((*known, *verdict.unidentified))),
+        )  # fmt: skip
         result = self._results(
             theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
             {"quadrature": fit.quadrature, "llf": evaluation.total, "path": fit.outcome.path},
         )  # fmt: skip
-        self._warn(verdict, warn_convergence)
+        # what rank shows was said before the fit
+        news = tuple(name for name in verdict.unidentified if name not in known)
+        self._warn(replace(verdict, unidentified=news), warn_convergence)
         if settings.scale is not None:
             with_quasi_dispersion(result)
         return self.wrapper_class(result)

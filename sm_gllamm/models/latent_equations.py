@@ -7,7 +7,7 @@ import numpy as np
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.measurement import LatentColumns
 from sm_gllamm.mapping.structural import Coefficient, Path
-from sm_gllamm.models.extras import design_of
+from sm_gllamm.models.designs import design_of
 from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.grouping import show_label
 from sm_gllamm.specification.latent import Equation, Latent, short_name

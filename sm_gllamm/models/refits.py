@@ -19,7 +19,7 @@ from sm_gllamm.models.fitting import objective
 from sm_gllamm.models.restrictions import ParameterRestriction
 from sm_gllamm.prediction.simulate import latent_draws, observed
 
-__all__ = ["away_from_zero", "bootstrap_estimates"]
+__all__ = ["away_from_zero", "bootstrap_estimates", "simulated_problem"]
 
 #: Random-effect SDs below this share of the SD that moves nu by one are too near to the saddle at zero.
 NEAR_ZERO = 0.01
@@ -54,7 +54,7 @@ def _resampled(problem, rng: np.random.Generator):
     return replace(problem, cluster_weights=(*problem.cluster_weights[:-1], weights))
 
 
-def _simulated(model, params: np.ndarray, rng: np.random.Generator):
+def simulated_problem(model, params: np.ndarray, rng: np.random.Generator):
     """Responses drawn from the model at `params`, everything else as it is."""
     problem, order = model.assembly.problem, model.assembly.order
     data = observed(model, next(latent_draws(model, params, 1, rng)))
@@ -120,7 +120,7 @@ def bootstrap_estimates(
         if method == "cluster":
             problem = _resampled(model.assembly.problem, rng)
         else:
-            problem = _simulated(model, params, rng)
+            problem = simulated_problem(model, params, rng)
         likelihood = MarginalLikelihood(problem, model.mapping, model.n_threads)
         likelihood.use(quadrature)
         found = _refit(likelihood, start, reml, restriction, controls)

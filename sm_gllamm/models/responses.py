@@ -10,11 +10,13 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
 from sm_gllamm.models.inputs import successes_and_trials
+from sm_gllamm.models.member_rows import columns_of, has_bounds, without_constants_of_members
 from sm_gllamm.preparation.categories import category_codes, nominal_codes
 from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
 from sm_gllamm.responses.families import link_of
 from sm_gllamm.responses.links import LINK_CODES
 from sm_gllamm.responses.registry import response_for
+from sm_gllamm.specification.predictor_checks import check_predictor, check_thresholds
 from sm_gllamm.specification.response_checks import check_response
 from sm_gllamm.specification.response_ranges import (
     bounds_of,
@@ -23,7 +25,15 @@ from sm_gllamm.specification.response_ranges import (
     limited,
 )
 
-__all__ = ["CATEGORICAL", "DESIGNS", "encode_categories", "prepare_responses", "without_constant"]
+__all__ = [
+    "CATEGORICAL",
+    "DESIGNS",
+    "encode_categories",
+    "encode_members",
+    "predictors_of",
+    "prepare_responses",
+    "without_constant",
+]
 
 #: Layouts with ordered or unordered categories.
 CATEGORICAL = ("cumulative", "sequential", "adjacent", "nominal")
@@ -63,10 +73,73 @@ def encode_categories(family, values: Any, name: str) -> tuple[np.ndarray, tuple
     return out, tuple(labels)
 
 
-def without_constant(family, exog: np.ndarray) -> np.ndarray:
-    """Columns of exog that have coefficients, a boolean array of shape (k,)."""
+def predictors_of(family) -> set[str]:
+    """Keywords of the predictors without random effects that a family has."""
+    response, layout = response_for(family)[1], getattr(family, "layout", "plain")
+    known = {slot.name for slot in response.slots}
+    if layout == "cumulative":
+        known |= {"thresholds", "scale"}
+    if layout == "hurdle":
+        known |= {"zero"}
+    if response.family == "NegativeBinomial" and getattr(family, "alpha", None) is not None:
+        # statsmodels' own family: alpha is known
+        known -= {"dispersion"}
+    return known
+
+
+def encode_members(family, values: pd.Series, by: Any, name: str) -> tuple[np.ndarray, dict]:
+    """Numbers of mixed responses some of which are categories, and the labels of these by family.
+
+    Parameters
+    ----------
+    family : Mixed
+    values : Series, shape (n,)
+        Categories and numbers.
+    by : array_like, shape (n,)
+        Label of each row's family.
+    name : str
+        Of the response.
+
+    Raises
+    ------
+    SpecificationError
+        Strings without an order, an empty category, a value that is no number where one is needed.
+    """
+    out, labels = np.full(len(values), np.nan), {}
+    family_of = np.asarray(by, dtype=object)
+    for label, member in family.members.items():
+        at = np.flatnonzero(family_of == label)
+        own = values.iloc[at].astype(object)
+        if getattr(member, "layout", "plain") in CATEGORICAL and own.notna().any():
+            own = own.infer_objects()
+            out[at], labels[label] = encode_categories(member, own, f"{name} ({label})")
+            continue
+        numbers = pd.to_numeric(own, errors="coerce")
+        if (wrong := (numbers.isna() & own.notna()).to_numpy()).any():
+            row = int(np.argmax(wrong))
+            raise SpecificationError(
+                f"The response '{name}' is {own.iloc[row]!r} in row {own.index[row]!r}, where family "
+                f"{label!r} needs a number"
+            )
+        out[at] = numbers
+    return out, labels
+
+
+def without_constant(family, exog: np.ndarray, by: Any = None) -> np.ndarray:
+    """Columns of exog that have coefficients, a boolean array of shape (k,).
+
+    Parameters
+    ----------
+    family : statsmodels family or Family
+    exog : ndarray, shape (n, k)
+    by : array_like, shape (n,), optional
+        Label of each row's family, of mixed responses.
+    """
+    layout = getattr(family, "layout", "plain")
+    if layout == "mixed" and by is not None:
+        return without_constants_of_members(family, exog, np.asarray(by, dtype=object))
     keep = np.ones(exog.shape[1], dtype=bool)
-    if getattr(family, "layout", "plain") in _NO_CONSTANT and len(exog):
+    if layout in _NO_CONSTANT and len(exog):
         keep = ~np.all(exog == exog[:1], axis=0)
         if not keep.any() and family.layout in ("choice", "ranking", "best_worst"):
             raise SpecificationError(
@@ -77,7 +150,7 @@ def without_constant(family, exog: np.ndarray) -> np.ndarray:
 
 def prepare_responses(
     family, response, endog, labels, name, rows, exog, exog_names, offset, designs, sets=None,
-    entry=None, parts=None, links=None, family_by=None,
+    entry=None, parts=None, links=None, family_by=None, in_mixture=False,
 ) -> ResponseData:  # fmt: skip
     """Checked responses with their designs.
 
@@ -87,8 +160,8 @@ def prepare_responses(
     response : Response
     endog : ndarray, shape (n,) or (n, 2)
         Category codes for categorical responses.
-    labels : tuple
-        Of the categories.
+    labels : tuple, or dict of label to tuple
+        Of the categories; of mixed responses by family, where these are coded already.
     name : str
         Of the response.
     rows : pandas.Index or None
@@ -100,6 +173,8 @@ def prepare_responses(
     designs : dict
         See ResponseData.
     sets, entry, parts, links, family_by : array_like, shape (n,), or None
+    in_mixture : bool
+        Whether these are the rows of one of several families.
 
     Raises
     ------
@@ -114,7 +189,7 @@ def prepare_responses(
         )
     if layout == "mixed":
         return _mixed(
-            family, endog, name, rows, exog, exog_names, offset, designs, entry, family_by
+            family, endog, labels, name, rows, exog, exog_names, offset, designs, entry, family_by
         )
     if (sets is not None) != (layout in _SETS):
         raise SpecificationError(
@@ -122,7 +197,9 @@ def prepare_responses(
             if sets is None
             else f"sets goes with choices, rankings and composite responses, not {type(family).__name__}"
         )
-    _check_designs(response, layout, designs)
+    _check_designs(family, response, designs)
+    if layout == "cumulative" and not in_mixture:
+        check_thresholds(exog, exog_names, [_of_thresholds(designs, len(exog))])
     endog = np.asarray(endog)
     if endog.dtype.kind not in "fiub":
         check_response(endog, "gaussian", name, rows)
@@ -166,14 +243,18 @@ def _check_repeated(y, codes, name, rows) -> None:
         )
 
 
+def _of_thresholds(designs, n: int, at=slice(None)) -> tuple[np.ndarray, list[str]]:
+    """What the thresholds of an ordinal family can be: a constant and covariates in its rows `at`."""
+    matrix, names = designs.get("thresholds", (np.empty((n, 0)), []))
+    constant = np.zeros((n, 1))
+    constant[at] = 1.0
+    return np.column_stack([constant, matrix]), names
+
+
 def _mixed(
-    family, endog, name, rows, exog, exog_names, offset, designs, entry, family_by
+    family, endog, labels, name, rows, exog, exog_names, offset, designs, entry, family_by
 ) -> ResponseData:
     """Each family's rows checked by themselves."""
-    if designs:
-        raise SpecificationError(
-            f"{sorted(designs)} cannot be given with several families; each has its own constant"
-        )
     endog, by = np.asarray(endog), pd.Series(np.asarray(family_by))
     unknown = ~by.isin(list(family.members)).to_numpy()
     if unknown.any():
@@ -185,39 +266,47 @@ def _mixed(
     layouts = {getattr(member, "layout", "plain") for member in family.members.values()}
     if entry is not None and "interval" not in layouts:
         raise SpecificationError("entry (late entry) goes with durations")
-    members = []
+    bounds = any(has_bounds(member) for member in family.members.values())
+    members, thresholds = [], []
     for label, member in family.members.items():
         at = np.flatnonzero((by == label).to_numpy())
         if len(at) == 0:
             raise SpecificationError(f"no row has family_by {label!r}; leave the family out")
         layout = getattr(member, "layout", "plain")
-        values = endog[at] if layout == "interval" or endog.ndim == 1 else endog[at, 0]
+        values = columns_of(member, endog[at], bounds)
+        own = {key[0]: table for key, table in designs.items() if key[1] == label}
         categories: tuple = ()
         if layout == "cumulative":
-            values, categories = encode_categories(member, values, f"{name} ({label})")
+            thresholds.append(_of_thresholds(own, len(by), at))
+            if label in labels:
+                categories = labels[label]
+            else:
+                values, categories = encode_categories(member, values, f"{name} ({label})")
         share = prepare_responses(
             member, response_for(member)[1], values, categories, f"{name} ({label})",
-            None if rows is None else rows[at], exog[at], exog_names, None, {},
+            None if rows is None else rows[at], exog[at], exog_names, None,
+            {keyword: (matrix[at], names) for keyword, (matrix, names) in own.items()},
             entry=np.asarray(entry)[at] if entry is not None and layout == "interval" else None,
+            in_mixture=True,
         )  # fmt: skip
         members.append((label, member, response_for(member)[1], at, share))
+    check_thresholds(exog, exog_names, thresholds)
     y = endog.astype(float) if endog.ndim == 1 else endog[:, 0].astype(float)
-    return ResponseData(y, np.ones(len(y)), exog, exog_names, offset, members=tuple(members))
+    return ResponseData(
+        y, np.ones(len(y)), exog, exog_names, offset, designs, members=tuple(members)
+    )
 
 
-def _check_designs(response, layout: str, designs: dict) -> None:
-    """Formulas that the response has no predictor for."""
-    known = {slot.name for slot in response.slots}
-    if layout == "cumulative":
-        known |= {"thresholds", "scale"}
-    if layout == "hurdle":
-        known |= {"zero"}
-    for keyword in designs:
+def _check_designs(family, response, designs: dict) -> None:
+    """Refuse designs that the response has no predictor for, or whose coefficients are not determined."""
+    known = predictors_of(family)
+    for keyword, (matrix, names) in designs.items():
         if keyword not in known:
             raise SpecificationError(
                 f"{keyword}= does not go with the {response.family} family"
                 + (f"; it has {sorted(known)}" if known else "")
             )
+        check_predictor(keyword, matrix, names, constant=keyword in ("thresholds", "scale"))
 
 
 def _check_categories(y: np.ndarray, labels: tuple, name: str) -> None:

@@ -92,6 +92,14 @@ class ParameterRestriction:
                 zero.add(position)
         return zero
 
+    def holds(self, theta: np.ndarray) -> bool:
+        """Whether published parameters meet the constraints."""
+        matrix, params = self.constraints.matrix, self.mapping.params(theta)
+        size = np.abs(matrix) @ np.abs(params) + np.abs(self.constraints.values)
+        return bool(
+            np.all(np.abs(matrix @ params - self.constraints.values) <= 1e-8 * size + 1e-300)
+        )
+
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """Derivatives of all constraints, shape (m, p); the pinned parameters first."""
         pins = np.eye(len(theta))[self.pinned]

@@ -1,4 +1,4 @@
-"""Starting values: the pooled model, and a scale for the random effects."""
+"""Starting values: the pooled model, moments of the rows of clusters, a scale for the random effects."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from sm_gllamm.estimation.start import link_scale_start, pooled_fit, scale_start
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.mapping.structural import StructuralMapping
 from sm_gllamm.models.diagnosis import diagonal_units
-from sm_gllamm.models.loading_start import loading_start
+from sm_gllamm.models.loading_start import latent_by_latent, moment_fit
+from sm_gllamm.models.moments import pair_moments
 
 __all__ = ["start_theta"]
 
 #: Rows that the least-squares start looks at, spread over the data.
 START_ROWS = 50_000
+#: What moments of latent variables are multiplied with: links attenuate large variances.
+FACTORS = (1.0, 2.0, 4.0)
 
 
 def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
@@ -57,10 +60,33 @@ def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
     theta[index] = pooled.theta
     unit = response_unit(problem, mapping, theta)
     if isinstance(mapping, StructuralMapping):
-        sample = LinkedResponses(problem, slice(None))
-        fitted = problem.design[:, :k] @ theta[:k] + sample.offset
-        theta = loading_start(mapping, problem, theta, sample.linked - fitted, unit)
+        return _latent_start(likelihood, theta, unit), pooled
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit)), pooled
+
+
+def _latent_start(likelihood: MarginalLikelihood, theta: np.ndarray, unit: float) -> np.ndarray:
+    """Loadings, paths and covariances, from moments where there are any."""
+    problem, mapping = likelihood.problem, likelihood.mapping
+    k = mapping.k_exog
+    sample = LinkedResponses(problem, slice(None))
+    residual = sample.linked - (problem.design[:, :k] @ theta[:k] + sample.offset)
+    # of responses that own several rows, as rankings, single rows say nothing
+    alone = problem.set_size is None
+    moments = pair_moments(problem, residual / sample.pull) if alone else None
+    theta = latent_by_latent(mapping, moments, theta, unit)
+    crude = scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit))
+    if moments is None:
+        return crude
+    best, highest = crude, likelihood.evaluate(crude).total
+    for factor in FACTORS[:1] if problem.exact else FACTORS:
+        theta = moment_fit(mapping, problem, moments, theta, factor)[0]
+        value = likelihood.evaluate(theta).total
+        if not value > highest:
+            if factor > 1.0:
+                break
+            continue
+        best, highest = theta, value
+    return best
 
 
 def _slot_start(slot, columns, design, values) -> np.ndarray:

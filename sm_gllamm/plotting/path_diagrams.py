@@ -20,6 +20,8 @@ BOX_HEIGHT, ELLIPSE_HEIGHT = 0.3, 0.58
 BOX_STEP, ELLIPSE_STEP = 0.44, 0.95
 #: Between the edges of items and the first latent variables, and of further columns.
 LOADING_GAP, GAP = 1.3, 0.95
+#: More between columns with a product between them.
+PRODUCT_GAP = 0.6
 #: Distance of a loading's number from its item.
 NUMBER = 0.42
 FRAME_PAD, FRAME_LABEL = 0.2, 0.26
@@ -91,13 +93,6 @@ def _depths(names: Sequence[str], children: dict) -> dict[str, int]:
     return {name: of(name) for name in names}
 
 
-def _heir(node: str, children: dict, side: dict) -> str:
-    """The first latent variable that depends on a covariate or product."""
-    while node not in side:
-        node = children[node][0]
-    return node
-
-
 def _spread(wanted: np.ndarray, step: float) -> np.ndarray:
     """Places at least `step` apart, in the order of the wanted ones and centred like them."""
     order = np.argsort(wanted, kind="stable")
@@ -128,7 +123,15 @@ def _place(levels: Sequence[str], nodes: pd.DataFrame, edges: pd.DataFrame) -> _
     path = edges[edges["kind"].isin(("regression", "factor"))]
     items = {name: set(loading["target"][loading["source"] == name]) for name in latents}
     children = {node: list(path["target"][path["source"] == node]) for node in nodes.index}
-    side = _sides(sorted(latents, key=lambda n: -levels.index(nodes["level"][n])), items, children)
+    products = list(nodes.index[nodes["kind"] == "product"])
+    covariance = edges[edges["kind"] == "covariance"]
+    arcs = list(zip(covariance["source"], covariance["target"], strict=True))
+    # latent variables that depend on a node, directly or by way of a product
+    heirs = {
+        node: [n for c in targets for n in (children[c] if c in products else [c])]
+        for node, targets in children.items()
+    }
+    side = _sides(sorted(latents, key=lambda n: -levels.index(nodes["level"][n])), items, heirs)
     for k, box in enumerate(boxes):
         layout.x[box], layout.y[box] = 0.0, -BOX_STEP * k
     edge = {s: max((layout.width[box] for box in boxes), default=0.0) / 2 for s in (-1, 1)}
@@ -148,26 +151,37 @@ def _place(levels: Sequence[str], nodes: pd.DataFrame, edges: pd.DataFrame) -> _
 
     for level in reversed(levels):
         here = [name for name in latents if nodes["level"][name] == level]
-        outer = [
-            list(nodes.index[(nodes["kind"] == kind) & (nodes["level"] == level)])
-            for kind in ("product", "covariate")
-        ]
+        covariates = nodes.index[(nodes["kind"] == "covariate") & (nodes["level"] == level)]
         for where in (-1, 1):
             inside = [name for name in here if side[name] == where]
-            depth = _depths(inside, children)
+            depth = _depths(inside, heirs)
             for d in range(max(depth.values(), default=-1) + 1):
+                members = [name for name in inside if depth[name] == d]
                 column(
-                    where, [name for name in inside if depth[name] == d],
-                    lambda name: items[name] or [c for c in children[name] if c in layout.y],
+                    where, members,
+                    lambda name: items[name] or [c for c in heirs[name] if c in layout.y],
                     ELLIPSE_STEP,
                 )  # fmt: skip
-            for names in outer:
-                own = [name for name in names if side[_heir(name, children, side)] == where]
-                column(
-                    where, own, lambda name: [c for c in children[name] if c in layout.y], BOX_STEP
-                )
+                if any(children[product][0] in members for product in products):
+                    gap[where] += PRODUCT_GAP
+                # arcs bulge outwards
+                chords = [abs(layout.y[a] - layout.y[b]) for a, b in arcs if {a, b} <= {*members}]
+                gap[where] = max(gap[where], ARCS[0] / 2 * max(chords, default=0.0) + 2 * FRAME_PAD)
+            own = [name for name in covariates if side[heirs[name][0]] == where]
+            column(where, own, lambda name: [c for c in heirs[name] if c in layout.y], BOX_STEP)
             # the frame of the level
             gap[where] += FRAME_PAD
+    for target in latents:
+        own = [product for product in products if children[product][0] == target]
+        wanted = []
+        for product in own:
+            factors = [layout.y[name] for name in nodes.index if product in children[name]]
+            # the square of a latent variable stands beside the arrow of the latent variable itself
+            wanted.append(np.mean(factors) - (len(factors) == 1) * ELLIPSE_STEP / 2)
+        away = layout.width[target] / 2 + (GAP + PRODUCT_GAP) / 2
+        for product, y in zip(own, _spread(np.array(wanted), BOX_STEP), strict=True):
+            layout.x[product] = layout.x[target] + side[target] * away
+            layout.y[product] = float(y)
     return layout
 
 
@@ -247,6 +261,16 @@ class _Pen:
         self.patches[node] = self.axes.add_patch(patch)
         self.text(x, y, label, FONT, zorder=4)
 
+    def middle(self, source: str, target: str, start, end, bend: float) -> float:
+        """Middle of what is seen of a curve between two nodes, as a share of its course."""
+        shares = np.linspace(0.0, 1.0, 201)
+        points = np.array([_on_curve(start, end, bend, share) for share in shares])
+        seen = np.ones(len(shares), dtype=bool)
+        for node in (source, target):
+            half = np.array([self.layout.width[node], self.layout.height[node]]) / 2
+            seen &= (np.abs(points - self.layout.centre(node)) > half).any(axis=1)
+        return float(shares[seen].mean()) if seen.any() else 0.5
+
     def arrow(self, source: str, target: str, label: str, kind: str) -> None:
         """An arrow with its number."""
         from matplotlib.patches import FancyArrowPatch
@@ -263,7 +287,7 @@ class _Pen:
                 linestyle=(0, (4, 2)) if both else "-", color="0.25", zorder=2,
             )
         )  # fmt: skip
-        share = 0.5
+        share = 0.5 if both else self.middle(source, target, start, end, bend)
         if kind == "loading":
             # near the item, where arrows are apart; behind numbers that are there already
             key = target, np.sign(start[0])

@@ -145,6 +145,11 @@ class LatentDesign:
                 good &= np.isfinite(latent.covariates).all(axis=1)
         return good
 
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Positions of the latent variables of which products are in the predictors."""
+        return tuple(self._laid_out[1].products)
+
     def take(self, keep) -> LatentDesign:
         """The chosen rows."""
         taken = tuple(
@@ -157,18 +162,13 @@ class LatentDesign:
         )
         return LatentDesign(taken, *self._settings)
 
-    def _parts(self, theta: np.ndarray, unit: bool) -> LatentParts:
+    def _parts(self, theta: np.ndarray, of_disturbances: bool) -> LatentParts:
         design, mapping, positions = self._laid_out
         own = np.asarray(theta, dtype=float)[positions]
-        if unit:
-            for _, _, block, covariance in mapping.terms:
-                for row, col, k in covariance.entries:
-                    own[block.start + k] = float(row == col)
+        phi = mapping.phi_of_disturbances(own) if of_disturbances else mapping.phi(own)
         q = sum(mapping.dimensions)
         values = np.zeros((len(design), 1 + q + len(mapping.products)))
-        active = zip(
-            mapping.active_column, mapping.active_channel, mapping.phi(own), strict=True
-        )
+        active = zip(mapping.active_column, mapping.active_channel, phi, strict=True)
         for column, channel, value in active:
             values[:, channel] += value if column < 0 else value * design[:, column]
         return LatentParts(

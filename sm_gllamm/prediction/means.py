@@ -21,6 +21,7 @@ __all__ = [
     "kind_of_prediction",
     "linear_predictor",
     "loadings",
+    "plain_latent_mean",
     "plain_marginal_mean",
     "random_columns",
     "random_part",
@@ -61,6 +62,10 @@ class MeanWithGradient:
 
     value: np.ndarray
     gradient: np.ndarray
+
+    def take(self, at: np.ndarray) -> MeanWithGradient:
+        """Predictions at some positions."""
+        return MeanWithGradient(self.value[at], self.gradient[at])
 
 
 def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
@@ -170,6 +175,48 @@ def plain_marginal_mean(
     derivative = 0.5 * moments[2][:, None] * columns
     derivative[:, : rows.exog.shape[1]] += moments[1][:, None] * rows.exog
     return MeanWithGradient(moments[0], derivative)
+
+
+def plain_latent_mean(mapping, link: str, params, rows: PredictionRows, random: bool):
+    """Inverse link of a predictor with latent variables, or its average, with derivatives.
+
+    Parameters
+    ----------
+    mapping : StructuralMapping
+    link : str
+        Name of statsmodels' link class.
+    params : ndarray, shape (p,)
+        Published parameters.
+    rows : PredictionRows
+        With equations of latent variables, without products of them.
+    random : bool
+        Whether to average over the disturbances; otherwise they are zero.
+
+    Returns
+    -------
+    MeanWithGradient
+
+    Notes
+    -----
+    The predictor is normal. Its mean and variance are polynomials in the internal parameters, of which
+    central differences are all but exact.
+    """
+    theta = mapping.theta(params)
+
+    def moments(at):
+        linear = linear_predictor(at, rows)
+        spread = rows.latents.parts(at).loadings if random else np.zeros((rows.n, 1))
+        return linear, (spread**2).sum(axis=1)
+
+    slopes = np.empty((2, rows.n, len(theta)))
+    for t in range(len(theta)):
+        step = np.zeros(len(theta))
+        step[t] = 1e-4 * (1.0 + abs(theta[t]))
+        ends = zip(moments(theta + step), moments(theta - step), strict=True)
+        slopes[:, :, t] = [(up - down) / (2.0 * step[t]) for up, down in ends]
+    average = averages(link, *moments(theta), 2)
+    gradient = average[1][:, None] * slopes[0] + 0.5 * average[2][:, None] * slopes[1]
+    return MeanWithGradient(average[0], gradient @ np.linalg.pinv(mapping.jacobian(theta)))
 
 
 def given_effects(mapping, random_effects, rows: PredictionRows) -> list[np.ndarray]:

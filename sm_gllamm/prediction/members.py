@@ -64,9 +64,11 @@ class Member:
         return [slot.name for slot in self.response.slots]
 
     @property
-    def needed(self) -> tuple[str, ...]:
-        """Slots that the mean depends on."""
-        return self.law.needs
+    def needed(self) -> tuple[Any, ...]:
+        """Keys of the designs that the mean depends on."""
+        if self.label is None:
+            return self.law.needs
+        return tuple((name, self.label) for name in self.law.needs)
 
     def channel(self, slot: str) -> int:
         """Number of the predictor without random effects that a slot reads."""
@@ -93,13 +95,15 @@ def members_of(model) -> tuple[Member, ...]:
     first = 0
     for label, its_family, response, _, share in model.responses.members:
         out.append(Member(label, its_family, response, tuple(share.labels), first))
-        cumulative = out[-1].layout == "cumulative"
-        first += len(share.labels) - 1 if cumulative else len(out[-1].slot_names)
+        if out[-1].layout == "cumulative":
+            first += len(share.labels) - 1 + ("scale" in share.designs)
+        else:
+            first += len(out[-1].slot_names)
     return tuple(out)
 
 
 def member_rows(members, rows: PredictionRows):
-    """Pairs of a member and the positions of its rows.
+    """Pairs of a member and the positions of its rows; rows with a missing label are nobody's.
 
     Raises
     ------
@@ -115,7 +119,7 @@ def member_rows(members, rows: PredictionRows):
         )
     known = {member.label for member in members}
     for row, label in enumerate(rows.member):
-        if label not in known:
+        if label not in known and label == label:
             raise SpecificationError(
                 f"family_by is {label!r} in row {row}; the families are {[m.label for m in members]}"
             )
@@ -163,9 +167,11 @@ class SlotValues:
 
     @cached_property
     def scale(self) -> np.ndarray:
-        if self.mapping.slot("scale") is None:
+        channel = self.member.first + len(self.categories) - 1
+        scales = [slot for _, slot in self.mapping.slots if slot.slot == "scale"]
+        if not any(slot.entries[0].channel == channel for slot in scales):
             return np.ones(self.n)
-        return np.exp(self._channel(self.member.first + len(self.categories) - 1))
+        return np.exp(self._channel(channel))
 
     @cached_property
     def thresholds(self) -> np.ndarray:

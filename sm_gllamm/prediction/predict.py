@@ -13,6 +13,7 @@ from sm_gllamm.prediction.means import (
     MeanWithGradient,
     given_effects,
     linear_predictor,
+    plain_latent_mean,
     plain_marginal_mean,
     random_part,
 )
@@ -28,6 +29,7 @@ from sm_gllamm.prediction.rows import (
 from sm_gllamm.prediction.targets import Target
 
 __all__ = [
+    "cells",
     "prediction_columns",
     "prediction_function",
     "predicted",
@@ -38,6 +40,8 @@ __all__ = [
 
 #: Step of central differences in theta, in units of 1 + |theta|.
 STEP = 1e-4
+#: Column of means where other rows have probabilities of categories.
+MEAN = "mean"
 
 
 def rows_for(
@@ -82,9 +86,9 @@ def rows_for(
         if groups is not None or exog_re is not None or extras is not None:
             raise SpecificationError("groups, exog_re and extras describe new rows; pass exog, too")
         return model_rows(model, offset, exposure)
-    wanted: tuple[str, ...] = ()
-    if kind != "linear" and layout != "mixed":
-        wanted = members_of(model)[0].needed
+    wanted: list = []
+    if kind != "linear":
+        wanted = [key for member in members_of(model) for key in member.needed]
     if transform and hasattr(model, "formula"):
         if groups is not None or exog_re is not None or extras is not None:
             raise SpecificationError(
@@ -105,7 +109,7 @@ def rows_for(
 
 
 def targets_of(
-    model, rows: PredictionRows, survival: Sequence[float] | None = None, several: bool = False
+    model, rows: PredictionRows, survival: Sequence[float] | None = None
 ) -> list[tuple[Target, np.ndarray]]:
     """What is predicted of each family, with the positions of its rows.
 
@@ -115,35 +119,36 @@ def targets_of(
     rows : PredictionRows
     survival : sequence of float, optional
         Times at which survival probabilities are wanted.
-    several : bool
-        Whether families with categories may be among several.
-
-    Raises
-    ------
-    SpecificationError
-        Rows of several families of which one has categories.
     """
     times = None if survival is None else tuple(np.atleast_1d(survival).tolist())
-    targets = [
+    return [
         (Target(model.mapping, member, times), at)
         for member, at in member_rows(members_of(model), rows)
     ]
-    if times is None and len(targets) > 1 and not several:
-        for target, _ in targets:
-            if target.columns is not None:
-                raise SpecificationError(
-                    f"rows of family {target.member.label!r} have probabilities of categories, others a "
-                    "mean; predict for the rows of one family at a time"
-                )
-    return targets
 
 
 def prediction_columns(model, rows: PredictionRows, kind: str, survival=None) -> tuple | None:
-    """Labels of the columns where predictions of a row are several numbers, otherwise None."""
+    """Labels of the columns where predictions of a row are several numbers, otherwise None.
+
+    Where some rows have categories and others, of other families, a mean: "mean" and all categories.
+    """
     if kind == "linear":
         members: tuple[Member, ...] = members_of(model)
         return members[0].categories[1:] if members[0].layout == "nominal" else None
-    return targets_of(model, rows, survival)[0][0].columns
+    own = [target.columns for target, _ in targets_of(model, rows, survival)]
+    labels = dict.fromkeys(label for columns in own for label in columns or ())
+    if not labels:
+        return None
+    return (MEAN, *labels) if None in own else tuple(labels)
+
+
+def cells(target: Target, at: np.ndarray, columns: tuple | None):
+    """Where predictions of the rows `at` of a family stand in an array of all rows and `columns`."""
+    if columns is None:
+        return at
+    if target.columns is None:
+        return at, columns.index(MEAN)
+    return np.ix_(at, [columns.index(label) for label in target.columns])
 
 
 def prediction_function(
@@ -167,7 +172,7 @@ def prediction_function(
     -------
     callable
         Takes theta, shape (p,), and returns shape (n,) or (n, number of columns), NaN for rows with
-        missing values.
+        missing values and in columns that are not the row's family's.
     """
     if kind == "linear":
         if survival is not None:
@@ -176,19 +181,17 @@ def prediction_function(
         return lambda theta: linear_predictor(theta, rows, copies)
     if kind == "posterior" and model.assembly is None:
         model_rows(model)  # says that the data are gone
-    complete = np.flatnonzero(rows.complete)
-    whole = rows.take(complete)
-    parts = []
-    for target, at in targets_of(model, whole, survival):
-        own = whole.take(at)
-        parts.append((complete[at], _one(model, target, own, kind, random_effects, quadrature)))
+    complete, parts = rows.complete, []
+    columns = prediction_columns(model, rows, kind, survival)
+    for target, at in targets_of(model, rows, survival):
+        if len(known := at[complete[at]]):
+            one = _one(model, target, rows.take(known), kind, random_effects, quadrature)
+            parts.append((cells(target, known, columns), one))
 
     def everything(theta):
-        values = [(at, function(theta)) for at, function in parts]
-        width = () if not values else values[0][1].shape[1:]
-        out = np.full((rows.n, *width), np.nan)
-        for at, value in values:
-            out[at] = value
+        out = np.full(rows.n if columns is None else (rows.n, len(columns)), np.nan)
+        for where, function in parts:
+            out[where] = function(theta)
         return out
 
     return everything
@@ -229,7 +232,7 @@ def predicted(
     Returns
     -------
     ndarray, shape (n,) or (n, number of columns)
-        NaN for rows with missing values.
+        NaN for rows with missing values and in columns that are not the row's family's.
     """
     theta = model.mapping.theta(params)
     function = prediction_function(model, rows, kind, random_effects, quadrature, survival)
@@ -268,8 +271,12 @@ def predicted_with_gradient(
     params = np.asarray(params, dtype=float)
     mapping = model.mapping
     link, latent = None, rows.latents is not None
-    if kind not in ("linear", "posterior") and survival is None and not latent:
+    if kind not in ("linear", "posterior") and survival is None:
         link = _plain_link(model, rows)
+    if latent and link is not None and random_effects is None and not rows.latents.pairs:
+        return plain_latent_mean(mapping, link, params, rows, kind == "marginal")
+    if latent:
+        link = None
     if kind == "marginal" and link is not None:
         return plain_marginal_mean(mapping, link, params, rows)
     if kind == "linear" and survival is None and not latent or link is not None:

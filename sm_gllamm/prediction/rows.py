@@ -38,7 +38,7 @@ class PredictionRows:
         Row labels.
     positions : ndarray of intp, shape (n,), or None
         Positions among the rows of the fit; None for other rows.
-    designs : dict of str to ndarray of shape (n, r)
+    designs : dict of str, or of (str, label of a family), to ndarray of shape (n, r)
         Designs of predictors without random effects, as far as the prediction needs them.
     sets : ndarray of intp, shape (n,), or None
         Which rows are one response, -1 if missing.
@@ -57,7 +57,7 @@ class PredictionRows:
     levels: tuple[Level, ...] | None
     index: pd.Index | None
     positions: np.ndarray | None = None
-    designs: dict[str, np.ndarray] = field(default_factory=dict)
+    designs: dict[Any, np.ndarray] = field(default_factory=dict)
     sets: np.ndarray | None = None
     member: np.ndarray | None = None
     parts: np.ndarray | None = None
@@ -245,8 +245,10 @@ def frame_rows(
     design, extras = model.random_design, model.extras
     spec = getattr(model, "model_spec", None) or model.data.model_spec
     result = design.engine.apply(spec, model.formula, data)
-    exog = np.full((len(data), result.right.shape[1]), np.nan)
-    exog[~result.missing] = result.right.to_numpy(dtype=np.float64)
+    # without columns that drop_cols took out of a term
+    right = result.right[model.design_names]
+    exog = np.full((len(data), right.shape[1]), np.nan)
+    exog[~result.missing] = right.to_numpy(dtype=np.float64)
     levels = None
     if random:
         levels = design.transform(data, clusters=clusters)
@@ -338,17 +340,34 @@ def matrix_rows(
         return given.get(keyword)
 
     designs = {}
-    for keyword in wanted:
-        width = _design_width(model, keyword)
-        if width:
-            designs[keyword] = _given_design(keyword, value_of(keyword), len(exog), width)
+    for key in wanted:
+        if width := _design_width(model, key):
+            designs[key] = _array_design(key, value_of, len(exog), width)
     return PredictionRows(
         exog[:, model.kept_columns], total, levels, index, designs=designs,
         **(_row_values(model, value_of, len(exog)) if values else {}),
     )  # fmt: skip
 
 
-def _design_width(model, keyword: str) -> int:
+def _array_design(key, value_of, n: int, width: int) -> np.ndarray:
+    """Design of a predictor from extras, of one of several families with zeros in others' rows."""
+    if not isinstance(key, tuple):
+        return _given_design(key, value_of(key), n, width)
+    keyword, label = key
+    value = value_of(keyword)
+    if isinstance(value, Mapping):
+        if label not in value:
+            raise SpecificationError(
+                f"predictions for new rows need {keyword} of family {label!r}: pass "
+                f"extras={{{keyword!r}: {{{label!r}: ...}}}}"
+            )
+        value = value[label]
+    inside = np.array([one == label for one in value_of("family_by")])
+    matrix = _given_design(keyword, value, n, width)
+    return np.where(inside[:, None], matrix, 0.0)
+
+
+def _design_width(model, keyword) -> int:
     """Number of columns of the design of a predictor without random effects, 0 for a constant."""
     columns = [
         entry.column

@@ -113,7 +113,7 @@ def latent_draws(
     """
     rows = model_rows(model)
     theta = model.mapping.theta(params)
-    targets = targets_of(model, rows, several=True)
+    targets = targets_of(model, rows)
     copies = targets[0][0].copies
     parts, needs_positive = [], np.zeros(rows.n, dtype=bool)
     for target, at in targets:
@@ -201,14 +201,22 @@ def as_endog(model, data: ResponseData) -> np.ndarray:
     Returns
     -------
     ndarray, shape (nobs,) or (nobs, 2)
-        Of censored responses the columns of endog; counts of successes for binomial ones.
+        Of censored responses the columns of endog; counts of successes for binomial ones. Labels
+        of categories among responses of other families, their codes where there are no others.
     """
     endog = np.asarray(model.endog)
     if not data.members:
         return _own_endog(model.family, data, endog.ndim)
-    out = np.array(endog, dtype=float)
-    for _, family, _, at, share in data.members:
+    labels = {label: np.asarray(share.labels) for label, *_, share in data.members if share.labels}
+    words = any(own.dtype.kind not in "biuf" for own in labels.values())
+    out = np.array(endog, dtype=object if words else float)
+    for label, family, response, at, share in data.members:
         values = _own_endog(family, share, endog.ndim)
+        if response.kind == "binomial" and endog.ndim == 2:
+            # successes and failures
+            values = np.column_stack([share.y, share.m - share.y])
+        if label in labels:
+            values = labels[label][values.astype(np.intp)]
         out[at if values.ndim == endog.ndim else (at, 0)] = values
     return out
 

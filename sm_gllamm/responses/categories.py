@@ -16,6 +16,7 @@ __all__ = [
     "BEST_WORST",
     "CHOICE",
     "CUMULATIVE",
+    "Categories",
     "NOMINAL",
     "RANKING",
     "SEQUENTIAL",
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-class _Categories(Law):
+class Categories(Law):
     """Categorical responses."""
 
     categorical = True
@@ -34,7 +35,7 @@ class _Categories(Law):
         return (rng.random(len(below))[:, None] > below).sum(axis=1).astype(float)
 
 
-class _Cumulative(_Categories):
+class _Cumulative(Categories):
     """Ordered categories with ``P(y <= s) = F((threshold_s - nu) / scale)``."""
 
     needs = ("thresholds", "scale")
@@ -51,7 +52,7 @@ class _Cumulative(_Categories):
         return np.maximum(np.diff(np.column_stack(ends), axis=1), 0.0)
 
 
-class _Sequential(_Categories):
+class _Sequential(Categories):
     """Ordered categories with ``P(y = s | y >= s) = F(threshold_s - nu)``."""
 
     def forms(self, given):
@@ -110,7 +111,7 @@ class Shares(Law):
         return out
 
 
-class _CategoryShares(_Categories, Shares):
+class _CategoryShares(Categories, Shares):
     """Categories as alternatives that are the same for all."""
 
     def groups(self, given):

@@ -23,6 +23,7 @@ from sm_gllamm.results.random_part import (
     transformed_limits,
 )
 from sm_gllamm.results.summary import summary_text, wide_summary
+from sm_gllamm.results.term_tests import pairwise_tests, wald_tests_of_terms
 from sm_gllamm.specification.constraints import contrast
 
 __all__ = ["LatentVariableResults", "LatentVariableResultsWrapper"]
@@ -82,6 +83,14 @@ class LatentVariableResults(GenericLikelihoodModelResults):
             total = float(np.sum(np.ones(len(sets))[one] if frequency is None else frequency[one]))
             self.nobs = int(total) if total.is_integer() else total
         self.df_resid = self.nobs - self.df_modelwc
+
+    #: whether the data are others than those that the parameters were estimated from
+    applied = False
+
+    def _estimated(self, what: str) -> None:
+        """Refuse what is about the fit where the data are not those of the fit."""
+        if self.applied:
+            raise SpecificationError(f"{what} is about the fit; ask the results of the fit for it")
 
     # ------------------------------------------------------------ fit
     @property
@@ -217,8 +226,8 @@ class LatentVariableResults(GenericLikelihoodModelResults):
             One minus the confidence level.
         method : {None, "transformed", "profile"}
             None: estimate plus or minus a multiple of the standard error, in agreement with
-            `t_test`. "transformed": the same on the log scale for variances and in Fisher's z for
-            covariances, coefficients as before. "profile": values that a likelihood-ratio test does
+            `t_test`. "transformed": the same on the log scale for variances and on the arsinh scale
+            for covariances, coefficients as before. "profile": values that a likelihood-ratio test does
             not reject; see `profile`.
 
         Returns
@@ -228,10 +237,10 @@ class LatentVariableResults(GenericLikelihoodModelResults):
 
         Notes
         -----
-        "transformed" limits of a covariance are symmetric for artanh(covariance / (sd1 sd2)) with the
-        standard deviations at their estimates and the covariance's own standard error; they lie
-        between -sd1 sd2 and sd1 sd2. Fisher's z of the correlation itself, with the correlation's
-        standard error, is in `random_effects_table`.
+        "transformed" limits of a covariance are symmetric for arsinh(covariance / (sd1 sd2)) with the
+        standard deviations at their estimates, the transformation that makes the variance of a
+        covariance constant: between the scale itself near zero and the logarithm near a correlation of
+        one. Fisher's z of the correlation is in `random_effects_table`.
 
         Examples
         --------
@@ -253,6 +262,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
                 return limits
             return transformed_limits(self.model.mapping, self.params, se, limits, q)
         if method == "profile":
+            self._estimated("the profile likelihood")
             return profile_limits(self, alpha)
         raise SpecificationError(
             f"method={method!r} is not known; use None, 'transformed' or 'profile'"
@@ -295,6 +305,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         >>> print((profile.limits**0.5).round(2))
         [14.38 37.72]
         """
+        self._estimated("the profile likelihood")
         return profile_parameter(self, name, alpha)
 
     # ------------------------------------------------------------ random part
@@ -434,6 +445,83 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         tested = contrast(r_matrix, self.model.data.cov_names)
         return super().wald_test(tested, cov_p, invcov, use_f, df_constraints, scalar)
 
+    def wald_test_terms(
+        self, skip_single=False, extra_constraints=None, combine_terms=None, scalar=True
+    ):
+        """Joint Wald test of the coefficients of each term of the formula.
+
+        Parameters
+        ----------
+        skip_single : bool
+            Whether terms with a single coefficient are left out.
+        extra_constraints : list of (name, matrix), optional
+            Further tests; a column a parameter.
+        combine_terms : list of str, optional
+            All terms whose names contain such a string are tested together, too.
+        scalar : bool
+            Whether statistics are numbers rather than arrays of one.
+
+        Returns
+        -------
+        WaldTestResults
+            With ``table``: statistic, p-value and degrees of freedom. For models from arrays a row a
+            coefficient.
+
+        Notes
+        -----
+        Variances are not tested: zero is on the boundary of their values, where Wald tests do not hold;
+        see `compare_lr_test`. Dispersions and thresholds have no hypothesis of zero.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import wine
+        >>> data = wine.load_pandas().data
+        >>> family = smg.families.Ordinal()
+        >>> result = smgf.glmm("rating ~ temp + contact + (1 | judge)", data, family=family).fit()
+        >>> print(result.wald_test_terms().table.round(4))
+                 statistic  pvalue  df_constraint
+        temp       26.4749  0.0000              1
+        contact    12.8144  0.0003              1
+        """
+        return wald_tests_of_terms(self, skip_single, extra_constraints, combine_terms, scalar)
+
+    def t_test_pairwise(self, term_name, method="hs", alpha=0.05, factor_labels=None):
+        """Differences between the categories of a factor of the formula, p-values adjusted.
+
+        Parameters
+        ----------
+        term_name : str
+            A main effect, as in ``wald_test_terms``: ``"C(f)"``.
+        method : str or list of str
+            Adjustment for multiple testing, of ``statsmodels.stats.multitest.multipletests``.
+        alpha : float
+        factor_labels : list of str, optional
+
+        Returns
+        -------
+        MultiCompResult
+            With ``result_frame``, a row a pair.
+
+        Raises
+        ------
+        SpecificationError
+            No such term; models from arrays, or of unordered categories.
+
+        Examples
+        --------
+        >>> import sm_gllamm.formula.api as smgf
+        >>> from sm_gllamm.datasets import cbpp
+        >>> data = cbpp.load_pandas().data
+        >>> data["rest"] = data["size"] - data["incidence"]
+        >>> formula = "incidence + rest ~ C(period) + (1 | herd)"
+        >>> result = smgf.glmm(formula, data, family="binomial").fit()
+        >>> result.t_test_pairwise("C(period)").result_frame["coef"].round(2).tolist()
+        [-0.99, -1.13, -1.58, -0.14, -0.59, -0.45]
+        """
+        return pairwise_tests(self, term_name, method, alpha, factor_labels)
+
     # ------------------------------------------------------------ comparison
     def compare_lr_test(self, restricted) -> LikelihoodRatioTest:
         """Likelihood-ratio test of a restricted model.
@@ -473,6 +561,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         Likelihood-ratio test: statistic 42.1393, p-value 3.961e-10
         Distribution under the restriction: 1/2 chi2(1) + 1/2 chi2(2)
         """
+        self._estimated("the likelihood-ratio test")
         return compare_likelihoods(self, restricted)
 
     def bootstrap(
@@ -518,6 +607,7 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         >>> result.bootstrap(20, method="parametric", seed=3).params.shape
         (20, 4)
         """
+        self._estimated("the bootstrap")
         return bootstrap(self, n_rep, method, seed, disp)
 
     # ------------------------------------------------------------ presentation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 
 import numpy as np
 from statsmodels.tools.sm_exceptions import InvalidTestWarning
@@ -46,6 +47,7 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
     if ours:
         _check_other_predictors(full.model, restricted.model)
     free, kept = _free_entries(full), _free_entries(restricted) if ours else set()
+    kept = _in_groups(full.model, restricted.model, kept, free) if ours else kept
     _check_random_part(full, restricted, free, kept, ours)
     n_zero = sum(len(pair) == 1 for _, pair in free - kept)
     k_fixed = np.size(restricted.params)
@@ -154,54 +156,100 @@ def _spans(wide: np.ndarray, narrow: np.ndarray) -> bool:
     return bool(np.all(np.abs(left).max(0) <= 1e-7 * size))
 
 
+def _structures(model) -> dict:
+    """Structure of the thresholds of each family."""
+    families = getattr(model.family, "members", {None: model.family})
+    return {label: getattr(family, "thresholds", "free") for label, family in families.items()}
+
+
+def _constant(responses, key) -> np.ndarray:
+    """The constant of a predictor: ones in all rows, or in those of the family that it belongs to."""
+    if not isinstance(key, tuple):
+        return np.ones((len(responses.y), 1))
+    column = np.zeros((len(responses.y), 1))
+    for label, _, _, at, _ in responses.members:
+        if label == key[1]:
+            column[at] = 1.0
+    return column
+
+
 def _check_other_predictors(full, restricted):
     """Designs of dispersions, zero inflation, thresholds and scales must be nested like exog."""
-    structures = [getattr(model.family, "thresholds", "free") for model in (full, restricted)]
-    if structures[0] != "free" and structures[0] != structures[1]:
-        raise SpecificationError(
-            f"not nested: thresholds of this model are {structures[0]}, of the other {structures[1]}"
-        )
+    theirs = _structures(restricted)
+    for label, structure in _structures(full).items():
+        if structure not in ("free", theirs[label]):
+            raise SpecificationError(
+                f"not nested: thresholds of this model are {structure}, of the other {theirs[label]}"
+            )
     if full.responses is None or restricted.responses is None:
         return
-    for keyword, (narrow, _) in restricted.responses.designs.items():
-        wide = full.responses.designs.get(keyword)
+    for key, (narrow, _) in restricted.responses.designs.items():
+        keyword = _keyword(key)
+        wide = full.responses.designs.get(key)
         constant = keyword not in ("thresholds", "scale")
         if wide is None and constant:
-            wide = (np.ones((len(narrow), 1)), [])
+            wide = (_constant(full.responses, key), [])
         if wide is None or not _spans(wide[0], narrow):
             raise SpecificationError(
                 f"not nested: {keyword}= of the restricted model has columns that are not combinations of "
                 "those of this model"
             )
-    for keyword, (wide, _) in full.responses.designs.items():
-        absent = keyword not in restricted.responses.designs
+    for key, (wide, _) in full.responses.designs.items():
+        keyword, absent = _keyword(key), key not in restricted.responses.designs
         if (
             absent
             and keyword in ("dispersion", "zero")
-            and not _spans(wide, np.ones((len(wide), 1)))
+            and not _spans(wide, _constant(full.responses, key))
         ):
             raise SpecificationError(
                 f"not nested: {keyword}= of this model has no constant, which the restricted model has"
             )
 
 
+def _keyword(key) -> str:
+    """Keyword of a design, which with several families belongs to one of them."""
+    return key[0] if isinstance(key, tuple) else key
+
+
+def _with_thresholds(model, exog: np.ndarray) -> np.ndarray:
+    """Columns of the predictor, and those that all thresholds have with coefficients of their own.
+
+    An effect that is the same at all thresholds is one in the predictor, with the other sign.
+    """
+    responses = getattr(model, "responses", None)
+    if responses is None:
+        return exog
+    columns = [exog]
+    for key, (matrix, _) in responses.designs.items():
+        if _keyword(key) == "thresholds":
+            columns += [_constant(responses, key), matrix]
+    return np.column_stack(columns)
+
+
+def _coefficient_names(model) -> set[str]:
+    """Names of the coefficients of exog."""
+    if hasattr(model, "mapping"):
+        return set(model.mapping.param_names[: model.mapping.k_exog])
+    return set(model.exog_names)
+
+
 def _check_fixed_part(full, restricted):
     """exog of the restricted model must lie in the column space of the full one's (equal to it for REML)."""
     wide, narrow = full.model.exog, restricted.model.exog
+    mine, theirs = _coefficient_names(full.model), _coefficient_names(restricted.model)
     if wide is None or narrow is None:
-        names = set(full.model.exog_names)
-        nested = set(restricted.model.exog_names) <= names
+        nested = theirs <= mine
     elif np.shape(narrow)[1] == 0:
         nested = True
     else:
         wide, narrow = np.asarray(wide, dtype=float), np.asarray(narrow, dtype=float)
-        nested = _spans(wide, narrow)
+        nested = _spans(_with_thresholds(full.model, wide), narrow)
         # other order of rows: names are all there is to go by
-        nested = nested or set(restricted.model.exog_names) <= set(full.model.exog_names)
+        nested = nested or theirs <= mine
     if not nested:
         raise SpecificationError(
             "the restricted model has columns of exog that are not combinations of those of this model: "
-            f"{sorted(set(restricted.model.exog_names) - set(full.model.exog_names))}"
+            f"{sorted(theirs - mine)}"
         )
     if full.settings.reml and (wide is None or narrow is None or wide.shape[1] != narrow.shape[1]):
         raise SpecificationError(
@@ -224,6 +272,72 @@ def _free_entries(results) -> set:
             else:
                 free |= {(covariance.group, frozenset({name})) for name in effects}
     return free
+
+
+def _groups_by_name(full, group: str, name: str, free: set) -> list[str] | None:
+    """Effects of a model that are one effect in the groups of its ``variance_by``."""
+    by = getattr(full, "variance_by", {}).get(group)
+    if by is None:
+        return None
+    names = [f"{name}[{label}]" for label in by[1]]
+    return names if all((group, frozenset({one})) in free for one in names) else None
+
+
+def _columns_of_effects(model, group: str) -> dict[str, np.ndarray]:
+    """Columns that the random effects of a level multiply."""
+    if not getattr(model, "effects_are_columns", False):
+        return {}
+    return {
+        name: column
+        for level in model.random or ()
+        if level.name == group
+        for term in level.terms
+        for name, column in zip(term.names, np.asarray(term.columns).T, strict=True)
+    }
+
+
+def _groups_by_column(full, restricted, group: str, name: str) -> list[str] | None:
+    """Effects of a model whose columns are those of one effect in groups of whole clusters."""
+    mine = _columns_of_effects(full, group)
+    column = _columns_of_effects(restricted, group).get(name)
+    if not mine or column is None or any(len(own) != len(column) for own in mine.values()):
+        return None
+    codes = next(level.codes for level in full.random if level.name == group)
+    names, covered = [], np.zeros(len(column), dtype=bool)
+    for effect, own in mine.items():
+        inside = np.isin(codes, codes[own != 0.0])
+        whole = np.array_equal(own, np.where(inside, column, 0.0))
+        if own.any() and whole and not covered[inside].any():
+            names.append(effect)
+            covered |= inside
+    return names if np.all(covered | (column == 0.0)) else None
+
+
+def _in_groups(full, restricted, kept: set, free: set) -> set:
+    """Entries of the restricted model as those of one whose variances differ between groups of clusters.
+
+    Equal (co)variances in all groups are one (co)variance of all clusters, so that the model with
+    ``variance_by`` contains the one without.
+    """
+    parts: dict[tuple[str, str], list[str]] = {}
+    lacking = sorted({(group, name) for group, pair in kept - free for name in pair})
+    for group, name in lacking:
+        if found := _groups_by_name(full, group, name, free) or _groups_by_column(
+            full, restricted, group, name
+        ):
+            parts[group, name] = found
+    out = set()
+    for group, pair in kept:
+        first, *other = sorted(pair)
+        own = parts.get((group, first), [first])
+        if not other:
+            out |= {(group, frozenset({name})) for name in own}
+            continue
+        second = parts.get((group, other[0]), other)
+        # covariances are of effects in the same group of clusters
+        pairs = zip(own, second, strict=True) if len(own) == len(second) else product(own, second)
+        out |= {(group, frozenset(pair)) for pair in pairs}
+    return out
 
 
 def _check_random_part(full, restricted, free: set, kept: set, ours: bool):

@@ -8,7 +8,9 @@ from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.plotting.path_diagrams import plot_path_diagram
+from sm_gllamm.prediction.covariate_effects import CovariateEffects, covariate_effects
 from sm_gllamm.prediction.latent_variables import latent_scores
+from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.results.path_diagram import dot_source, path_tables
 from sm_gllamm.results.random_part import covariance_frames
@@ -87,13 +89,87 @@ class GLLAMMResults(GLMMResults):
             std_err=table["parameter"].map(errors),
         )
 
+    def get_margeff(
+        self, at: str = "overall", method: str = "dydx", atexog=None, dummy: bool = False,
+        count: bool = False, which: str = "marginal", *, variables=None,
+    ) -> CovariateEffects:  # fmt: skip
+        """Marginal effects of covariates on the mean response, wherever they are in the model.
+
+        Parameters
+        ----------
+        at : {"overall", "all"}
+            Averaged over the rows of the fit, or for every row.
+        method : {"dydx", "eyex", "dyex", "eydx"}
+            Derivative, elasticity, semi-elasticities.
+        atexog : dict of str to value, optional
+            Columns of the data that are held at a value.
+        dummy, count : bool
+            Treat 0/1 covariates as changing from 0 to 1, whole numbers as changing by one.
+        which : {"marginal", "conditional"}
+            Effects on the mean over the distribution of the disturbances, or on the mean where they are
+            zero.
+        variables : str or sequence of str, optional
+            Columns of the data; default the numeric ones of the fixed part and of the regressions.
+
+        Returns
+        -------
+        CovariateEffects
+            With ``summary()``, ``summary_frame()``, ``margeff``, ``margeff_se``, ``conf_int()``.
+
+        Raises
+        ------
+        SpecificationError
+            Responses with several rows, categories or families; models from arrays.
+
+        Notes
+        -----
+        A covariate changes in all formulas at once: direct effects, loadings, and regressions of latent
+        variables. Of mixed models the effects are those of columns of the design matrix. Standard
+        errors are by the delta method.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> import sm_gllamm.api as smg
+        >>> rng = np.random.default_rng(1)
+        >>> person, item = np.repeat(np.arange(300), 4), np.tile(np.arange(4), 300)
+        >>> x = rng.normal(size=300)
+        >>> eta = 0.8 * x + rng.normal(size=300)
+        >>> y = rng.binomial(1, 1 / (1 + np.exp(-eta[person])))
+        >>> data = pd.DataFrame({"y": y, "item": item, "person": person, "x": x[person]})
+        >>> factor = smg.Latent("ability", "person", loadings="0 + C(item)")
+        >>> model = smg.GLLAMM.from_formula("y ~ 0 + C(item)", data, latent=[factor],
+        ...                                 regressions=["ability ~ x"], family="binomial")
+        >>> print(model.fit().get_margeff().summary_frame().iloc[:, :2].round(3))
+           dy/dx  Std. Err.
+        x  0.179      0.017
+        """
+        return covariate_effects(
+            self._with_data(), self.params, np.asarray(self.cov_params()), kind_of_prediction(which),
+            variables, at, method, atexog, dummy, count,
+        )  # fmt: skip
+
+    def icc(self, at=None, alpha: float = 0.05) -> pd.DataFrame:
+        """Not available: with loadings the correlation differs between pairs of items."""
+        raise SpecificationError(
+            "the intraclass correlation is that of random intercepts; with loadings it differs between "
+            "pairs of items: see cov_re and the loadings in param_table"
+        )
+
+    def median_odds_ratio(self, at=None, alpha: float = 0.05) -> pd.DataFrame:
+        """Not available: with loadings the ratio differs between items."""
+        raise SpecificationError(
+            "the median odds ratio is that of random intercepts; with loadings it differs between items: "
+            "see cov_re and the loadings in param_table"
+        )
+
     def _path_tables(self, digits: int) -> tuple[list[str], pd.DataFrame, pd.DataFrame]:
         """Levels from the top down, nodes and edges of the path diagram."""
         model = self.model
         frames = covariance_frames(model.mapping, model.level_names, np.asarray(self.params))
         name = model.endog_names
         nodes, edges = path_tables(
-            model.latents, model.mapping.latents, frames,
+            model.latents, frames,
             name if isinstance(name, str) else ", ".join(name), self._by_name(), digits,
         )  # fmt: skip
         return list(frames), nodes, edges

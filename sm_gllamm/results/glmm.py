@@ -7,6 +7,7 @@ from statsmodels.base.wrapper import populate_wrapper, union_dicts
 from statsmodels.tools._decorators import cached_data
 
 from sm_gllamm.results.base import LatentVariableResultsWrapper
+from sm_gllamm.results.glmm_applied import ApplyMethods
 from sm_gllamm.results.glmm_clusters import ClusterMethods
 from sm_gllamm.results.glmm_effects import EffectMethods
 from sm_gllamm.results.glmm_plots import PlotMethods
@@ -22,6 +23,7 @@ class GLMMResults(
     EffectMethods,
     ResidualMethods,
     PlotMethods,
+    ApplyMethods,
 ):
     """Results of :meth:`sm_gllamm.models.glmm.GLMM.fit`."""
 

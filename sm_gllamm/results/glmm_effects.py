@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.prediction.covariate_effects import CovariateEffects
 from sm_gllamm.prediction.heterogeneity import (
     intraclass_correlations,
     level_variances,
@@ -28,7 +29,7 @@ class EffectMethods(LatentVariableResults):
     def get_margeff(
         self, at: str = "overall", method: str = "dydx", atexog=None, dummy: bool = False,
         count: bool = False, which: str = "marginal",
-    ) -> MarginalEffects:  # fmt: skip
+    ) -> MarginalEffects | CovariateEffects:  # fmt: skip
         """Marginal effects of the covariates on the mean response.
 
         Parameters

@@ -28,7 +28,9 @@ class PlotMethods(LatentVariableResults):
         """Grid of covariates, and the options with which ``get_prediction`` takes it."""
         model = self._with_data()
         if hasattr(model, "formula"):
-            formula = f"{model.formula} {getattr(model, 'random_formula', '')}"
+            formulas = [model.formula, getattr(model, "random_formula", "")]
+            formulas += [text for latent in model.latents for text in latent.formulas]
+            formula = " ".join(formulas)
             grid = curve_grid(model.data.frame, x, by, at, n, formula)
             return grid, grid, {}
         exog, kept = np.asarray(model.exog, dtype=float), model.kept_columns

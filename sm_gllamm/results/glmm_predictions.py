@@ -9,7 +9,8 @@ from sm_gllamm.prediction.intervals import (
     MixedPrediction,
     averaged,
     flattened,
-    interval_link,
+    interval_links,
+    link_of_average,
     prediction_table,
     row_column_labels,
 )
@@ -87,7 +88,9 @@ class PredictionMethods(LatentVariableResults):
         ndarray, Series or DataFrame
             Of shape (n,), a Series with the index of `exog` if that is a DataFrame. Of shape (n, K),
             a DataFrame with a column a category, or a time, for categorical responses and for
-            `survival`. NaN in rows with missing values.
+            `survival`. NaN in rows with missing values. If rows of several families are among them of
+            which one is categorical: a DataFrame with a column "mean" and one for each category, NaN
+            where a column is not about the row's family.
 
         Raises
         ------
@@ -154,7 +157,8 @@ class PredictionMethods(LatentVariableResults):
         row_labels : sequence, optional
             Labels for the rows; default the index of `exog` or of the model's data.
         average : bool
-            Average over the rows (those without missing values).
+            Average over the rows (those without missing values; of families with categories and others
+            those that have a category, or a mean).
         agg_weights : array_like, shape (n,), optional
             Weights of the average.
 
@@ -193,13 +197,18 @@ class PredictionMethods(LatentVariableResults):
         mean = predicted_with_gradient(
             self.model, self.params, rows, kind, random_effects, self.quadrature, survival
         )
+        links = None if kind == "linear" else interval_links(self.model, rows, survival)
+        labels = rows.index if row_labels is None and not average else row_labels
         if average:
             mean = averaged(mean, agg_weights)
-        labels = rows.index if row_labels is None and not average else row_labels
-        link = interval_link(self.model, survival)
+            links = None if links is None else link_of_average(links)
         if mean.value.ndim == 2:
             columns = prediction_columns(self.model, rows, kind, survival)
             labels = row_column_labels(labels, columns, len(mean.value))
             mean = flattened(mean)
+            if links is not None:
+                # a row has the columns of its own family
+                own = np.flatnonzero(links.ravel() != "")
+                mean, labels, links = mean.take(own), labels[own], links.ravel()[own]
         df = getattr(self, "df_resid_inference", self.df_resid) if self.use_t else None
-        return prediction_table(mean, np.asarray(self.cov_params()), link, kind, labels, df)
+        return prediction_table(mean, np.asarray(self.cov_params()), links, kind, labels, df)

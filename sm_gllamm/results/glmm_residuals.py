@@ -8,7 +8,7 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.means import kind_of_prediction
 from sm_gllamm.prediction.members import members_of
-from sm_gllamm.prediction.predict import predicted, targets_of
+from sm_gllamm.prediction.predict import cells, predicted, prediction_columns, targets_of
 from sm_gllamm.prediction.residuals import (
     category_residuals,
     compared_bounds,
@@ -48,7 +48,8 @@ class ResidualMethods(LatentVariableResults):
         -------
         ndarray or Series, shape (nobs,), or DataFrame, shape (nobs, K)
             For binomial counts residuals of proportions; for categorical responses those of the
-            indicators of the categories. NaN where a response is censored.
+            indicators of the categories, in columns as in :meth:`predict`. NaN where a response is
+            censored.
 
         Raises
         ------
@@ -64,22 +65,19 @@ class ResidualMethods(LatentVariableResults):
         kind_of_mean = kind_of_prediction(which)
         if kind_of_mean == "linear":
             raise SpecificationError("residuals are about means; which='linear' is none")
-        targets = targets_of(model, rows, several=True)
-        if len(targets) == 1 and targets[0][0].columns is not None:
-            target = targets[0][0]
-            mean = predicted(model, self.params, rows, kind_of_mean, None, self.quadrature)
-            values = category_residuals(kind, target.member, member_data(model, target), mean)
-            return pd.DataFrame(values, index=rows.index, columns=pd.Index(target.columns))
         mean = predicted(model, self.params, rows, kind_of_mean, None, self.quadrature)
-        out = np.empty(rows.n)
-        for target, at in targets:
+        columns, out = prediction_columns(model, rows, kind_of_mean), np.full(mean.shape, np.nan)
+        for target, at in targets_of(model, rows):
             data, member = member_data(model, target), target.member
-            if member.law.alternatives:
-                out[at] = category_residuals(kind, member, data, mean[at])
+            own = cells(target, at, columns)
+            if member.law.categorical or member.law.alternatives:
+                out[own] = category_residuals(kind, member, data, mean[own])
             else:
                 slots = target.slots(self.theta, rows.take(at), data)
-                out[at] = residuals(kind, member, slots, mean[at])
-        return self._by_row(out)
+                out[own] = residuals(kind, member, slots, mean[own])
+        if columns is None:
+            return self._by_row(out)
+        return pd.DataFrame(out, index=rows.index, columns=pd.Index(columns))
 
     @property
     def resid_response(self):
@@ -148,7 +146,7 @@ class ResidualMethods(LatentVariableResults):
         rng = np.random.default_rng(seed)
         model, rows = self._with_data(), model_rows(self.model)
         lower, upper = np.empty(rows.n), np.empty(rows.n)
-        for target, at in targets_of(model, rows, several=True):
+        for target, at in targets_of(model, rows):
             lower[at], upper[at] = compared_bounds(target.member, member_data(model, target))
         effects = self._effects_by_code() if conditional else None
         draws = latent_draws(model, self.params, n_sim, rng, effects)

@@ -17,10 +17,10 @@ def _name_of(constant: str) -> bool:
     return constant in ("Intercept", "1")
 
 
-def _covariate(path) -> str | None:
-    """Covariate of a path, None if it has none."""
+def _covariate(path) -> str:
+    """Covariate of a path, empty if it has none."""
     if path.covariate is None:
-        return None
+        return ""
     return path.label.removeprefix(":".join([*path.factors, ""])) if path.factors else path.label
 
 

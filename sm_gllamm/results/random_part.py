@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.inference.intervals import correlation_with_se, fisher_limits, log_limits
+from sm_gllamm.inference.intervals import (
+    correlation_with_se,
+    covariance_limits,
+    fisher_limits,
+    log_limits,
+)
 
 __all__ = ["RANDOM_COLUMNS", "covariance_frames", "random_effects_rows", "transformed_limits"]
 
@@ -90,7 +95,7 @@ def random_effects_rows(mapping, params, bse, cov, q: float) -> tuple[list[str],
             other = (np.nan,) * 3 if position in plain else (np.sqrt(value), *np.sqrt(limits))
         else:
             first, second = params[pair[0]], params[pair[1]]
-            limits = fisher_limits(value, se, np.sqrt(max(first * second, 0.0)), q)
+            limits = covariance_limits(value, se, np.sqrt(max(first * second, 0.0)), q)
             chosen = [pair[0], position, pair[1]]
             r, r_se = correlation_with_se(first, value, second, cov[np.ix_(chosen, chosen)])
             if not np.isfinite(bse[chosen]).all():
@@ -121,6 +126,6 @@ def transformed_limits(mapping, params, bse, symmetric: np.ndarray, q: float) ->
         if pair is None:
             limits[position] = log_limits(value, se, q)
         else:
-            bound = np.sqrt(max(params[pair[0]] * params[pair[1]], 0.0))
-            limits[position] = fisher_limits(value, se, bound, q)
+            scale = np.sqrt(max(params[pair[0]] * params[pair[1]], 0.0))
+            limits[position] = covariance_limits(value, se, scale, q)
     return limits

@@ -202,8 +202,8 @@ def random_table(results, alpha: float) -> PlainTable:
 def notes(results) -> list[str]:
     """Sentences below the tables, one a line."""
     lines = [
-        "Intervals of the random part are symmetric on the log scale for variances and in Fisher's z "
-        "for covariances; conf_int() is symmetric throughout."
+        "Intervals of the random part are symmetric on the log scale for variances and on the arsinh "
+        "scale for covariances; conf_int() is symmetric throughout."
     ]
     if results.quasi:
         lines.append(

@@ -127,6 +127,35 @@ class RandomDesign:
         )
         return Level(recipe.name, codes, recipe.labels, terms)
 
+    def clusters(self, data: pd.DataFrame) -> list[tuple[np.ndarray, pd.Index]]:
+        """Codes and labels of the clusters of new data, without regard to those of the model's data.
+
+        Parameters
+        ----------
+        data : DataFrame
+
+        Returns
+        -------
+        list of (ndarray of intp, pandas.Index)
+            Bottom to top.
+
+        Raises
+        ------
+        SpecificationError
+            A column or a label is missing.
+        """
+        out = []
+        for recipe in self.recipes:
+            labels = [key.labels(data, self.engine) for key in recipe.keys]
+            for key, values in zip(recipe.keys, labels, strict=True):
+                if (lacking := pd.isna(values)).any():
+                    row = data.index[int(np.argmax(lacking))]
+                    raise SpecificationError(
+                        f"Grouping factor '{_key_name(key)}' is missing in row {row!r}"
+                    )
+            out.append(encode(labels, [_key_name(key) for key in recipe.keys]))
+        return out
+
     def __getstate__(self) -> dict[str, Any]:
         expressions = " ".join(
             item.expression

@@ -147,6 +147,43 @@ class TestCategories:
         with pytest.raises(SpecificationError, match="thresholds='even' is not known"):
             F.Ordinal(thresholds="even")
 
+    def test_covariates_that_thresholds_have(self, data):
+        message = (
+            "formula and thresholds= are not independent: 'x' is a multiple of 'x in thresholds='"
+        )
+        options = {"family": F.Ordinal(), "thresholds": "~ x"}
+        refused(message, "grade ~ x + (1 | g)", data, **options)
+        frame = data.assign(z=np.sin(np.arange(len(data))))
+        frame["v"] = 2.0 - frame["x"] + 3.0 * frame["z"]
+        message = "'v' is a linear combination of a constant, 'x in thresholds=', 'z'"
+        refused(message, "grade ~ z + v + (1 | g)", frame, **options)
+        with pytest.raises(SpecificationError, match="x1.* in thresholds="):
+            smg.GLMM(data["grade"], data[["x"]], groups=data["g"], family=F.Ordinal(),
+                     thresholds=data["x"].to_numpy())  # fmt: skip
+
+    def test_covariates_that_thresholds_have_among_several_families(self, data):
+        options = {"family": {"a": F.Ordinal(), "b": "gaussian"}, "family_by": "kind",
+                   "thresholds": {"a": "~ x"}}  # fmt: skip
+        frame = data.assign(z=np.where(data.kind == "a", data.x, 0.0))
+        refused(
+            "'z' is a multiple of 'x in thresholds='",
+            "grade ~ kind + z + (1 | g)",
+            frame,
+            **options,
+        )
+        # the other family needs it
+        model = smgf.glmm("grade ~ kind + x + (1 | g)", data, **options)
+        assert {"x", "threshold(1|2):x[a]"} <= set(model.param_names)
+
+    def test_constants_of_categories(self, data):
+        frame = data.assign(kind=np.where(data.index % 3, "a", "b"))
+        message = "thresholds of an ordinal model are its constants: leave 'kind.b.' out"
+        refused(message, "grade ~ 0 + kind + (1 | g)", frame, family=F.Ordinal())
+        refused("the scale of the reference rows is one", "grade ~ x + (1 | g)", frame, family=F.Ordinal(),
+                scale="~ 0 + kind")  # fmt: skip
+        refused("the thresholds are constants themselves", "grade ~ x + (1 | g)", frame,
+                family=F.Ordinal(), thresholds="~ 0 + kind")  # fmt: skip
+
     def test_an_effect_of_every_row(self, data):
         frame = data.assign(row=np.arange(len(data)))
         refused(
@@ -285,6 +322,16 @@ class TestOtherPredictors:
     )
     def test_not_in_this_family(self, data, options, message):
         refused(message, "count ~ x + (1 | g)", data, family="poisson", **options)
+
+    def test_a_dispersion_that_is_known(self, data):
+        with pytest.warns(UserWarning):
+            family = sm.families.NegativeBinomial()
+        refused("dispersion= does not go with the NegativeBinomial family", "count ~ x + (1 | g)", data,
+                family=family, dispersion="~ x")  # fmt: skip
+
+    def test_collinear_columns(self, data):
+        refused("dispersion=: 'I.2 . x.' is a multiple of 'x'", "x ~ 1 + (1 | g)", data,
+                dispersion="~ x + I(2 * x)")  # fmt: skip
 
     def test_no_formula(self, data):
         refused("must be a formula that starts with '~'", "x ~ 1 + (1 | g)", data, dispersion="x")

@@ -305,7 +305,6 @@ def test_mixed_responses_with_categories():
         assert table.columns.tolist() == [0.0, 1.0, 2.0]
         np.testing.assert_allclose(table.sum(axis=1), 1.0)
     assert result.predict(data[data["kind"] == "b"]).ndim == 1
-    with pytest.raises(SpecificationError, match="one family at a time"):
-        result.predict()
+    assert result.predict().columns.tolist() == ["mean", 0.0, 1.0, 2.0]
     assert set(np.unique(result.simulate(seed=1)[data["kind"] == "d"])) <= {0.0, 1.0, 2.0}
     assert result.bootstrap(1, method="parametric", seed=2).params.shape[0] <= 1

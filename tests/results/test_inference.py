@@ -1,12 +1,15 @@
 """Intervals, criteria, tests and comparisons of fitted models."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 from statsmodels.tools.sm_exceptions import InvalidTestWarning
 
+import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
+from sm_gllamm.datasets import wine
 from sm_gllamm.exceptions import BoundaryWarning, SpecificationError
 
 
@@ -34,6 +37,24 @@ def test_transformed_intervals(slope):
     )
     bound = np.sqrt(slope.params["var(Intercept|Subject)"] * slope.params["var(Days|Subject)"])
     assert np.all(np.abs(limits.loc["cov(Intercept,Days|Subject)"]) < bound)
+
+
+def test_transformed_interval_of_a_covariance_near_correlation_one():
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(60), 8)
+    x = np.tile(np.linspace(-1, 1, 8), 60)
+    u = rng.normal(size=60)
+    slopes = 0.7 * u + 0.25 * rng.normal(size=60)
+    y = 1 + x + u[g] + slopes[g] * x + 0.5 * rng.normal(size=480)
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    result = smgf.glmm("y ~ x + (1 + x | g)", data).fit()
+    name = "cov(Intercept,x|g)"
+    assert result.random_effects_table().loc[name, "sd_corr"] > 0.9
+    transformed = result.conf_int(method="transformed").loc[name]
+    # the profile likelihood is the better interval; the symmetric one misses it on both sides
+    profile = result.conf_int(method="profile").loc[name]
+    np.testing.assert_allclose(transformed, profile, rtol=0.1)
+    assert np.all(np.abs(transformed - profile) < np.abs(result.conf_int().loc[name] - profile))
 
 
 def test_unknown_method_of_intervals(slope):
@@ -110,6 +131,108 @@ def test_terms_and_pairs(binary):
     assert table.loc["x", "statistic" if "statistic" in table else "chi2"] == pytest.approx(z**2)
     pairs = binary.t_test_pairwise("C(f)").result_frame
     assert pairs.loc["b-a", "coef"] == pytest.approx(binary.params["C(f)[T.b]"])
+
+
+def test_terms_are_those_of_coefficients(counts, no_effects, recwarn):
+    # an ordinal model has no constant: the columns of its design are not its parameters
+    data = counts.assign(
+        y=np.digitize(counts["x"] + counts["y"] + np.tile([0.0, 0.5, -0.5], 80), [0, 1])
+    )
+    ordinal = smgf.glmm("y ~ C(f) + x + (1 | g)", data, family="ordinal").fit()
+    table = ordinal.wald_test_terms().table
+    assert list(table.index) == ["C(f)", "x"]
+    names = ["C(f)[T.b]", "C(f)[T.c]"]
+    block = ordinal.cov_params().loc[names, names]
+    b = ordinal.params[names].to_numpy()
+    assert table.loc["C(f)", "statistic"] == pytest.approx(b @ np.linalg.solve(block, b))
+    assert table.loc["C(f)", "df_constraint"] == 2
+    assert table.loc["x", "statistic"] == pytest.approx(ordinal.tvalues["x"] ** 2)
+    assert list(ordinal.wald_test_terms(skip_single=True).table.index) == ["C(f)"]
+    assert ordinal.wald_test_terms(combine_terms=["f"]).table.loc["f", "df_constraint"] == 2
+    with pytest.raises(SpecificationError, match="no term contains 'ff'"):
+        ordinal.wald_test_terms(combine_terms=["ff"])
+    pairs = ordinal.t_test_pairwise("C(f)").result_frame
+    np.testing.assert_allclose(pairs["coef"], [b[0], b[1], b[1] - b[0]])
+    with pytest.raises(SpecificationError, match="no term 'f'"):
+        ordinal.t_test_pairwise("f")
+    less = smgf.glmm(
+        "y ~ C(f) + x + (1 | g)", data, family="ordinal", drop_cols=["C(f)[T.b]"]
+    ).fit()
+    assert less.wald_test_terms().table["df_constraint"].tolist() == [1, 1]
+    np.testing.assert_allclose(less.predict(data), less.predict(), rtol=1e-12)
+    nominal = smgf.glmm("y ~ C(f) + (1 | g)", data, family="multinomial").fit(n_points=5)
+    assert nominal.wald_test_terms().table["df_constraint"].tolist() == [2, 4]
+    recwarn.clear()
+    with pytest.warns(BoundaryWarning):
+        zero = smg.GLMM(
+            no_effects["y"], sm.add_constant(no_effects[["x"]]), groups=no_effects["g"],
+            family="binomial",
+        ).fit()  # fmt: skip
+    assert list(zero.wald_test_terms().table.index) == ["const", "x"]
+    assert not recwarn.list
+
+
+def test_lr_test_of_proportional_odds():
+    data = wine.load_pandas().data
+    family = smg.families.Ordinal()
+    partial = smgf.glmm(
+        "rating ~ temp + (1 | judge)", data, family=family, thresholds="~ contact"
+    ).fit()
+    odds = smgf.glmm("rating ~ temp + contact + (1 | judge)", data, family=family).fit()
+    statistic, pvalue, df = partial.compare_lr_test(odds)
+    assert statistic == pytest.approx(2 * (partial.llf - odds.llf)) and df == 3
+    assert pvalue == pytest.approx(stats.chi2.sf(statistic, 3))
+    with pytest.raises(SpecificationError, match="not nested|combinations"):
+        odds.compare_lr_test(partial)
+    other = smgf.glmm(
+        "rating ~ contact + (1 | judge)", data, family=family, thresholds="~ temp"
+    ).fit()
+    with pytest.raises(SpecificationError, match="not nested"):
+        partial.compare_lr_test(other)
+    # with several families the thresholds are those of one
+    rows = pd.concat([data.assign(kind="rating", y=data["rating"].astype(float)),
+                      data.assign(kind="score", y=data["response"] / 10)], ignore_index=True)  # fmt: skip
+    rows["touch"] = (rows["contact"] == "yes").astype(float)
+    fixed = "y ~ 0 + kind + kind:temp + kind:touch + (1 | judge)"
+    options = {"family": {"rating": family, "score": "gaussian"}, "family_by": "kind"}
+    narrow = smgf.glmm(fixed, rows, **options).fit()
+    rows["score_touch"] = rows["touch"] * (rows["kind"] == "score")
+    fixed = "y ~ 0 + kind + kind:temp + score_touch + (1 | judge)"
+    wide = smgf.glmm(fixed, rows, thresholds={"rating": "~ touch"}, **options).fit()
+    assert wide.compare_lr_test(narrow).df_diff == 3
+
+
+def test_lr_test_of_variances_by_group(counts):
+    rng = np.random.default_rng(3)
+    data = counts.assign(kind=np.where(counts["g"] % 2, "odd", "even"), part=counts["g"] % 4)
+    u = rng.normal(size=(40, 2)) * np.array([0.8, 1.6])[np.arange(40) % 2][:, None]
+    data["z"] = data["x"] + u[data["g"], 0] + u[data["g"], 1] * data["x"] + rng.normal(size=240)
+    one = smgf.glmm("z ~ x + (1 | g)", data).fit()
+    two = smgf.glmm("z ~ x + (1 | g)", data, variance_by={"g": "kind"}).fit()
+    test = two.compare_lr_test(one)
+    assert (test.df_diff, test.n_zero) == (1, 0)
+    assert test.pvalue == pytest.approx(stats.chi2.sf(2 * (two.llf - one.llf), 1))
+    slopes = smgf.glmm("z ~ x + (1 + x | g)", data).fit()
+    by_group = smgf.glmm("z ~ x + (1 + x | g)", data, variance_by={"g": "kind"}).fit()
+    test = by_group.compare_lr_test(slopes)
+    assert (test.df_diff, test.n_zero) == (3, 0)
+    test = by_group.compare_lr_test(one)
+    assert (test.df_diff, test.n_zero) == (5, 2)
+    test = by_group.compare_lr_test(two)
+    assert (test.df_diff, test.n_zero) == (4, 2)
+    # groups within groups
+    four = smgf.glmm("z ~ x + (1 | g)", data, variance_by={"g": "part"}).fit()
+    assert four.compare_lr_test(two).df_diff == 2
+    # rows in another order, or gone
+    shuffled = smgf.glmm("z ~ x + (1 | g)", data.sample(frac=1, random_state=1)).fit()
+    assert two.compare_lr_test(shuffled).df_diff == 1
+    with pytest.raises(SpecificationError, match="not nested"):
+        two.compare_lr_test(slopes)
+    third = smgf.glmm(
+        "z ~ x + (1 | g)", data.assign(third=data["g"] % 3), variance_by={"g": "third"}
+    )
+    with pytest.raises(SpecificationError, match="not nested"):
+        third.fit().compare_lr_test(two)
 
 
 def test_lr_test_of_a_random_slope(slope, intercept):

@@ -1,0 +1,129 @@
+"""Fits from several starting values: a second strategy where the first fails, and random starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sm_gllamm.estimation.linked import response_unit
+from sm_gllamm.estimation.verdict import SAME
+from sm_gllamm.likelihood.marginal import MarginalLikelihood
+from sm_gllamm.models.diagnosis import large_loadings
+from sm_gllamm.models.fitting import Fit
+from sm_gllamm.models.identification import parameter_units
+
+__all__ = ["best_of_starts", "random_start", "with_second_strategy"]
+
+#: Random starts that the second strategy tries: one only where a loading ran away, which it will again.
+ATTEMPTS = 2
+#: Iterations from which on a limit is no wish of the user for a short run.
+LONG = 50
+#: Spread of random starts: logarithms of standard deviations and loadings, effects of moderate size, and
+#: the probability that a loading changes its sign.
+SPREAD, MOVE, TURN = 0.5, 0.5, 0.15
+
+
+def random_start(likelihood: MarginalLikelihood, theta: np.ndarray, seed: int) -> np.ndarray:
+    """Starting values at random around given ones: everything but the fixed part and the dispersions.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    theta : ndarray, shape (p,)
+    seed : int
+        The same start for the same seed.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+    """
+    mapping, rng = likelihood.mapping, np.random.default_rng(seed)
+    theta = np.array(theta, dtype=float)
+    z = rng.normal(size=len(theta))
+    turn = np.where(rng.random(len(theta)) < TURN, -1.0, 1.0)
+    unit = response_unit(likelihood.problem, mapping, theta)
+    step = parameter_units(likelihood, theta, unit)
+    step = np.minimum(np.where(np.isfinite(step), step, 0.0), 3.0 * np.median(step))
+    sizes = np.array(sorted(mapping.diagonal), dtype=np.intp)
+    moved = np.zeros(len(theta), dtype=bool)
+    for _, _, block, _ in mapping.terms:
+        moved[block] = True
+    loadings = np.zeros(len(theta), dtype=bool)
+    for block, slot in mapping.slots:
+        loadings[block] = slot.slot == "loading"
+        moved[block] = slot.slot == "regression"
+    moved[sizes] = False
+    theta[loadings] *= (turn * np.exp(SPREAD * z))[loadings]
+    theta[sizes] *= np.exp(SPREAD * z[sizes])
+    return np.where(moved, theta + MOVE * step * z, theta)
+
+
+def _rank(fit: Fit) -> float:
+    """The log-likelihood, lower by what it may be wrong by where the run did not converge."""
+    value = fit.outcome.value
+    if not np.isfinite(value):
+        return -np.inf
+    if fit.outcome.converged:
+        return value
+    return value - SAME - (fit.error if np.isfinite(fit.error) else 0.0)
+
+
+def with_second_strategy(
+    run: Callable[[np.ndarray], Fit],
+    likelihood: MarginalLikelihood,
+    start,
+    maxiter: int,
+    first: Fit,
+) -> Fit:
+    """The first fit, or where it did not converge the best of that and of fits from random starts.
+
+    Parameters
+    ----------
+    run : callable
+        Starting values to a Fit.
+    likelihood : MarginalLikelihood
+    start : ndarray, shape (p,)
+        Of the first fit.
+    maxiter : int
+        Limit of a run.
+    first : Fit
+    """
+    best = first
+    for seed in range(ATTEMPTS):
+        outcome = best.outcome
+        if outcome.converged or outcome.interrupted or (outcome.iterations >= maxiter < LONG):
+            break
+        if seed and large_loadings(likelihood, outcome.theta, converged=False):
+            break
+        best = max(best, run(random_start(likelihood, start, seed)), key=_rank)
+    return best
+
+
+def best_of_starts(
+    run: Callable[[np.ndarray], Fit], likelihood: MarginalLikelihood, start, n_starts: int
+) -> tuple[Fit, tuple[float, ...]]:
+    """The best of runs from the given start and from random ones around it.
+
+    Parameters
+    ----------
+    run, likelihood, start
+        As for :func:`with_second_strategy`.
+    n_starts : int
+
+    Returns
+    -------
+    fit : Fit
+    values : tuple of float
+        Log-likelihood of each run, NaN where it did not converge.
+    """
+    best = run(start)
+    values = [best.outcome.value if best.outcome.converged else float("nan")]
+    for seed in range(1, n_starts):
+        if best.outcome.interrupted:
+            break
+        fit = run(random_start(likelihood, start, seed))
+        values.append(fit.outcome.value if fit.outcome.converged else float("nan"))
+        if fit.outcome.interrupted or _rank(fit) > _rank(best):
+            best = fit
+    return best, tuple(values)

@@ -1,0 +1,105 @@
+"""Wald tests of the terms of a model's formula.
+
+statsmodels' own take the columns of the formula's design for parameters. Here some columns have no
+coefficient (the constant of ordinal models), others several (unordered categories).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.contrast import MultiCompResult, WaldTestResults, t_test_pairwise
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.specification.evaluation import did_you_mean
+from sm_gllamm.specification.terms import formula_terms
+
+__all__ = ["pairwise_tests", "wald_tests_of_terms"]
+
+
+def _layout(model) -> tuple[dict[str, int], int, int]:
+    """Parameter of each column of the design that has one; their number; copies for categories."""
+    names = [x for x, keep in zip(model.design_names, model.kept_columns, strict=True) if keep]
+    nominal = getattr(model.family, "layout", "plain") == "nominal"
+    copies = len(model.extras.labels) - 1 if nominal else 1
+    return {name: k for k, name in enumerate(names)}, len(names), copies
+
+
+def _coefficients_of_terms(model) -> list[tuple[str, list[int]]]:
+    """Terms of the fixed part with the positions of their coefficients."""
+    position, k, copies = _layout(model)
+    spec = getattr(model.data, "model_spec", None)
+    if spec is None:
+        return [(name, [j]) for j, name in enumerate(model.mapping.param_names[: k * copies])]
+    found = []
+    for name, columns in formula_terms(spec):
+        own = [position[column] for column in columns if column in position]
+        if own:
+            found.append((name, [j + copy * k for copy in range(copies) for j in own]))
+    return found
+
+
+def wald_tests_of_terms(
+    results,
+    skip_single: bool,
+    extra_constraints: Sequence[tuple[str, np.ndarray]] | None,
+    combine_terms: Sequence[str] | None,
+    scalar: bool,
+) -> WaldTestResults:
+    """Joint Wald tests of the coefficients of each term; see ``LatentVariableResults.wald_test_terms``."""
+    terms = _coefficients_of_terms(results.model)
+    identity = np.eye(len(results.params))
+    tests = [(name, identity[at]) for name, at in terms if not (skip_single and len(at) == 1)]
+    for part in combine_terms or ():
+        together = [j for name, at in terms if part in name for j in at]
+        if not together:
+            raise SpecificationError(
+                f"combine_terms: no term contains {part!r}"
+                f"{did_you_mean(part, [name for name, _ in terms])}"
+            )
+        tests.append((part, identity[together]))
+    tests += list(extra_constraints or ())
+    rows = []
+    for _, matrix in tests:
+        test = results.wald_test(matrix, scalar=scalar)
+        # with F the second degrees of freedom are those of the residual, with chi2 its own
+        df = [int(test.df_num), test.df_denom] if results.use_t else [int(test.df_denom)]
+        rows.append([test.statistic, test.pvalue, *df])
+    columns = ["statistic", "pvalue", "df_constraint", "df_denom"][: 4 if results.use_t else 3]
+    table = pd.DataFrame(rows, index=[name for name, _ in tests], columns=columns)
+    return WaldTestResults(None, "F" if results.use_t else "chi2", None, table=table)
+
+
+class _ByColumn:
+    """Results as statsmodels' pairwise tests take them: a parameter for each column of the design."""
+
+    def __init__(self, results, columns: list[str]):
+        self.results, self.model = results, results.model
+        position = _layout(results.model)[0]
+        self.position = np.array([position.get(name, -1) for name in columns])
+        self.params = np.zeros(len(columns))
+
+    def t_test(self, matrix: np.ndarray):
+        """Tests of combinations of the columns' coefficients."""
+        wide = np.zeros((len(matrix), len(self.results.params)))
+        has = self.position >= 0
+        wide[:, self.position[has]] = matrix[:, has]
+        return self.results.t_test(wide)
+
+
+def pairwise_tests(results, term_name: str, method, alpha: float, factor_labels) -> MultiCompResult:
+    """Differences between the categories of a factor; see ``LatentVariableResults.t_test_pairwise``."""
+    model = results.model
+    spec = getattr(model.data, "model_spec", None)
+    if spec is None or _layout(model)[2] > 1:
+        raise SpecificationError(
+            "t_test_pairwise is for models from formulas with one coefficient a column; use t_test with "
+            "equations such as 'a = b'"
+        )
+    names = [name for name, _ in formula_terms(spec)]
+    if term_name not in names:
+        raise SpecificationError(f"no term {term_name!r}{did_you_mean(str(term_name), names)}")
+    by_column = _ByColumn(results, list(map(str, spec.column_names)))
+    return t_test_pairwise(by_column, term_name, method, alpha, factor_labels)
