@@ -99,7 +99,7 @@ cdef class Kernel:
     def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
                  active_channel, offsets, weights, dimensions, n_slots=0, slot_channel=None,
                  slot_base=None, n_constants=0, set_size=None, entry=None, link=None, part=None,
-                 products=()):
+                 products=(), pattern=None, entries=None):
         cdef int level
         cdef idx n = len(y), first = 0
         self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
@@ -145,7 +145,9 @@ cdef class Kernel:
         self.data.n_constants = n_constants
         self.data.fixed_slots = 1 if slot_channel is None else 0
         self.data.n_active = len(active_column)
-        self.data.dense = 1 if slot_channel is None and self.data.n_active <= DENSE else 0
+        self.data.dense = (
+            1 if slot_channel is None and pattern is None and self.data.n_active <= DENSE else 0)
+        self.data.wide = (self.data.n_active + 7) // 8 * 8
         product = np.array(products, dtype=np.intp).reshape(-1, 2)
         if product.size and (
             product.min() < 0 or product.max() >= self.data.q or np.any(product[:, 0] > product[:, 1])
@@ -173,6 +175,7 @@ cdef class Kernel:
             raise ValueError("slots need a channel of a constant, or -1")
         self.data.padded = (self.data.leading + 3) // 4 * 4
         self.find_pairs(active_column, active_channel)
+        self.take_patterns(pattern, [np.arange(self.data.n_active)] if entries is None else entries)
         self.check_sets(family, set_size, link, part, offsets[0])
         self.data.family = &codes[0] if n else NULL
         self.data.y = flat(y)
@@ -227,6 +230,25 @@ cdef class Kernel:
         self.data.active_pair, self.data.pair_column, self.data.pair_channel = (
             indices(kept[0]), indices(kept[1]), indices(kept[2]))
 
+    cdef void take_patterns(self, pattern, entries) except *:
+        """Active entries, and pairs, of each pattern of zeros in the rows."""
+        if pattern is not None and (pattern.shape != (self.data.n,) or (self.data.n and not (
+                0 <= pattern.min() and pattern.max() < len(entries)))):
+            raise ValueError("pattern needs the number of a list of entries in every row")
+        pair_of = self.kept[len(self.kept) - 1][0]
+        pairs = [np.unique(pair_of[own]) for own in entries]
+        if any(len(own) and not (0 <= own.min() and own.max() < self.data.n_active) for own in entries):
+            raise ValueError("patterns point outside the active entries")
+        kept = [np.ascontiguousarray(x, dtype=np.intp) for x in (
+            np.concatenate(entries), np.cumsum([0, *(len(own) for own in entries)]),
+            np.concatenate(pairs), np.cumsum([0, *(len(own) for own in pairs)]))]
+        self.kept.append((pattern, kept))
+        self.data.pattern = indices(pattern) if pattern is not None else NULL
+        self.data.pattern_entry = indices(kept[0])
+        self.data.pattern_first = indices(kept[1])
+        self.data.pattern_pair = indices(kept[2])
+        self.data.pattern_first_pair = indices(kept[3])
+
     cdef void check_sets(self, family, set_size, link, part, leaf_offsets) except *:
         """Responses of several rows must lie within clusters, and composite ones need links and weights."""
         self.data.largest_set = 1
@@ -261,7 +283,7 @@ cdef class Kernel:
         thread evaluates these rows."""
         if phi.shape[0] != self.data.n_active or not 0 <= start <= stop <= self.data.n:
             raise ValueError("phi needs one value an active entry, rows must exist")
-        cdef idx i, t, channel, column, slot, q = self.data.n_latent
+        cdef idx i, t, k, channel, column, slot, pattern, q = self.data.n_latent
         cdef int n_slots = self.data.n_slots
         cdef double x
         with nogil:
@@ -272,7 +294,9 @@ cdef class Kernel:
                         self.data.slot_base[i * n_slots + slot] if self.data.slot_base != NULL else 0.0)
                 for t in range(q):
                     self.data.b[i * q + t] = 0.0
-                for t in range(self.data.n_active):
+                pattern = pattern_of(&self.data, i)
+                for k in range(self.data.pattern_first[pattern], self.data.pattern_first[pattern + 1]):
+                    t = self.data.pattern_entry[k]
                     column = self.data.active_column[t]
                     channel = self.data.active_channel[t]
                     x = phi[t] * design_entry(&self.data, i, column)
@@ -362,7 +386,7 @@ cdef class Kernel:
         """Log-likelihood of each top cluster, unweighted; score (clusters, active) and the weighted sum of
         Hessians (active, active; lower triangle is added to) as wanted (0, 1, 2)."""
         cdef const idx *which = self.check_clusters(clusters)
-        cdef idx count = clusters.shape[0], c, t, na = self.data.n_active
+        cdef idx count = clusters.shape[0], c, na = self.data.n_active
         cdef Place place = self.place_of(placement)
         cdef int top = self.data.n_levels - 1
         cdef double w
@@ -376,19 +400,13 @@ cdef class Kernel:
         cdef double *value = writable(log_likelihood)
         cdef double *s_out = writable(score) if want >= 1 else NULL
         cdef double *h_out = writable(hessian) if want >= 2 else NULL
-        cdef double *h
         cdef Scratch *s
         with nogil:
             s = new_scratch(&self.data, &rule.nodes, self.largest_leaf, want)
-            h = <double *> malloc((na * na + 1) * sizeof(double))
             for c in range(count):
-                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want,
-                                     s_out + c * na, h)
-                if want >= 2:
-                    w = self.data.weight[top][which[c]] if self.data.weight[top] != NULL else 1.0
-                    for t in range(na * na):
-                        h_out[t] += w * h[t]
-            free(h)
+                w = self.data.weight[top][which[c]] if self.data.weight[top] != NULL else 1.0
+                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want, w,
+                                     s_out + c * na, h_out)
             free_scratch(&self.data, s)
 
     def posterior(self, clusters, Rule rule, placement, moments, rows, link, shift=None, slope=None):

@@ -71,8 +71,8 @@ cdef void product_nodes(const Data *data, Scratch *s, idx kp) noexcept nogil:
 
 
 cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scratch *s, idx j,
-                 int want, double *score, double *hess) noexcept nogil:
-    """Log-likelihood of leaf j given the latent variables above; adds nothing, overwrites score and hess."""
+                 int want, double weight, double *score, double *hess) noexcept nogil:
+    """Log-likelihood of leaf j given the latent variables above; see `integrate`."""
     cdef idx i0 = data.offset[0][j], i1 = data.offset[0][j + 1], i = i0, k, size
     cdef idx kp = rule.padded[0]
     cdef double constant = 0.0, value
@@ -92,7 +92,7 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
         flush(s, kp)
     value = normalise(kp, rule.sign[0], s.log_post, s.post) + constant
     if want:
-        leaf_score(data, rule, s, i0, i1, want, score, hess)
+        leaf_score(data, rule, s, i0, i1, want, weight, score, hess)
     return value
 
 
@@ -104,7 +104,7 @@ cdef inline double *stored_at(const Data *data, Scratch *s, idx row, idx size, i
 
 
 cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, idx i1,
-                     int want, double *score, double *hess) noexcept nogil:
+                     int want, double weight, double *score, double *hess) noexcept nogil:
     """Score and Hessian of a leaf from the posterior node weights (Louis' identity)."""
     cdef idx kp = rule.padded[0], na = data.n_active
     cdef idx i = i0, t, v, k, size, row, channel, vector
@@ -115,7 +115,6 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
     cdef in_ptr source
     memset(score, 0, na * sizeof(double))
     if want >= 2:
-        memset(hess, 0, na * na * sizeof(double))
         memset(s.pair_score, 0, data.n_pairs * kp * sizeof(double))
         if data.dense:
             memset(s.outer, 0, na * data.padded * sizeof(double))
@@ -129,14 +128,14 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         if several and want >= 2:
             memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
         for row in range(size):
-            add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, several, score, hess)
+            add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, several, weight, score, hess)
         if several and want >= 2:
-            across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, hess)
+            across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, weight, hess)
         i += size
     if want >= 2 and data.dense:
         for t in range(na):
             for v in range(t + 1 if t < data.leading else data.leading):
-                hess[t * na + v] += s.outer[t * data.padded + v]
+                hess[t * na + v] += weight * s.outer[t * data.padded + v]
     # one node has no variance of scores
     if want < 2 or kp == 1:
         return
@@ -144,31 +143,30 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
     for t in range(na):
         channel = data.active_channel[t]
         source = s.pair_score + data.active_pair[t] * kp
-        target = s.node_score + t * kp
+        target = s.node_score + t
         if channel == 0 or channel > data.n_latent:
             for k in range(kp):
-                target[k] = source[k] - score[t]
+                target[k * data.wide] = source[k] - score[t]
             continue
         vector = vector_of(data, channel)
         if vector >= 0:
             for k in range(kp):
-                target[k] = source[k] * s.nodes[vector * kp + k] - score[t]
+                target[k * data.wide] = source[k] * s.nodes[vector * kp + k] - score[t]
         else:
             x = s.u[channel - 1]
             for k in range(kp):
-                target[k] = source[k] * x - score[t]
-    for t in range(na):
-        for k in range(kp):
-            s.weighted[k] = s.post[k] * s.node_score[t * kp + k]
-        for v in range(t + 1):
-            hess[t * na + v] += sm_dot(s.weighted, s.node_score + v * kp, <int> kp)
+                target[k * data.wide] = source[k] * x - score[t]
+    for k in range(kp):
+        s.weighted[k] = weight * s.post[k]
+    sm_outer(s.weighted, s.node_score, <int> kp, <int> na, <int> data.wide, hess)
 
 
 cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept nogil:
     """Collect the active entries that are not zero in a row, and add to the score; returns their number."""
-    cdef idx t, channel, nz = 0
+    cdef idx t, k, channel, nz = 0, pattern = pattern_of(data, i)
     cdef double x
-    for t in range(data.n_active):
+    for k in range(data.pattern_first[pattern], data.pattern_first[pattern + 1]):
+        t = data.pattern_entry[k]
         channel = data.active_channel[t]
         if channel > data.n_latent:
             channel = s.slot_of[channel - data.n_latent - 1]
@@ -185,9 +183,10 @@ cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept
 
 
 cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *stored, int want,
-                  bint in_set, double *score, double *hess) noexcept nogil:
+                  bint in_set, double weight, double *score, double *hess) noexcept nogil:
     """A row's share of score and Hessian, and of the scores by node."""
-    cdef idx na = data.n_active, nch = data.n_channels, t, v, k, c, nz = 0, channel
+    cdef idx na = data.n_active, nch = data.n_channels, t, v, k, c, p, nz = 0, channel
+    cdef idx pattern = pattern_of(data, i)
     cdef idx first_slot = data.n_latent + 1
     cdef double x
     cdef out_ptr target
@@ -220,15 +219,18 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
                 for c in range(data.padded):
                     target[c] += x * source[c]
                 target = hess + t * na
+                x = weight * s.row_value[t]
                 for v in range(data.leading, t + 1):
-                    target[v] += s.row_value[t] * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]]
+                    target[v] += x * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]]
         else:
             for t in range(nz):
                 channel = s.row_channel[t]
+                x = weight * s.row_value[t]
                 for v in range(t + 1):
                     hess[s.row_index[t] * na + s.row_index[v]] += (
-                        s.row_value[t] * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]])
-        for t in range(data.n_pairs):
+                        x * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]])
+        for p in range(data.pattern_first_pair[pattern], data.pattern_first_pair[pattern + 1]):
+            t = data.pattern_pair[p]
             channel = data.pair_channel[t]
             source = stored
             if channel > 0:
@@ -254,34 +256,32 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
                 s.slot_of[channel - first_slot] = -1
 
 
-cdef void across_rows(const Data *data, Scratch *s, idx kp, const double *kappa, double *hess) noexcept nogil:
+cdef void across_rows(const Data *data, Scratch *s, idx kp, const double *kappa, double weight,
+                      double *hess) noexcept nogil:
     """What the second derivatives across the rows of one response add: E[kappa (sum v x)(sum v x)']."""
-    cdef idx na = data.n_active, t, v, k, channel, vector
+    cdef idx na = data.n_active, t, k, channel, vector
     cdef double x
     cdef out_ptr target
     cdef in_ptr source
     for t in range(na):
         channel = data.active_channel[t]
+        target = s.node_score + t
         if channel > data.n_latent:
+            for k in range(kp):
+                target[k * data.wide] = 0.0
             continue
         source = s.set_score + data.active_pair[t] * kp
-        target = s.node_score + t * kp
         vector = vector_of(data, channel)
         if channel > 0 and vector >= 0:
             for k in range(kp):
-                target[k] = source[k] * s.nodes[vector * kp + k]
+                target[k * data.wide] = source[k] * s.nodes[vector * kp + k]
         else:
             x = 1.0 if channel == 0 else s.u[channel - 1]
             for k in range(kp):
-                target[k] = source[k] * x
-    for t in range(na):
-        if data.active_channel[t] > data.n_latent:
-            continue
-        for k in range(kp):
-            s.weighted[k] = s.post[k] * kappa[k] * s.node_score[t * kp + k]
-        for v in range(t + 1):
-            if data.active_channel[v] <= data.n_latent:
-                hess[t * na + v] += sm_dot(s.weighted, s.node_score + v * kp, <int> kp)
+                target[k * data.wide] = source[k] * x
+    for k in range(kp):
+        s.weighted[k] = weight * s.post[k] * kappa[k]
+    sm_outer(s.weighted, s.node_score, <int> kp, <int> na, <int> data.wide, hess)
 
 
 cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *stored, int want) noexcept nogil:
@@ -369,14 +369,17 @@ cdef double set_node(const Data *data, const NodeSet *rule, const Place *place, 
 
 
 cdef double integrate(const Data *data, const NodeSet *rule, const Place *place, Scratch *s,
-                      int level, idx j, int want, double *score, double *hess) noexcept nogil:
-    """Log-likelihood of cluster j of a level given the latent variables above it."""
+                      int level, idx j, int want, double weight, double *score, double *hess) noexcept nogil:
+    """Log-likelihood of cluster j of a level given the latent variables above it.
+
+    Writes its score to `score`, and adds `weight` times its Hessian (the lower triangle) to `hess`.
+    """
     cdef idx na = data.n_active, n_nodes, k, child, t, v
     cdef double value, w, x
     cdef double *node_score
     cdef double *node_hess
     if level == 0:
-        return leaf(data, rule, place, s, j, want, score, hess)
+        return leaf(data, rule, place, s, j, want, weight, score, hess)
     n_nodes = rule.k[level]
     for k in range(n_nodes):
         value = set_node(data, rule, place, s, level, j, k)
@@ -387,15 +390,12 @@ cdef double integrate(const Data *data, const NodeSet *rule, const Place *place,
         if want >= 2:
             memset(node_hess, 0, na * na * sizeof(double))
         for child in range(data.offset[level][j], data.offset[level][j + 1]):
-            x = integrate(data, rule, place, s, level - 1, child, want, s.child_score[level], s.child_hess[level])
             w = data.weight[level - 1][child] if data.weight[level - 1] != NULL else 1.0
+            x = integrate(data, rule, place, s, level - 1, child, want, w, s.child_score[level], node_hess)
             value += w * x
             if want:
                 for t in range(na):
                     node_score[t] += w * s.child_score[level][t]
-            if want >= 2:
-                for t in range(na * na):
-                    node_hess[t] += w * s.child_hess[level][t]
         s.level_log[level][k] = value
     value = normalise(n_nodes, rule.sign[level], s.level_log[level], s.level_post[level])
     if want:
@@ -405,9 +405,8 @@ cdef double integrate(const Data *data, const NodeSet *rule, const Place *place,
             for t in range(na):
                 score[t] += x * s.level_score[level][k * na + t]
     if want >= 2:
-        memset(hess, 0, na * na * sizeof(double))
         for k in range(n_nodes):
-            w = s.level_post[level][k]
+            w = weight * s.level_post[level][k]
             node_score = s.level_score[level] + k * na
             node_hess = s.level_hess[level] + k * na * na
             for t in range(na):

@@ -24,7 +24,7 @@ from libc.string cimport memset
 from libc.math cimport atan2, exp, expm1, fabs, isfinite, log, sqrt
 
 from sm_gllamm.responses._density cimport MAX_SLOTS, Density
-from sm_gllamm.responses._vecmath cimport sm_dot, sm_dot3, sm_exp, sm_log, sm_log_erfc, sm_moments
+from sm_gllamm.responses._vecmath cimport sm_dot, sm_dot3, sm_exp, sm_log, sm_log_erfc, sm_moments, sm_outer
 
 import numpy as np
 

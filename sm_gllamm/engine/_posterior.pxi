@@ -46,7 +46,7 @@ cdef void posterior(const Data *data, const NodeSet *rule, const Place *place, S
     cdef idx k, child, i, kp = rule.padded[0]
     cdef double value, w, x, mu
     if level == 0:
-        leaf(data, rule, place, s, j, 0, NULL, NULL)
+        leaf(data, rule, place, s, j, 0, 1.0, NULL, NULL)
         for k in range(rule.k[0]):
             add_moments(data, place, m, s, 0, j, rule.z[0] + k, kp, s.nodes + k, kp, weight * s.post[k])
         for i in range(data.offset[0][j], data.offset[0][j + 1]):
@@ -72,7 +72,7 @@ cdef void posterior(const Data *data, const NodeSet *rule, const Place *place, S
         value = set_node(data, rule, place, s, level, j, k)
         for child in range(data.offset[level][j], data.offset[level][j + 1]):
             w = data.weight[level - 1][child] if data.weight[level - 1] != NULL else 1.0
-            value += w * integrate(data, rule, place, s, level - 1, child, 0, NULL, NULL)
+            value += w * integrate(data, rule, place, s, level - 1, child, 0, 1.0, NULL, NULL)
         s.level_log[level][k] = value
     normalise(rule.k[level], rule.sign[level], s.level_log[level], s.level_post[level])
     for k in range(rule.k[level]):

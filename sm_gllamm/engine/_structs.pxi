@@ -19,6 +19,7 @@ cdef struct Data:
     int n_slots             # slots of the row that has most
     int n_stored            # doubles a node that a row's derivatives take
     idx padded              # `leading`, rounded up
+    idx wide                # n_active, rounded up
     int dense               # 1 if rows are too short for it to pay to skip their zeros
     int fixed_slots         # 1 if slot s of every row is channel n_latent + 1 + s
     idx ql[MAX_LEVELS]
@@ -40,6 +41,11 @@ cdef struct Data:
     const idx *active_column        # -1: the constant 1
     const idx *active_channel
     const idx *active_pair          # pair of each active entry
+    const idx *pattern              # of zeros in each row; NULL: all rows have the first
+    const idx *pattern_entry        # active entries that are not zero in the rows of a pattern
+    const idx *pattern_first        # where those of each pattern begin, and where the last end
+    const idx *pattern_pair         # pairs likewise
+    const idx *pattern_first_pair
     const idx *pair_column
     const idx *pair_channel         # 0 for the predictor nu, else the slot's channel
     const idx *offset[MAX_LEVELS]
@@ -53,6 +59,11 @@ cdef struct Data:
 cdef inline double design_entry(const Data *data, idx i, idx column) noexcept nogil:
     """Entry of the design; column -1 is the constant 1."""
     return data.design[i * data.row_stride + column * data.column_stride] if column >= 0 else 1.0
+
+
+cdef inline idx pattern_of(const Data *data, idx i) noexcept nogil:
+    """Pattern of zeros of row i."""
+    return data.pattern[i] if data.pattern != NULL else 0
 
 
 cdef inline idx vector_channel(const Data *data, idx v) noexcept nogil:
@@ -98,7 +109,7 @@ cdef struct Scratch:
     double *set_work        # (4, Kp)
     double *pair_score      # (n_pairs, Kp)
     double *set_score       # (n_pairs, Kp)
-    double *node_score      # (n_active, Kp)
+    double *node_score      # (Kp, wide) scores by node, the active entries of a node together
     double *weighted        # (Kp,)
     double *outer           # (n_active, padded)
     double *row_value       # (n_active + PAD,)
@@ -113,7 +124,6 @@ cdef struct Scratch:
     double *level_score[MAX_LEVELS]
     double *level_hess[MAX_LEVELS]
     double *child_score[MAX_LEVELS]
-    double *child_hess[MAX_LEVELS]
     # modes
     double *grad[MAX_LEVELS]
     double *curv[MAX_LEVELS]
@@ -151,7 +161,7 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.set_work = <double *> calloc(4 * kp, sizeof(double))
     s.pair_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.set_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
-    s.node_score = <double *> calloc((na + 1) * kp, sizeof(double))
+    s.node_score = <double *> calloc(data.wide * kp + 1, sizeof(double))
     s.outer = <double *> calloc(na * data.padded + 1, sizeof(double))
     s.row_value = <double *> calloc(na + PAD, sizeof(double))
     s.row_index = <idx *> calloc(na + 1, sizeof(idx))
@@ -173,7 +183,6 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
                 s.child_score[level] = <double *> calloc(na + 1, sizeof(double))
             if want >= 2:
                 s.level_hess[level] = <double *> calloc(k * na * na + 1, sizeof(double))
-                s.child_hess[level] = <double *> calloc(na * na + 1, sizeof(double))
     return s
 
 
@@ -213,5 +222,4 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
         free(s.level_score[level])
         free(s.level_hess[level])
         free(s.child_score[level])
-        free(s.child_hess[level])
     free(s)

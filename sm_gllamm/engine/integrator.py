@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from sm_gllamm.engine.dispatch import Kernel, Rule
+from sm_gllamm.engine.patterns import row_patterns
 from sm_gllamm.engine.problem import Evaluation, Posterior, Problem
 from sm_gllamm.engine.rules import TRAPEZOID_DEPTH, LevelRule, nodes_of
 
@@ -62,6 +63,7 @@ class Integrator:
             problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.n_slots,
             problem.slot_channel, problem.slot_base, problem.n_constants, problem.set_size,
             problem.entry, problem.link, problem.part, problem.products,
+            *row_patterns(problem.design, problem.active_column),
         )  # fmt: skip
         self._row_edges = np.concatenate([[0], np.cumsum(problem.rows_of_top)])
         self._allocate()

@@ -71,32 +71,36 @@ def _offsets(codes: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray
     return offsets, first_rows
 
 
-def _same_column(design: np.ndarray, column: np.ndarray) -> int | None:
-    """Position of a column in a design, None if it is not there."""
-    for k in range(design.shape[1]):
-        if design[0, k] == column[0] and np.array_equal(design[:, k], column):
-            return k
-    return None
-
-
 class ColumnUnion:
     """Columns of a design, each once."""
 
     def __init__(self, exog: np.ndarray):
         self.exog, self.extra = exog, []
+        # columns are equal only if they are in these rows
+        self._sample = np.random.default_rng(1).integers(0, max(1, len(exog)), min(len(exog), 256))
+        self._places: dict[bytes, list[int]] = {}
+        for k, column in enumerate(exog.T):
+            self._places.setdefault(self._mark(column), []).append(k)
+
+    def _mark(self, column: np.ndarray) -> bytes:
+        # no negative zeros
+        return (column[self._sample] + 0.0).tobytes()
+
+    def _column(self, place: int) -> np.ndarray:
+        k = self.exog.shape[1]
+        return self.exog[:, place] if place < k else self.extra[place - k]
 
     def place(self, column: np.ndarray) -> int:
         """Position of a column, which is added if it is new; -1 for the constant 1."""
-        found = _same_column(self.exog, column)
-        if found is not None:
-            return found
+        places = self._places.setdefault(self._mark(column), [])
+        for place in places:
+            if np.array_equal(self._column(place), column):
+                return place
         if np.all(column == 1.0):
             return -1
-        for k, known in enumerate(self.extra):
-            if np.array_equal(known, column):
-                return self.exog.shape[1] + k
         self.extra.append(column)
-        return self.exog.shape[1] + len(self.extra) - 1
+        places.append(self.exog.shape[1] + len(self.extra) - 1)
+        return places[-1]
 
     @property
     def design(self) -> np.ndarray:
