@@ -141,6 +141,35 @@ def test_other_responses(case, which):
     assert result.get_prediction(frame, which=which).se.shape == (new.size,)
 
 
+LAYOUTS = {
+    "sequential": ("ordinal ~ d2 + d3 + d4", smg.families.ContinuationRatio()),
+    "adjacent": ("ordinal ~ d2 + d3 + d4", smg.families.AdjacentCategory()),
+    "hurdle": ("count ~ 0 + C(item)", smg.families.Hurdle("poisson")),
+    "truncated": ("positive ~ 0 + C(item)", smg.families.ZeroTruncated("poisson")),
+    "duration": ("time + event ~ 0 + C(item)", smg.families.Weibull()),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_rows_of_one_predictor_and_several_rows_of_the_likelihood(name):
+    """New data are the rows of the fit; with the responses of some clusters they are scored alike."""
+    formula, family = LAYOUTS[name]
+    rng, data = np.random.default_rng(1), items(30, 4, seed=6)
+    data["count"] = rng.poisson(np.exp(0.3 * data["gaussian"])).astype(float)
+    data["time"] = rng.exponential(np.exp(0.3 * data["gaussian"]))
+    data = data.assign(positive=data["count"] + 1, event=(data["z"] > -1).astype(float))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = smg.GLLAMM.from_formula(
+            formula, data, [smg.Latent("f", "person", ITEMS)], regressions=["f ~ x"], family=family
+        ).fit(maxiter=3, n_points=9, warn_convergence=False)
+    for which in ("conditional", "marginal", "posterior"):
+        new = np.asarray(result.predict(data.head(12), which=which))
+        np.testing.assert_allclose(new, np.asarray(result.predict(which=which))[:12], rtol=1e-8)
+    scores = result.apply(data.head(40)).latent_scores
+    pd.testing.assert_frame_equal(scores, result.latent_scores.loc[:9], rtol=1e-8)
+
+
 # ------------------------------------------------------------ values and standard errors
 def test_marginal_and_conditional_by_hand(binary):
     new = pd.DataFrame({"item": [1, 2, 3, 4], "x": [0.5, -1.0, 0.0, 2.0]})
