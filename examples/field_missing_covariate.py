@@ -28,8 +28,8 @@ TRUTH = pd.Series(
     }
 )
 
-#: Variance of the measurement error of a covariate that is known.
-KNOWN = 1e-4
+#: Variance of the measurement error of a covariate that is known, a thousandth of its own.
+KNOWN = 1e-3
 
 
 def simulate(n=1000, seed=1):

@@ -40,6 +40,7 @@ def ranking_model(rows, latent):
         "rank ~ 0 + say + prices + speech",
         rows,
         latent=latent,
+        covariance="diagonal",
         identification="variance",
         family=smg.families.Ranking(),
         sets="ordering",

@@ -58,23 +58,23 @@ def test_fit_is_that_of_the_exact_likelihood():
         lambda theta: -loglike(theta), result.params[names], method="BFGS", options={"gtol": 1e-6}
     )
     errors = result.bse[names].to_numpy()
-    # the variance of the error of a known exposure is 1e-4 of the exposure's: its effects are of this order
-    np.testing.assert_allclose((result.params[names] - best.x) / errors, 0, atol=5e-3)
+    # a known exposure has an error with a thousandth of its variance, by which the loading is too large
+    np.testing.assert_allclose((result.params[names] - best.x) / errors, 0, atol=0.03)
     hessian = numeric_hessian(loglike, best.x, 1e-2 * errors)
     exact_errors = np.sqrt(np.diag(np.linalg.inv(-hessian)))
-    np.testing.assert_allclose(errors, exact_errors, rtol=2e-3)
+    np.testing.assert_allclose(errors, exact_errors, rtol=5e-3)
     assert result.llf == pytest.approx(-best.fun, abs=0.01)
 
 
 def test_smaller_errors_of_the_known_come_closer(monkeypatch):
     patients = example.simulate(300)
     llfs = []
-    for variance in (1e-2, 1e-3, 1e-4):
+    for variance in (1e-1, 1e-2, 1e-3):
         monkeypatch.setattr(example, "KNOWN", variance)
         result = example.fit_joint(patients)
         llfs.append(result.llf - exact_loglike(patients)(result.params[example.TRUTH.index]))
     assert abs(llfs[0]) > abs(llfs[1]) > abs(llfs[2])
-    assert abs(llfs[2]) < 1e-3
+    assert abs(llfs[2]) < 0.01
 
 
 def test_complete_cases_are_biased():
@@ -96,7 +96,7 @@ def test_nothing_missing_is_two_regressions():
     np.testing.assert_allclose(
         joint.params[["ill", "ill:w", "loading(exposure: ill)"]],
         complete.params[["Intercept", "w", "x"]],
-        rtol=2e-3,
+        rtol=5e-3,
     )
 
 
