@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import data
 import pandas as pd
 
+from sm_gllamm.api import Latent
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -54,6 +56,8 @@ class Case:
         Log-likelihood that a fit has to reach to within `within`, when peers only have Laplace.
     seconds : float or None
         Elapsed seconds allowed on two cores.
+    latent : tuple of Latent or None
+        What stands for the bars of the formula where we fit the model as a GLLAMM.
     """
 
     key: str
@@ -70,6 +74,7 @@ class Case:
     seconds: float | None = None
     repeats: int = 5
     n_threads: int = 1
+    latent: tuple[Latent, ...] | None = None
 
 
 PISA_FORMULA = (
@@ -270,5 +275,27 @@ CASES = (
             Peer("glmmTMB", 20, n_points=1, **AS_POISSON),
         ),
         factors=("g",),
+    ),
+    Case(
+        key="pisa_gllamm",
+        title="PISA as in the first case, said as a GLLAMM with a latent variable of schools",
+        load=data.pisa,
+        formula=PISA_FORMULA,
+        family="binomial",
+        n_points=7,
+        peers=(Peer("lme4"), Peer("glmmTMB", n_points=1)),
+        repeats=15,
+        latent=(Latent("u", "id_school"),),
+    ),
+    Case(
+        key="growth",
+        title="simulated: 20,000 rows, 2,000 persons, growth curves, log link, Poisson, said as a GLLAMM",
+        load=lambda: data.growth(20_000, 2_000, seed=21),
+        formula="y ~ x1 + time + (1 + time | g)",
+        family="poisson",
+        n_points=None,
+        peers=(Peer("glmmTMB", n_points=1),),
+        factors=("g",),
+        latent=(Latent("level", "g"), Latent("slope", "g", "0 + time")),
     ),
 )

@@ -128,6 +128,27 @@ def exponential_clusters(n_rows, n_clusters, seed, end=2.0):
     return frame.assign(time=time, event=(duration <= end).astype(float), log_time=np.log(time))
 
 
+def growth(n_rows, n_clusters, seed):
+    """Return counts over time with a random level and a random slope."""
+    rng = np.random.default_rng(seed)
+    g = np.sort(rng.integers(0, n_clusters, n_rows))
+    time, x1 = rng.uniform(-1, 1, n_rows), rng.normal(size=n_rows)
+    level = rng.normal(0, 0.7, n_clusters)
+    slope = 0.3 * level + rng.normal(0, 0.5, n_clusters)
+    mean = np.exp(0.3 + 0.2 * x1 + 0.4 * time + level[g] + slope[g] * time)
+    return pd.DataFrame({"y": rng.poisson(mean), "x1": x1, "time": time, "g": g})
+
+
+def items(n_persons, n_items, seed):
+    """Return binary items of persons in long form, two-parameter logistic model."""
+    rng = np.random.default_rng(seed)
+    person, item = np.repeat(np.arange(n_persons), n_items), np.tile(np.arange(n_items), n_persons)
+    slope, constant = rng.uniform(0.7, 1.8, n_items), rng.normal(0, 1, n_items)
+    nu = constant[item] + slope[item] * rng.normal(size=n_persons)[person]
+    y = (rng.random(len(nu)) < 1 / (1 + np.exp(-nu))).astype(float)
+    return pd.DataFrame({"y": y, "item": pd.Categorical(item), "person": person})
+
+
 def many_groups(gaussian, n_groups=125_066, seed=9097):
     """125,066 groups of 2 to 10 rows: two categorical and one numerical covariate.
 

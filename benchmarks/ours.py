@@ -8,7 +8,7 @@ import numpy as np
 import statsmodels.api as sm
 
 import sm_gllamm.formula.api as smgf
-from sm_gllamm.api import families
+from sm_gllamm.api import GLLAMM, families
 
 #: What the cases call a family; R's names for the same stand in fit_r.R.
 FAMILIES = {
@@ -48,9 +48,12 @@ class OurFits:
         case = self.case
         for _ in range(repeats):
             start, wall = time.process_time(), time.perf_counter()
-            model = smgf.glmm(
-                case.formula, self.frame, family=FAMILIES[case.family], offset=case.offset
-            )
+            options = {"family": FAMILIES[case.family], "offset": case.offset}
+            if case.latent is None:
+                model = smgf.glmm(case.formula, self.frame, **options)
+            else:
+                fixed = case.formula.partition(" + (")[0]
+                model = GLLAMM.from_formula(fixed, self.frame, latent=case.latent, **options)
             self.result = model.fit(n_points=case.n_points, n_threads=case.n_threads)
             str(self.result.summary())
             self.cpu_seconds.append(time.process_time() - start)

@@ -158,9 +158,16 @@ class GLLAMM(GLMM):
         Returns
         -------
         DataFrame
-            With columns ``block``, ``name``, ``level``, ``fixed`` (value, NaN where free) and
-            ``parameter`` (the name it is estimated under).
+            With columns ``block``, ``name``, ``level``, ``fixed`` (value, NaN where free),
+            ``parameter`` (the name it is estimated under) and ``start`` (starting value).
         """
+        table = self.coefficients
+        start = dict(zip(self.mapping.param_names, self.start_params.tolist(), strict=True))
+        return table.assign(start=table["parameter"].map(start))
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """The table of parameters without starting values, which needs no data."""
         rows = [
             ("fixed part", name, "", np.nan, name)
             for name in self.mapping.param_names[: self.k_exog]

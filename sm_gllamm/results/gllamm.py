@@ -78,10 +78,10 @@ class GLLAMMResults(GLMMResults):
         Returns
         -------
         DataFrame
-            The model's table with columns ``estimate`` and ``std_err``; fixed coefficients have no
-            standard error.
+            The model's table with columns ``estimate`` and ``std_err`` instead of starting values; fixed
+            coefficients have no standard error.
         """
-        table = self.model.param_table
+        table = self.model.coefficients
         errors = dict(zip(self.model.mapping.param_names, np.asarray(self.bse), strict=True))
         estimates = table["parameter"].map(self._by_name())
         return table.assign(
