@@ -131,9 +131,9 @@ def _covariance(level: str, latents, structures: Mapping, unit_variance: bool) -
         known = tuple((k, x.variance) for k, x in enumerate(inside) if x.variance is not None)
     if isinstance(structure, str) and not (known and structure == "diagonal"):
         if known:
-            names_known = ", ".join(inside[k].name for k, _ in known)
+            listed = ", ".join(inside[k].name for k, _ in known)
             raise SpecificationError(
-                f"covariance={structure!r} of level {level!r} does not go with known variances ({names_known}); "
+                f"covariance={structure!r} of level {level!r} does not go with known variances ({listed}); "
                 "name the pairs that covary"
             )
         pairs: tuple = ()

@@ -17,7 +17,6 @@ import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.blocks import ParameterBlocks
-from sm_gllamm.mapping.covariances import TermCovariance
 from sm_gllamm.mapping.polynomials import Monomial, Polynomials
 from sm_gllamm.mapping.slots import SlotBlock
 

@@ -94,7 +94,7 @@ class GLLAMM(GLMM):
             levels, products of two latent variables (``"f:g"``, ``"f*g"``, ``"f:f"``) or of one and a
             covariate (``"f:x"``), and covariates that are constant within the clusters of the
             response's level.
-        covariance : None, {"unstructured", "diagonal", "equal"}, list of pairs, or dict of level name to these
+        covariance : None, {"unstructured", "diagonal", "equal"}, list of pairs, or dict by level
             Covariance matrix of the disturbances of a level: all covary, none does ("equal": with one
             variance for all), or those pairs of latent variables do. None: latent variables that are
             regressed on no others covary, and so do those that are and that no other is regressed on,

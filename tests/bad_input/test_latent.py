@@ -1,8 +1,7 @@
 """Bad input to models with latent variables: an error or a warning that names the thing."""
 
-from dataclasses import replace
-
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
