@@ -1,10 +1,11 @@
 # The numeric kernel: integrates latent variables out of a tree of clusters.
 #
 # What is computed.  Row i has nu_i = a_i + b_i'u + sum_p c_ip u_r(p) u_s(p), u the standardised latent
-# variables of all levels, the lowest level's first, with products of two of them where the model has any. A leaf is a cluster of the lowest latent level: the innermost loops run over its
-# nodes (contiguous, padded to a multiple of 8), so they are element-wise and vectorise. A cluster of a
-# higher level is a loop over its own nodes and, inside, a recursion into its children, each with its
-# nodes shifted linearly in the latent variables above it.
+# variables of all levels, the lowest level's first, with products of two of them where the model has any.
+# A leaf is a cluster of the lowest latent level: the innermost loops run over its nodes (contiguous, padded
+# to a multiple of 8), so they are element-wise and vectorise. A cluster of a higher level is a loop over its
+# own nodes and, inside, a recursion into its children, each with its nodes shifted linearly in the latent
+# variables above it.
 #
 # What is differentiated.  The engine knows nothing of models: nu_i = offset_i + D_i' Phi (1, u). An "active"
 # entry t of Phi is (column of D, channel); channel 0 is the constant 1, channel r > 0 is u_r, the next are
