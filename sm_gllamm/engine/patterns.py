@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 __all__ = ["row_patterns"]
 
@@ -45,7 +44,7 @@ def row_patterns(design: np.ndarray, active_column: np.ndarray):
         word = np.zeros(n, dtype=np.int64)
         for k, column in enumerate(columns[first : first + BITS]):
             word |= (design[:, column] != 0.0).astype(np.int64) << k
-        codes, distinct = pd.factorize(codes << BITS | word)
+        distinct, codes = np.unique(codes << BITS | word, return_inverse=True)
         if len(distinct) > min(MOST, max(1, n // 4)):
             return everything
     _, where = np.unique(codes, return_index=True)

@@ -234,22 +234,26 @@ cdef inline Density weibull_ph(
     return within(out, x.valid)
 
 
-# ---- exponential, free of branches
+# ---- exponential: one branch, which is the same at all nodes of a row
 cdef inline Density exponential_ph(
     double y, double m, double e, double nu, double t1, double t2, double t3
 ) noexcept nogil:
     """nu is the log rate."""
     cdef Density out = nothing()
     cdef double event = sm_select(m == y, 1.0, 0.0)
-    cdef double between = sm_select(m > y, 1.0, 0.0) * sm_select(m <= DBL_MAX, 1.0, 0.0)
     cdef double valid = sm_select(m >= y, 1.0, 0.0) * sm_select(m > 0.0, 1.0, 0.0)
-    cdef double log_time = sm_log(sm_select(between > 0.0, m - y, sm_select(y > 0.0, y, 1.0)))
+    cdef double log_time = sm_log(sm_select(event * y > 0.0, y, 1.0))
     cdef double cumulated = sm_clamp((y - e) * hazard(nu), -1e300, 1e300)
     cdef double rate = sm_clamp(cumulated, -1e100, 1e100)
-    cdef Failure v = failure(log_time + nu)
-    out.f = event * (log_time + nu) + between * v.f - cumulated
-    out.g = event + between * v.g - rate
-    out.h = between * v.h - rate
+    cdef Failure v
+    out.f = event * (log_time + nu) - cumulated
+    out.g = event - rate
+    out.h = -rate
+    if m > y and m <= DBL_MAX:
+        v = failure(sm_log(m - y) + nu)
+        out.f += v.f
+        out.g += v.g
+        out.h += v.h
     return within(out, valid)
 
 
