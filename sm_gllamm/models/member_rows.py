@@ -104,7 +104,7 @@ def without_constants_of_members(family, exog: np.ndarray, by: np.ndarray) -> np
     constant = np.all([np.all(block == block[:1], axis=0) for block in rows.values()], axis=0)
     values = {label: block[0] for label, block in rows.items()}
     others = np.array([values[label] for label in rows if label not in ordinal])
-    others = others.reshape(-1, exog.shape[1])
+    others = others.reshape(len(rows) - len(ordinal), exog.shape[1])
     inside = np.any([values[label] != 0 for label in ordinal], axis=0)
     chosen = np.flatnonzero(constant & ~inside)
     for k in np.flatnonzero(constant & inside):

@@ -27,8 +27,8 @@ def test_published_loglike_belongs_to_its_points(wedge, points, llf):
     assert value == pytest.approx(llf, abs=0.02)
 
 
-def test_maximum_of_the_published_model(wedge):
-    result = wedge.fit()
+def test_maximum_of_the_published_model():
+    result = example.fit_wedge(example.load_wedge())
     assert result.converged
     assert result.llf == pytest.approx(-30980.9993, abs=2e-3)
     # seven points are not enough, but not far off: most estimates are near
