@@ -327,9 +327,16 @@ class LatentVariableModel(GenericLikelihoodModel):
                 BoundaryWarning,
                 stacklevel=4,
             )
-        if verdict.unidentified:
+        if verdict.runaway:
             warnings.warn(
-                f"not identified by the data: {', '.join(verdict.unidentified)}",
+                f"{', '.join(verdict.runaway)} runs away: the latent variable predicts the item perfectly (a "
+                "Heywood case, or quasi-complete separation). Leave the item out, or fix its loading.",
+                IdentificationWarning,
+                stacklevel=4,
+            )
+        if flat := [name for name in verdict.unidentified if name not in verdict.runaway]:
+            warnings.warn(
+                f"not identified by the data: {', '.join(flat)}",
                 IdentificationWarning,
                 stacklevel=4,
             )

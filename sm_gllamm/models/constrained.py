@@ -187,7 +187,7 @@ def constrained_results(
     hessian = evaluation.hessian + restriction.bend(theta, evaluation.gradient)
     basis = restriction.tangent(theta)
     fit.outcome.theta, fit.outcome.hessian = theta, _on_free_directions(hessian, basis)
-    verdict = diagnose(likelihood, fit, settings, model._separation(theta))
+    verdict = diagnose(likelihood, fit, settings, model._separation(theta), basis)
     asked = {model.mapping.param_names[i] for i in restriction.constraints.zeros}
     verdict = replace(
         verdict, boundary=tuple(name for name in verdict.boundary if name not in asked)

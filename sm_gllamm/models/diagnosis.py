@@ -9,6 +9,7 @@ import numpy as np
 from sm_gllamm.estimation.newton import Outcome
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.inference.covariance import (
+    SCORE_RANK_TOL,
     condition_number,
     flat_directions,
     inverse_information,
@@ -39,7 +40,7 @@ SMALL_SD, HUGE_SD = 0.05, 50.0
 #: The same for loadings times the SD of the latent variable, where a fit stops with two, and with more
 #: latent variables in a cluster: no quadrature follows steps that are steeper. And where a fit ends
 #: without having converged.
-STEEP_SD, STEEPER_SD, LARGE_SD = 20.0, 10.0, 5.0
+STEEP_SD, STEEPER_SD, LARGE_SD = 20.0, 8.0, 5.0
 #: Ending of the reason why a fit was stopped.
 RUNS_AWAY = "runs away"
 #: Log-likelihood that a variance must lose at zero to be kept.
@@ -246,8 +247,34 @@ def crossed_thresholds(model, theta: np.ndarray) -> tuple[str, ...]:
     return tuple(crossed)
 
 
-def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Verdict:
-    """The verdict on a fit: boundary, singular or unidentified directions, accuracy of the integral."""
+def _flat(scores: np.ndarray, basis: np.ndarray) -> list[np.ndarray]:
+    """Directions in the span of a basis in which no cluster's log-likelihood changes; who is involved."""
+    span, size, _ = np.linalg.svd(basis, full_matrices=False)
+    span = span[:, size > 1e-8]
+    along = scores @ span
+    size = np.linalg.norm(along, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    _, values, directions = np.linalg.svd(along / size, full_matrices=False)
+    flat = span @ (directions[values <= SCORE_RANK_TOL * max(values[0], 1e-300)] / size).T
+    moved = np.abs(flat * np.linalg.norm(scores, axis=0)[:, None])
+    return [np.flatnonzero(m > 0.1 * m.max()) for m in moved.T if m.max() > 0]
+
+
+def diagnose(
+    likelihood: MarginalLikelihood, fit, settings, separation=(), basis: np.ndarray | None = None
+) -> Verdict:
+    """The verdict on a fit: boundary, singular or unidentified directions, accuracy of the integral.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+    fit : Fit
+    settings : FitSettings
+    separation : tuple of str
+        Covariates that predict the response perfectly.
+    basis : ndarray, shape (p, d), optional
+        Directions that constraints leave free.
+    """
     mapping, theta = likelihood.mapping, fit.outcome.theta
     information = -fit.outcome.hessian
     boundary, singular = [], []
@@ -278,23 +305,32 @@ def diagnose(likelihood: MarginalLikelihood, fit, settings, separation=()) -> Ve
     flat = [] if nowhere else null_space(information[np.ix_(interior, interior)])
     of_latents = isinstance(mapping, StructuralMapping)
     if of_latents and not nowhere and likelihood.problem.n_top > len(theta):
-        flat += flat_directions(likelihood.evaluate(theta, 1).score[:, interior])
-    for direction in flat:
-        names += [mapping.param_names[interior[k]] for k in direction]
+        scores = likelihood.evaluate(theta, 1).score[:, interior]
+        if basis is None:
+            flat += flat_directions(scores)
+        else:
+            flat += _flat(scores, basis[interior])
     runaway = []
     if not nowhere:
         large = large_loadings(likelihood, theta, fit.outcome.converged)
         runaway = [mapping.param_names[position] for position in large]
         names += runaway
-    if not separation and not nowhere:
+    for direction in flat:
+        involved = [mapping.param_names[interior[k]] for k in direction]
+        # along a loading that runs away, with the constant of its item, nothing changes any more
+        names += [] if set(involved) & set(runaway) else involved
+    if not (separation or runaway or nowhere):
         names += _runaways(likelihood, theta, information)
     # a zero variance takes its covariances with it: they are not unidentified but on the boundary
     names = [n for n in dict.fromkeys(names) if not (boundary and n.startswith("cov("))]
     advice = []
     if not fit.outcome.converged:
         advice.append("more iterations (maxiter=...), other start_params, or a simpler random part")
-    if boundary:
-        advice.append(f"refitting without {', '.join(boundary)}")
+    left_out = [name for name in boundary if not name.startswith("log_sd:")]
+    if left_out:
+        advice.append(f"refitting without {', '.join(left_out)}")
+    if len(left_out) < len(boundary):
+        advice.append("one residual variance for several items, or fewer latent variables")
     if singular:
         advice.append("uncorrelated random effects: (x || group) or covariance='diagonal'")
     if runaway:

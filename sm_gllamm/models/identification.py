@@ -13,26 +13,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.exceptions import IdentificationWarning, SpecificationError
-from sm_gllamm.inference.covariance import SCORE_RANK_TOL
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature
 from sm_gllamm.mapping.structural import StructuralMapping
+from sm_gllamm.models.diagnosis import diagonal_units
 from sm_gllamm.models.refits import simulated_problem
+from sm_gllamm.models.row_units import row_units
 
-__all__ = ["Identification", "check_identification", "parameter_units", "warn_of_rank"]
+__all__ = ["Identification", "check_identification", "moderate_steps", "warn_of_rank"]
 
-#: Share of the largest singular value of scaled scores below which a direction is looked at closely.
-SUSPICIOUS = 5e-3
+#: Shares of the largest singular value of scaled scores below which a direction is looked at closely, and
+#: with a finer rule counts as flat. Quadrature leaves up to 1e-2 and 1e-5, models that are identified
+#: have 1e-3 or more.
+SUSPICIOUS, CERTAIN = 2e-2, 1e-4
 #: Clusters for each parameter that a rank can be judged by; more are simulated.
 ENOUGH = 4
 #: Most data sets that are simulated.
 MOST_DRAWS = 20
 #: Most rows that are simulated: a model of more has clusters enough, or takes too long.
 MOST_ROWS = 500_000
-#: Distance of the parameters looked at from starting values, in effects of moderate size.
-DISTANCE = 0.3
+#: Distance of the parameters looked at from starting values, in effects of moderate size, and the largest
+#: effect of a latent variable: the smaller, the better quadrature is.
+DISTANCE, LARGEST = 0.3, 1.0
 #: Rungs of the ladder of quadrature rules for the second look.
 FINE = 2
 
@@ -82,43 +85,51 @@ class Identification:
         return "\n".join([head, *("  " + ", ".join(names) for names in self.directions)])
 
 
-def parameter_units(likelihood: MarginalLikelihood, theta: np.ndarray, unit: float) -> np.ndarray:
-    """The change of each parameter that makes a difference: it moves some predictor by one unit.
+def moderate_steps(likelihood: MarginalLikelihood, theta: np.ndarray, units) -> np.ndarray:
+    """The change of each parameter that makes a difference: it moves some predictor by its unit.
 
     Parameters
     ----------
     likelihood : MarginalLikelihood
     theta : ndarray, shape (p,)
-    unit : float
-        Of linear predictors; those of log dispersions and thresholds move by one.
+    units : float or ndarray, shape (n,)
+        Of the rows' linear predictors, see :func:`row_units`; those of log dispersions and thresholds move
+        by one.
 
     Returns
     -------
     ndarray, shape (p,)
-        Infinite where a parameter moves none.
+        Zero where a parameter moves none.
     """
     problem, mapping = likelihood.problem, likelihood.mapping
-    column, channel = problem.active_column, problem.active_channel
-    square = np.ones(len(column))
-    for c in np.unique(column[column >= 0]):
-        values = problem.design[:, c]
-        square[column == c] = np.mean(values**2) / max(np.mean(values != 0.0), 1e-300)
     behind = 1 + sum(problem.dimensions) + len(problem.products)
-    square[channel < behind] /= unit**2
-    slopes = mapping.score_in_theta(np.eye(len(column)), theta)
-    with np.errstate(divide="ignore"):
-        return 1.0 / np.sqrt(square @ slopes**2)
+    square = np.empty(len(problem.active_column))
+    known: dict[tuple[int, bool], float] = {}
+    for t, (column, channel) in enumerate(
+        zip(problem.active_column, problem.active_channel, strict=True)
+    ):
+        key = (int(column), bool(channel < behind))
+        if key not in known:
+            values = np.ones(len(problem.y)) if column < 0 else problem.design[:, column]
+            share = max(float(np.mean(values != 0.0)), 1e-300)
+            known[key] = float(np.mean((values / units if key[1] else values) ** 2)) / share
+        square[t] = known[key]
+    size = np.sqrt(square @ mapping.score_in_theta(np.eye(len(square)), theta) ** 2)
+    return np.divide(1.0, size, out=np.zeros(len(theta)), where=size > 0)
 
 
-def generic_point(likelihood, theta, unit: float, rng: np.random.Generator) -> np.ndarray:
+def generic_point(likelihood, theta, units, rng: np.random.Generator) -> np.ndarray:
     """Parameters without special values, at a moderate distance."""
-    theta = np.array(theta, dtype=float)
+    mapping, theta = likelihood.mapping, np.array(theta, dtype=float)
     z = rng.normal(size=len(theta))
-    diagonal = sorted(likelihood.mapping.diagonal)
+    diagonal = sorted(mapping.diagonal)
+    for position, largest in diagonal_units(likelihood, theta, units):
+        theta[position] = np.clip(theta[position], -LARGEST * largest, LARGEST * largest)
     theta[diagonal] *= np.exp(DISTANCE * z[diagonal])
-    step = parameter_units(likelihood, theta + 1e-3 * unit * z, unit)
-    # what is small only because something else is at its start is not moved far
-    step = np.minimum(np.where(np.isfinite(step), step, 0.0), 3.0 * np.median(step))
+    step = moderate_steps(likelihood, theta, units)
+    for position, _, _ in mapping.loading_sds(theta):
+        largest = LARGEST * step[position]
+        theta[position] = np.clip(theta[position], -largest, largest)
     step[diagonal] = 0.0
     return theta + DISTANCE * step * z
 
@@ -138,7 +149,7 @@ def _null_space(scores: np.ndarray, basis: np.ndarray, tolerance: float) -> np.n
 
 def _parameters(flat: np.ndarray, units: np.ndarray, names: list[str]) -> tuple:
     """For each direction the parameters it moves, as few as possible."""
-    rows = (flat / np.where(np.isfinite(units), units, 1.0)[:, None]).T
+    rows = (flat / np.where(units > 0, units, 1.0)[:, None]).T
     found = []
     for r in range(len(rows)):
         pivot = int(np.argmax(np.abs(rows[r])))
@@ -175,11 +186,11 @@ def check_identification(model, theta, restriction=None) -> Identification:
     """
     problem, mapping = model.assembly.problem, model.mapping
     p, names = mapping.k_params, mapping.param_names
-    unit = response_unit(problem, mapping, theta)
+    units_of_rows = row_units(model.likelihood, theta)
     rng = np.random.default_rng(0)
 
     def null_space(draws: int, rung: int, tolerance: float):
-        point = generic_point(model.likelihood, theta, unit, rng)
+        point = generic_point(model.likelihood, theta, units_of_rows, rng)
         basis = np.eye(p)
         if restriction is not None:
             point = restriction.retract(point)
@@ -198,7 +209,7 @@ def check_identification(model, theta, restriction=None) -> Identification:
         every = np.vstack(scores)
         if len(every) < basis.shape[1] or not np.all(np.isfinite(every)):
             return None, None
-        units = parameter_units(model.likelihood, point, unit)
+        units = moderate_steps(model.likelihood, point, units_of_rows)
         return _null_space(every, basis, tolerance), units
 
     flat = None
@@ -213,7 +224,7 @@ def check_identification(model, theta, restriction=None) -> Identification:
         flat = null_space(draws, 0, SUSPICIOUS)[0]
         if flat is None or not flat.shape[1]:
             return Identification(p)
-    flat, units = null_space(draws, FINE, SCORE_RANK_TOL)
+    flat, units = null_space(draws, FINE, CERTAIN)
     if flat is None or not flat.shape[1]:
         return Identification(p)
     return Identification(p, _parameters(flat, units, names))
@@ -243,7 +254,7 @@ def warn_of_rank(model, theta, restriction=None, stacklevel: int = 3) -> Identif
             + "; ".join(", ".join(names) for names in rank.directions)
             + " cannot be told apart. Fix one of each, or leave it out.",
             IdentificationWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )
     return rank
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from sm_gllamm.estimation.constrained import maximize_under
-from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.newton import Controls, maximize
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
@@ -17,6 +16,7 @@ from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.diagnosis import diagonal_units
 from sm_gllamm.models.fitting import objective
 from sm_gllamm.models.restrictions import ParameterRestriction
+from sm_gllamm.models.row_units import row_units
 from sm_gllamm.prediction.simulate import latent_draws, observed
 
 __all__ = ["away_from_zero", "bootstrap_estimates", "simulated_problem"]
@@ -38,7 +38,7 @@ def away_from_zero(model, theta: np.ndarray) -> np.ndarray:
     ndarray, shape (p,)
     """
     theta = np.array(theta, dtype=float)
-    scale = response_unit(model.assembly.problem, model.mapping, theta)
+    scale = row_units(model.likelihood, theta)
     for position, unit in diagonal_units(model.likelihood, theta, scale):
         if abs(theta[position]) < NEAR_ZERO * unit:
             theta[position] = 0.1 * unit

@@ -24,15 +24,15 @@ def row_units(likelihood: MarginalLikelihood, theta: np.ndarray) -> float | np.n
 
     Returns
     -------
-    float, or ndarray of shape (n,) where rows differ in their responses
+    float, or ndarray of shape (n,) where rows differ in their responses or dispersions
         About one on the scale of logits, probits and logarithms; the residual standard deviation of
         gaussian responses.
     """
     problem, mapping = likelihood.problem, likelihood.mapping
     unit = response_unit(problem, mapping, theta)
-    blocks = sum(slot.slot == "dispersion" for _, slot in mapping.slots)
+    dispersions = [len(slot.names) for _, slot in mapping.slots if slot.slot == "dispersion"]
     codes = np.unique(problem.family)
-    if len(codes) == 1 and blocks < 2:
+    if len(codes) == 1 and sum(dispersions) < 2:
         return unit
     spread = LinkedResponses(problem, slice(None)).spread
     units = np.array([spread[code] for code in problem.family])

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sm_gllamm.estimation.linked import response_unit
 from sm_gllamm.estimation.verdict import SAME
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.models.diagnosis import large_loadings
 from sm_gllamm.models.fitting import Fit
-from sm_gllamm.models.identification import parameter_units
+from sm_gllamm.models.identification import moderate_steps
+from sm_gllamm.models.row_units import row_units
+from sm_gllamm.models.starting import start_theta
 
 __all__ = ["best_of_starts", "random_start", "with_second_strategy"]
 
-#: Random starts that the second strategy tries: one only where a loading ran away, which it will again.
-ATTEMPTS = 2
+#: Random starts that the second strategy tries at last.
+ATTEMPTS = 1
 #: Iterations from which on a limit is no wish of the user for a short run.
 LONG = 50
 #: Spread of random starts: logarithms of standard deviations and loadings, effects of moderate size, and
@@ -42,9 +43,7 @@ def random_start(likelihood: MarginalLikelihood, theta: np.ndarray, seed: int) -
     theta = np.array(theta, dtype=float)
     z = rng.normal(size=len(theta))
     turn = np.where(rng.random(len(theta)) < TURN, -1.0, 1.0)
-    unit = response_unit(likelihood.problem, mapping, theta)
-    step = parameter_units(likelihood, theta, unit)
-    step = np.minimum(np.where(np.isfinite(step), step, 0.0), 3.0 * np.median(step))
+    step = moderate_steps(likelihood, theta, row_units(likelihood, theta))
     sizes = np.array(sorted(mapping.diagonal), dtype=np.intp)
     moved = np.zeros(len(theta), dtype=bool)
     for _, _, block, _ in mapping.terms:
@@ -76,7 +75,7 @@ def with_second_strategy(
     maxiter: int,
     first: Fit,
 ) -> Fit:
-    """The first fit, or where it did not converge the best of that and of fits from random starts.
+    """The first fit, or where it did not converge the best of that and of fits from other starts.
 
     Parameters
     ----------
@@ -90,14 +89,24 @@ def with_second_strategy(
     first : Fit
     """
     best = first
-    for seed in range(ATTEMPTS):
+    if best.outcome.iterations >= maxiter < LONG:
+        return best
+    for theta in _other_starts(likelihood, start):
         outcome = best.outcome
-        if outcome.converged or outcome.interrupted or (outcome.iterations >= maxiter < LONG):
+        if outcome.converged or outcome.interrupted:
             break
-        if seed and large_loadings(likelihood, outcome.theta, converged=False):
+        best = max(best, run(theta), key=_rank)
+        if large_loadings(likelihood, best.outcome.theta, converged=False):
+            # it will run away again
             break
-        best = max(best, run(random_start(likelihood, start, seed)), key=_rank)
     return best
+
+
+def _other_starts(likelihood: MarginalLikelihood, start) -> Iterator[np.ndarray]:
+    """Starting values to try after `start`: without moments, then at random."""
+    yield start_theta(likelihood, use_moments=False)[0]
+    for seed in range(ATTEMPTS):
+        yield random_start(likelihood, start, seed)
 
 
 def best_of_starts(

@@ -12,6 +12,7 @@ from sm_gllamm.mapping.structural import StructuralMapping
 from sm_gllamm.models.diagnosis import diagonal_units
 from sm_gllamm.models.loading_start import latent_by_latent, moment_fit
 from sm_gllamm.models.moments import pair_moments
+from sm_gllamm.models.row_units import row_units
 
 __all__ = ["start_theta"]
 
@@ -21,13 +22,18 @@ START_ROWS = 50_000
 FACTORS = (1.0, 2.0, 4.0)
 
 
-def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
+def start_theta(
+    likelihood: MarginalLikelihood, use_moments: bool = True
+) -> tuple[np.ndarray, Outcome]:
     """Starting values from the pooled model and a few scales of the random effects.
 
     Parameters
     ----------
     likelihood : MarginalLikelihood
         With a quadrature in force.
+    use_moments : bool
+        Whether loadings, paths and covariances of latent variables start from moments; otherwise
+        loadings are equal.
 
     Returns
     -------
@@ -52,6 +58,9 @@ def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
         for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
             if slot.entries:
                 theta[block] = _slot_start(slot, columns, problem.design[rows], values)
+                if slot.names[0].startswith("log_sd:") and problem.set_size is None:
+                    residual = sample.linked - design @ theta[:k] - sample.offset
+                    theta[block] = _log_sd_start(slot, columns, problem.design[rows], residual)
                 free.append(np.arange(block.start, block.stop))
     index = np.concatenate(free).astype(np.intp)
     pooled = pooled_fit(likelihood, theta, index)
@@ -60,21 +69,24 @@ def start_theta(likelihood: MarginalLikelihood) -> tuple[np.ndarray, Outcome]:
     theta[index] = pooled.theta
     unit = response_unit(problem, mapping, theta)
     if isinstance(mapping, StructuralMapping):
-        return _latent_start(likelihood, theta, unit), pooled
+        return _latent_start(likelihood, theta, unit, use_moments), pooled
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit)), pooled
 
 
-def _latent_start(likelihood: MarginalLikelihood, theta: np.ndarray, unit: float) -> np.ndarray:
+def _latent_start(
+    likelihood: MarginalLikelihood, theta: np.ndarray, unit: float, use_moments: bool
+) -> np.ndarray:
     """Loadings, paths and covariances, from moments where there are any."""
     problem, mapping = likelihood.problem, likelihood.mapping
-    k = mapping.k_exog
-    sample = LinkedResponses(problem, slice(None))
-    residual = sample.linked - (problem.design[:, :k] @ theta[:k] + sample.offset)
+    k, moments = mapping.k_exog, None
     # of responses that own several rows, as rankings, single rows say nothing
-    alone = problem.set_size is None
-    moments = pair_moments(problem, residual / sample.pull) if alone else None
+    if use_moments and problem.set_size is None:
+        sample = LinkedResponses(problem, slice(None))
+        residual = sample.linked - (problem.design[:, :k] @ theta[:k] + sample.offset)
+        moments = pair_moments(problem, residual / sample.pull)
     theta = latent_by_latent(mapping, moments, theta, unit)
-    crude = scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit))
+    units = diagonal_units(likelihood, theta, row_units(likelihood, theta))
+    crude = scale_start(likelihood, theta, units)
     if moments is None:
         return crude
     best, highest = crude, likelihood.evaluate(crude).total
@@ -87,6 +99,18 @@ def _latent_start(likelihood: MarginalLikelihood, theta: np.ndarray, unit: float
             continue
         best, highest = theta, value
     return best
+
+
+def _log_sd_start(slot, columns, design, residual) -> np.ndarray:
+    """Least squares of the logarithms of residuals, in the rows that the block is about."""
+    part = np.zeros((len(design), len(slot.names)))
+    for entry, column in zip(slot.entries, columns, strict=True):
+        part[:, entry.parameter] += entry.coefficient * (1.0 if column < 0 else design[:, column])
+    rows = np.any(part != 0.0, axis=1)
+    size = np.abs(residual[rows])
+    # E log|z| of a standard normal variable is -0.635
+    target = np.log(np.maximum(size, 1e-8 * size.max(initial=1e-300))) + 0.635
+    return np.linalg.lstsq(part[rows], target, rcond=1e-10)[0]
 
 
 def _slot_start(slot, columns, design, values) -> np.ndarray:
