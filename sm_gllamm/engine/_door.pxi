@@ -409,6 +409,28 @@ cdef class Kernel:
                                      s_out + c * na, h_out)
             free_scratch(&self.data, s)
 
+    def pooled(self, const double[::1] multiplier, int want, log_density, score, hessian):
+        """Log density of every row (of responses of several rows, in the first) with all latent variables at
+        zero, without the multiplier; adds score and Hessian (lower triangle) of its sum, each row's share
+        times its multiplier."""
+        cdef idx na = self.data.n_active, i = 0, size
+        if want not in (0, 1, 2):
+            raise ValueError("want is 0 (value), 1 (score) or 2 (Hessian)")
+        if (log_density.shape != (self.data.n,) or multiplier.shape[0] != self.data.n
+                or (want >= 1 and score.shape != (na,)) or (want >= 2 and hessian.shape != (na, na))):
+            raise ValueError("arrays do not fit")
+        cdef double *value = writable(log_density)
+        cdef double *s_out = writable(score) if want >= 1 else NULL
+        cdef double *h_out = writable(hessian) if want >= 2 else NULL
+        cdef Scratch *s
+        with nogil:
+            s = new_scratch(&self.data, NULL, self.largest_leaf, 0)
+            while i < self.data.n:
+                size = response_size(&self.data, i)
+                pooled_response(&self.data, s, i, size, multiplier[i], want, value + i, s_out, h_out)
+                i += size
+            free_scratch(&self.data, s)
+
     def posterior(self, clusters, Rule rule, placement, moments, rows, link, shift=None, slope=None):
         """Add posterior moments to `moments` (a tuple a level: mean, second, residual, residual2) and to
         `rows` (E[nu], E[nu^2], E[inverse link of shift + slope nu]) of the given top clusters."""

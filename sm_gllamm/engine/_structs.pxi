@@ -162,7 +162,7 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.pair_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.set_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.node_score = <double *> calloc(data.wide * kp + 1, sizeof(double))
-    s.outer = <double *> calloc(na * data.padded + 1, sizeof(double))
+    s.outer = <double *> calloc(na * data.padded + na + 1, sizeof(double))
     s.row_value = <double *> calloc(na + PAD, sizeof(double))
     s.row_index = <idx *> calloc(na + 1, sizeof(idx))
     s.row_channel = <idx *> calloc(na + 1, sizeof(idx))

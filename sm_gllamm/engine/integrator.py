@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -37,6 +38,13 @@ MOMENT_TOLERANCE = 1e-9
 def _kernel_rule(rules: tuple[LevelRule, ...], dimensions: tuple[int, ...]) -> Rule:
     """The kernel's form of one rule a level; immutable, so it is shared."""
     return Rule([nodes_of(rule, q) for rule, q in zip(rules, dimensions, strict=True)])
+
+
+def _symmetric(lower: np.ndarray) -> np.ndarray:
+    """A symmetric matrix of its lower triangle, which the kernel fills."""
+    lower += lower.T
+    lower.flat[:: len(lower) + 1] *= 0.5
+    return lower
 
 
 class Integrator:
@@ -122,10 +130,24 @@ class Integrator:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda chunk: task(*chunk), self._chunks))
 
+    @contextmanager
+    def sample(self, n_clusters: int):
+        """Only some top-level clusters, spread over the data, are looked at within the context."""
+        everything = self._chunks
+        if self.problem.n_top > n_clusters:
+            chosen = np.zeros(self.problem.n_top, dtype=bool)
+            chosen[np.linspace(0, self.problem.n_top - 1, n_clusters).astype(np.intp)] = True
+            parts = [(g, clusters[chosen[clusters]]) for g, clusters in everything]
+            self._chunks = [(g, clusters) for g, clusters in parts if len(clusters)]
+        try:
+            yield
+        finally:
+            self._chunks = everything
+
     # ------------------------------------------------------------ predictors and placement
     def _allocate(self):
         """Arrays of modes and placements, one tuple a level."""
-        self._placement, self._origin = self._new_placement(), None
+        self._placement = self._new_placement()
         self._modes = [
             (np.zeros_like(centre), np.zeros_like(scale), np.zeros_like(shift),
              np.zeros_like(centre), np.zeros_like(centre))
@@ -228,35 +250,23 @@ class Integrator:
     # ------------------------------------------------------------ evaluation
     def evaluate(self, want: int) -> Evaluation:
         """Log-likelihood (`want` = 0), score (1) and Hessian (2), nodes held fixed."""
-        return self._evaluate(want, self._kernel_rules, self._placement)
-
-    def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
-        """The same with every latent variable at zero; needs no placement and leaves it alone."""
-        self.set_phi(phi)
-        if self._origin is None:
-            dimensions = self.problem.dimensions
-            one = _kernel_rule((LevelRule("hermite", 1),) * len(dimensions), dimensions)
-            self._origin = one, self._new_placement()
-        one, origin = self._origin
-        return self._evaluate(want, [one] * len(self._kernel_rules), origin)
-
-    def _evaluate(self, want, kernel_rules, placement) -> Evaluation:
-        problem = self.problem
+        problem, placement = self.problem, self._placement
         na = len(problem.active_column)
 
         def task(g, clusters):
             value = np.empty(len(clusters))
             score = np.empty((len(clusters), na)) if want >= 1 else None
             hessian = np.zeros((na, na)) if want >= 2 else None
-            self.kernel.evaluate(clusters, kernel_rules[g], placement, want, value, score, hessian)
+            rule = self._kernel_rules[g]
+            self.kernel.evaluate(clusters, rule, placement, want, value, score, hessian)
             if self._sparse[g] and not np.isfinite(value).all():
                 self._repair(clusters, placement, want, value, score, hessian)
             return value, score, hessian
 
         results = self._map(task)
         weight = problem.cluster_weights[-1]
-        value = np.empty(problem.n_top)
-        score = np.empty((problem.n_top, na)) if want >= 1 else None
+        value = np.zeros(problem.n_top)
+        score = np.zeros((problem.n_top, na)) if want >= 1 else None
         hessian = np.zeros((na, na)) if want >= 2 else None
         for (_, clusters), (v, s, h) in zip(self._chunks, results, strict=True):
             w = 1.0 if weight is None else weight[clusters]
@@ -265,11 +275,35 @@ class Integrator:
                 score[clusters] = s * (1.0 if weight is None else w[:, None])
             if hessian is not None:
                 hessian += h
-        if hessian is not None:
-            # the kernel fills the lower triangle
-            hessian += hessian.T
-            hessian.flat[:: na + 1] *= 0.5
-        return Evaluation(value, score, hessian)
+        return Evaluation(value, score, None if hessian is None else _symmetric(hessian))
+
+    def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
+        """The same with every latent variable at zero, the score summed over clusters, shape (1, n_active);
+        needs no placement and leaves it alone."""
+        self.set_phi(phi)
+        n, na = len(self.problem.y), len(self.problem.active_column)
+        value, score, hessian = np.zeros(n), np.zeros(na), np.zeros((na, na))
+        multiplier = self._multiplier
+        self.kernel.pooled(multiplier, want, value, score, hessian)
+        value *= multiplier
+        return Evaluation(
+            np.add.reduceat(value, self._row_edges[:-1]),
+            score[None] if want >= 1 else None,
+            _symmetric(hessian) if want >= 2 else None,
+        )
+
+    @cached_property
+    def _multiplier(self) -> np.ndarray:
+        """Product of the weights of a row's clusters of all levels, shape (n,)."""
+        out = np.ones(len(self.problem.y))
+        edges = np.arange(len(out) + 1)
+        for offsets, weight in zip(
+            self.problem.cluster_offsets, self.problem.cluster_weights, strict=True
+        ):
+            edges = edges[offsets]
+            if weight is not None:
+                out *= np.repeat(weight, np.diff(edges))
+        return out
 
     def _repair(self, clusters, placement, want, value, score, hessian):
         """Product rule for clusters whose sparse grid (weights of both signs) gave no positive integral."""

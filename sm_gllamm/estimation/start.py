@@ -16,6 +16,8 @@ __all__ = ["pooled_fit", "scale_start"]
 START_DECREMENT = 10.0
 #: Random-effect scales tried (latent-response units), relative to the size of the design column.
 SCALES = (0.3, 1.0, 2.5)
+#: Clusters by which the scale is chosen.
+START_CLUSTERS = 200
 
 
 def link_scale_start(design: np.ndarray, linked: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -88,13 +90,14 @@ def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]
             trial[position] = scale * unit
         return trial
 
-    for scale in SCALES:
-        value = likelihood.evaluate(at(scale)).total
-        if np.isfinite(value):
-            scales.append(scale)
-            values.append(value)
-            if len(values) > 1 and value < values[-2]:
-                break
+    with likelihood.sample(START_CLUSTERS):
+        for scale in SCALES:
+            value = likelihood.evaluate(at(scale)).total
+            if np.isfinite(value):
+                scales.append(scale)
+                values.append(value)
+                if len(values) > 1 and value < values[-2]:
+                    break
     if not values:
         return theta
     best = int(np.argmax(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,6 +148,14 @@ class MarginalLikelihood:
                     ).sum()  # fmt: skip
                     hessian[t, s] = hessian[s, t] = both / (4 * h[t] * h[s])
         return ThetaEvaluation(centre, score, hessian)
+
+    @contextmanager
+    def sample(self, n_clusters: int):
+        """Sums are over some top-level clusters only, spread over the data, within the context."""
+        self._latest = None
+        with self.integrator.sample(n_clusters):
+            yield
+        self._latest = None
 
     def pooled(self, theta, want: int) -> ThetaEvaluation:
         """The same with all random effects at zero: an ordinary generalized linear model."""

@@ -146,3 +146,38 @@ def test_choices_do_not_depend_on_where_their_derivatives_are_kept(name):
     assert_allclose(results[0].loglike, results[1].loglike, rtol=1e-9)
     assert_allclose(results[0].score, results[1].score, rtol=1e-7, atol=1e-6)
     assert_allclose(results[0].hessian, results[1].hessian, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("dimensions", [(1,), (2, 1)])
+@pytest.mark.parametrize("name", NAMES)
+def test_latent_variables_at_zero(name, dimensions):
+    # the sum over rows, with the weights of all levels, and its derivatives
+    problem, phi = make_wide(np.random.default_rng(12), name, dimensions, True)
+    if not open_range(name):
+        phi[0], phi[1:] = 2.0, phi[1:] * 0.2
+    integrator = Integrator(problem, n_threads=1)
+    result = integrator.evaluate_at_zero(phi, 2)
+    a, _, slots = predictors(problem, phi)
+    weight, edges, i = np.ones(len(a)), np.arange(len(a) + 1), 0
+    for offsets, of_level in zip(problem.cluster_offsets, problem.cluster_weights, strict=True):
+        edges = edges[offsets]
+        weight *= np.repeat(of_level, np.diff(edges))
+    total = 0.0
+    while i < len(a):
+        size = 1 if problem.set_size is None else problem.set_size[i]
+        value = log_densities(problem, name, i, a[i : i + size, None], slots)
+        total += float(np.squeeze(value)) * weight[i] * problem.row_weight[i]
+        i += size
+    assert_allclose(result.loglike.sum(), total, rtol=1e-9)
+    step = 1e-5
+    for t in range(len(phi)):
+        move = step * np.eye(len(phi))[t]
+        above, below = (integrator.evaluate_at_zero(phi + s * move, 1) for s in (1, -1))
+        slope = (above.loglike - below.loglike).sum() / (2 * step)
+        assert_allclose(
+            result.score[0, t], slope, rtol=1e-6, atol=1e-6 * np.abs(result.score).max()
+        )
+        bend = (above.score[0] - below.score[0]) / (2 * step)
+        assert_allclose(
+            result.hessian[t], bend, rtol=1e-6, atol=1e-6 * np.abs(result.hessian).max()
+        )
