@@ -160,7 +160,7 @@ def show_simulation():
 
 def diagram():
     """The fit whose path diagram the documentation draws."""
-    return fit(load())
+    return fit(load(), direct="")
 
 
 SECTIONS = {

@@ -76,7 +76,8 @@ class Integrator:
         self._row_edges = np.concatenate([[0], np.cumsum(problem.rows_of_top)])
         self._allocate()
         self.placement_rule = "mode"
-        self.set_rules([tuple(LevelRule("hermite", 7) for _ in problem.dimensions)])
+        # one node until rules are set: product rules of many dimensions are larger than any memory
+        self.set_rules([tuple(LevelRule("hermite", 1) for _ in problem.dimensions)])
 
     # ------------------------------------------------------------ rules
     def set_rules(self, rules: list[tuple[LevelRule, ...]], assignment: np.ndarray | None = None):

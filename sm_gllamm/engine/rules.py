@@ -11,6 +11,7 @@ normal density included, so one formula serves Gauss-Hermite, trapezoidal and sp
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -93,6 +94,16 @@ def trapezoid(points: int) -> tuple[np.ndarray, np.ndarray, None]:
     return z, np.full(points, np.log(2.0 / (points - 1)) - 0.5 * np.log(2 * np.pi)), None
 
 
+def _indices(level: int, dimension: int) -> Iterator[tuple[int, ...]]:
+    """Tuples of whole numbers from zero whose sum is at most `level`, in lexical order."""
+    if dimension == 0:
+        yield ()
+        return
+    for first in range(level + 1):
+        for rest in _indices(level - first, dimension - 1):
+            yield (first, *rest)
+
+
 @lru_cache(maxsize=32)
 def smolyak(level: int, dimension: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sparse Gauss-Hermite grid: exact for polynomials of total degree 2 * level + 1.
@@ -109,9 +120,9 @@ def smolyak(level: int, dimension: int) -> tuple[np.ndarray, np.ndarray, np.ndar
         1.0 or -1.0.
     """
     total: dict[tuple, float] = {}
-    for index in product(range(level + 1), repeat=dimension):
+    for index in _indices(level, dimension):
         height = sum(index)
-        if not max(0, level - dimension + 1) <= height <= level:
+        if height < level - dimension + 1:
             continue
         factor = (-1) ** (level - height) * comb(dimension - 1, level - height)
         rules = [_hermite(2 * i + 1) for i in index]

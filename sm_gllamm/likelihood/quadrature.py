@@ -183,7 +183,7 @@ def estimate_error(likelihood: MarginalLikelihood, theta, base: float) -> float:
             return LevelRule("sparse", rule.points + 2)
         if rule.points == 1:
             # the error of Laplace is no small correction: a rule that is nearly right is needed
-            return LevelRule("hermite", 15 if q == 1 else 7)
+            return LevelRule("hermite", 15 if q == 1 else 7) if q <= 4 else LevelRule("sparse", 7)
         points = rule.points + 4 if q > 1 else 2 * rule.points + 1
         return LevelRule(rule.kind, points)
 

@@ -34,9 +34,12 @@ def row_units(likelihood: MarginalLikelihood, theta: np.ndarray) -> float | np.n
     codes = np.unique(problem.family)
     if len(codes) == 1 and sum(dispersions) < 2:
         return unit
-    spread = LinkedResponses(problem, slice(None)).spread
-    units = np.array([spread[code] for code in problem.family])
+    units = np.ones(len(problem.family))
     normal = np.isin(problem.family, [CODES[name] for name in _LOG_SD])
+    if not normal.all():
+        spread = LinkedResponses(problem, slice(None)).spread
+        for code, unit in spread.items():
+            units[problem.family == code] = unit
     if normal.any():
         units[normal] = np.exp(_first_slot(likelihood, theta)[normal])
     return units

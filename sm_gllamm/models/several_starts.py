@@ -91,9 +91,10 @@ def with_second_strategy(
     best = first
     if best.outcome.iterations >= maxiter < LONG:
         return best
-    for theta in _other_starts(likelihood, start):
-        outcome = best.outcome
-        if outcome.converged or outcome.interrupted:
+    others = _other_starts(likelihood, start)
+    while not (best.outcome.converged or best.outcome.interrupted):
+        theta = next(others, None)
+        if theta is None:
             break
         best = max(best, run(theta), key=_rank)
         if large_loadings(likelihood, best.outcome.theta, converged=False):

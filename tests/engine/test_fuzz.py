@@ -266,6 +266,7 @@ def test_parameters_without_bounds(family, bad):
         phi[position] = bad
         never_nan(setup.result(phi)[0])
         integrator = Integrator(setup.problem, n_threads=2)
+        integrator.set_rules([tuple(LevelRule("hermite", 7) for _ in setup.problem.dimensions)])
         integrator.set_phi(phi)
         assert integrator.adapt() >= 0
         never_nan(integrator.evaluate(2).loglike)

@@ -85,12 +85,17 @@ def second_order():
     )  # fmt: skip
 
 
-def democracy():
+def democracy(correlated=()):
+    """Industrialisation and democracy, with a latent variable for each pair of correlated residuals."""
     wide = load_data("politicaldemocracy")
     latent = [
         Latent("ind60", "person", "0 + x1 + x2 + x3"),
         Latent("dem60", "person", "0 + y1 + y2 + y3 + y4"),
         Latent("dem65", "person", "0 + y5 + y6 + y7 + y8"),
+        *(
+            Latent(f"{a}_{b}", "person", f"0 + {a} + {b}", fixed={a: 1.0, b: 1.0})
+            for a, b in correlated
+        ),
     ]
     return model(
         "resp ~ 0 + C(item)", long(wide, list(wide.columns)), latent, covariance="diagonal",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models.latent_cases import CASES, fitted, quantities, second_order
+from tests.models.latent_cases import CASES, democracy, fitted, quantities, second_order
 
 GAUSSIAN = ["hs_cfa1", "hs_cfa3", "hs_mimic", "poldem_sem_nocor", "demo_twolevel_eqload"]
 ROBUST = ["hs_cfa1", "hs_cfa3", "hs_mimic", "poldem_sem_nocor"]
@@ -41,6 +41,27 @@ def test_standard_errors(name):
 def test_robust_standard_errors(name):
     table = quantities(name, fitted(name, cov_type="robust"))
     np.testing.assert_allclose(table["se"], table["ref_robust_se"], rtol=SE_RTOL[name])
+
+
+def test_correlated_residuals():
+    # lavaan 0.6.14, ML with observed information: Bollen (1989) with his six residual covariances, all
+    # positive, which are variances of latent variables here: nine dimensions
+    published = {
+        ("y1", "y5"): (0.623671074030225, 0.368992919157649),
+        ("y2", "y4"): (1.31311257673291, 0.698784412297923),
+        ("y2", "y6"): (2.15286126610351, 0.726296431713006),
+        ("y3", "y7"): (0.794960276374888, 0.621162045876435),
+        ("y4", "y8"): (0.348226039083801, 0.457860353289621),
+        ("y6", "y8"): (1.35616712069039, 0.571980974983596),
+    }
+    result = democracy(list(published)).fit()
+    assert result.verdict.ok
+    np.testing.assert_allclose(result.llf, -1547.79094340271, rtol=1e-10)
+    for (a, b), (estimate, std_err) in published.items():
+        name = f"var({a}_{b}|person)"
+        assert result.params[name] == pytest.approx(estimate, abs=1e-4 * std_err)
+        assert result.bse[name] == pytest.approx(std_err, rel=1e-5)
+    assert result.bse["dem65 ~ ind60"] == pytest.approx(0.233732608674569, rel=1e-5)
 
 
 def test_factor_of_second_order_is_three_correlated_factors():
