@@ -126,7 +126,7 @@ class LinkedResponses:
         for code in np.unique(self.code):
             here = self.code == code
             if code >= 0 and DENSITIES[code][1] == "cumulative":
-                self._thresholds(DENSITIES[code][0], here, channels[here], values)
+                self._thresholds(DENSITIES[code][0], here, channels, values)
                 continue
             slots = self._dispersions(int(code), here, fitted)
             for s, value in enumerate(slots):
@@ -138,16 +138,19 @@ class LinkedResponses:
     def _scores(self, name: str, here: np.ndarray) -> np.ndarray:
         """Link of the middle of each category on the scale of cumulative shares."""
         channels = self.problem.slot_channel[self.rows][here]
-        _, _, y, counts = _categories(channels)
-        above = np.cumsum(counts) / counts.sum()
-        middle = above - 0.5 * counts / counts.sum()
-        return link_of(name.removeprefix("cumulative_"))(middle)[y]
+        scores = np.zeros(len(channels))
+        for _, size, rows, y in _threshold_sets(channels):
+            counts = np.bincount(y, minlength=size) + 0.5
+            middle = (np.cumsum(counts) - 0.5 * counts) / counts.sum()
+            scores[rows] = link_of(name.removeprefix("cumulative_"))(middle)[y]
+        return scores
 
     def _thresholds(self, name: str, here, channels, values) -> None:
         """Inverse distribution functions of cumulative shares."""
-        first, top, _, counts = _categories(channels)
-        below = np.cumsum(counts)[:-1] / counts.sum()
-        values[first:top] = link_of(name.removeprefix("cumulative_"))(below)
+        for first, size, _, y in _threshold_sets(channels[here]):
+            counts = np.bincount(y, minlength=size) + 0.5
+            below = np.cumsum(counts)[:-1] / counts.sum()
+            values[first : first + size - 1] = link_of(name.removeprefix("cumulative_"))(below)
 
     def _dispersions(self, code: int, here: np.ndarray, fitted: np.ndarray) -> list[float]:
         """Values of a density's slots by moments."""
@@ -181,12 +184,25 @@ class LinkedResponses:
         return _count_slots(name, mean, variance, float(np.mean(y == 0)))
 
 
-def _categories(channels: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
-    """First threshold and the one after the last, category of each row, and their counts."""
-    top = channels[:, :2].max() + 1
-    y = np.where(channels[:, 0] >= 0, channels[:, 0], top)
-    first = channels[:, 0][channels[:, 0] >= 0].min()
-    return first, top, y - first, np.bincount(y - first, minlength=top - first + 1) + 0.5
+def _threshold_sets(channels: np.ndarray) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
+    """First channel, number of categories, rows and their categories of each set of thresholds.
+
+    Parameters
+    ----------
+    channels : ndarray, shape (n, 2 or more)
+        Channels of the upper and the lower threshold, negative where there is none: rows of the highest
+        and the lowest category. A set's channels are consecutive.
+    """
+    upper, lower = channels[:, 0], channels[:, 1]
+    own = np.where(upper >= 0, upper, lower)
+    firsts = np.unique(np.append(upper[(lower < 0) & (upper >= 0)], own.min()))
+    sizes = np.diff(np.append(firsts, max(upper.max(), lower.max()) + 1)) + 1
+    number = np.searchsorted(firsts, own, side="right") - 1
+    category = np.where(upper >= 0, upper, lower + 1) - firsts[number]
+    return [
+        (int(first), int(size), number == k, category[number == k])
+        for k, (first, size) in enumerate(zip(firsts, sizes, strict=True))
+    ]
 
 
 def _count_slots(name: str, mean: float, variance: float, zeros: float) -> list[float]:

@@ -4,9 +4,11 @@ import warnings
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime
 
+import sm_gllamm.api as smg
 from sm_gllamm.estimation.linked import LinkedResponses
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models import loading_start, several_starts
@@ -226,3 +228,26 @@ def test_second_strategy_where_the_first_start_fails(monkeypatch):
     monkeypatch.setattr("sm_gllamm.models.glmm_fit.start_theta", lambda likelihood: (bad, None))
     result = built.fit()
     assert result.llf == pytest.approx(expected.llf, abs=1e-6)
+
+
+def test_ordinal_items_with_thresholds_of_their_own():
+    rng = np.random.default_rng(0)
+    f = rng.normal(size=400)
+    cuts = {"a": [-1, 0, 1], "b": [-0.5, 0.8], "c": [-1.5, -0.2, 0.3, 1.5]}
+    y = {
+        item: np.digitize(slope * f + rng.logistic(size=400), cuts[item]).astype(float)
+        for item, slope in (("a", 1.0), ("b", 1.5), ("c", 0.7))
+    }
+    data = smg.stack_responses(pd.DataFrame(y), list("abc"), id="person")
+    built = smg.GLLAMM.from_formula(
+        "y ~ 0", data, [Latent("f", "person", "0 + C(response)")], family_by="response",
+        family={item: smg.families.Ordinal("logit") for item in "abc"},
+    )  # fmt: skip
+    start = dict(zip(built.param_names, built.start_params, strict=True))
+    for item, share in y.items():
+        for k in range(len(cuts[item])):
+            below = np.mean(share <= k)
+            expected = np.log(below / (1 - below))
+            assert start[f"threshold({k}|{k + 1})[{item}]"] == pytest.approx(expected, abs=0.1)
+    assert start["loading(f: C(response)[b])"] > start["loading(f: C(response)[c])"] > 0
+    assert built.fit().verdict.ok
