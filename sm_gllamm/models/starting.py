@@ -50,7 +50,7 @@ def start_theta(
     )
     sample = LinkedResponses(problem, rows)
     design = problem.design[rows, :k]
-    if problem.set_size is None and sample.weight.any():
+    if sample.weight.any():
         theta[:k] = link_scale_start(design, sample.linked - sample.offset, sample.weight)
     free = [np.arange(k)]
     if mapping.slots:
@@ -58,9 +58,11 @@ def start_theta(
         for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
             if slot.entries:
                 theta[block] = _slot_start(slot, columns, problem.design[rows], values)
-                if slot.names[0].startswith("log_sd:") and problem.set_size is None:
+                known = sample.weight > 0
+                if slot.names[0].startswith("log_sd:") and known.any():
                     residual = sample.linked - design @ theta[:k] - sample.offset
-                    theta[block] = _log_sd_start(slot, columns, problem.design[rows], residual)
+                    found = _log_sd_start(slot, columns, problem.design[rows][known], residual[known])
+                    theta[block] = theta[block] if found is None else found
                 free.append(np.arange(block.start, block.stop))
     index = np.concatenate(free).astype(np.intp)
     pooled = pooled_fit(likelihood, theta, index)
@@ -68,7 +70,7 @@ def start_theta(
         raise KeyboardInterrupt
     theta[index] = pooled.theta
     unit = response_unit(problem, mapping, theta)
-    if isinstance(mapping, StructuralMapping):
+    if isinstance(mapping, StructuralMapping) and not mapping.coefficients_only:
         return _latent_start(likelihood, theta, unit, use_moments), pooled
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit)), pooled
 
@@ -101,12 +103,14 @@ def _latent_start(
     return best
 
 
-def _log_sd_start(slot, columns, design, residual) -> np.ndarray:
-    """Least squares of the logarithms of residuals, in the rows that the block is about."""
+def _log_sd_start(slot, columns, design, residual) -> np.ndarray | None:
+    """Least squares of the logarithms of residuals, in the rows that the block is about, if any."""
     part = np.zeros((len(design), len(slot.names)))
     for entry, column in zip(slot.entries, columns, strict=True):
         part[:, entry.parameter] += entry.coefficient * (1.0 if column < 0 else design[:, column])
     rows = np.any(part != 0.0, axis=1)
+    if not rows.any():
+        return None
     size = np.abs(residual[rows])
     # E log|z| of a standard normal variable is -0.635
     target = np.log(np.maximum(size, 1e-8 * size.max(initial=1e-300))) + 0.635
