@@ -227,8 +227,8 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         method : {None, "transformed", "profile"}
             None: estimate plus or minus a multiple of the standard error, in agreement with
             `t_test`. "transformed": the same on the log scale for variances and on the arsinh scale
-            for covariances, coefficients as before. "profile": values that a likelihood-ratio test does
-            not reject; see `profile`.
+            for covariances, Fisher's z of correlations (``identification="variance"``), coefficients as
+            before. "profile": values that a likelihood-ratio test does not reject; see `profile`.
 
         Returns
         -------

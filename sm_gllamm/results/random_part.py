@@ -50,12 +50,13 @@ def covariance_frames(mapping, level_names, params) -> dict[str, pd.DataFrame]:
 
 
 def _entries(mapping):
-    """Position in params of each variance, covariance and dispersion; for covariances also those of the
-    two variances."""
+    """Position in params of each variance, covariance, correlation and dispersion; for covariances also
+    those of the two variances, and nothing in their place for correlations."""
     for _, _, block, covariance in mapping.terms:
         variances = {r: block.start + k for k, (r, c) in enumerate(covariance.params) if r == c}
         for k, (r, c) in enumerate(covariance.params):
-            yield block.start + k, None if r == c else (variances[c], variances[r])
+            pair = tuple(variances[row] for row in (c, r) if row in variances)
+            yield block.start + k, None if r == c else pair
     for block, slot in mapping.slots:
         if slot.published != "identity":
             yield from ((position, None) for position in range(block.start, block.stop))
@@ -93,6 +94,9 @@ def random_effects_rows(mapping, params, bse, cov, q: float) -> tuple[list[str],
         if pair is None:
             limits = log_limits(value, se, q)
             other = (np.nan,) * 3 if position in plain else (np.sqrt(value), *np.sqrt(limits))
+        elif not pair:
+            limits = fisher_limits(value, se, 1.0, q)
+            other = (value, *limits)
         else:
             first, second = params[pair[0]], params[pair[1]]
             limits = covariance_limits(value, se, np.sqrt(max(first * second, 0.0)), q)
@@ -125,6 +129,8 @@ def transformed_limits(mapping, params, bse, symmetric: np.ndarray, q: float) ->
         value, se = params[position], bse[position]
         if pair is None:
             limits[position] = log_limits(value, se, q)
+        elif not pair:
+            limits[position] = fisher_limits(value, se, 1.0, q)
         else:
             scale = np.sqrt(max(params[pair[0]] * params[pair[1]], 0.0))
             limits[position] = covariance_limits(value, se, scale, q)

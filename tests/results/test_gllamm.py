@@ -220,3 +220,40 @@ def test_unit_variances_in_table_and_diagram():
     assert "covariance" not in set(result.param_table["block"])
     assert '"within" [shape=ellipse, label="within\\n(1.00)"];' in result.path_diagram()
     assert result.cov_re["person"].loc["within", "within"] == 1.0
+
+
+class TestCorrelations:
+    """Unit variances: what stands among the covariances are correlations."""
+
+    @pytest.fixture(scope="class")
+    def fits(self):
+        latent = [
+            smg.Latent("f", "person", "0 + d1 + d2"),
+            smg.Latent("g", "person", "0 + d3 + d4"),
+        ]
+        return {
+            identification: fit("gaussian", latent, identification=identification)
+            for identification in ("variance", "loading")
+        }
+
+    def test_table_is_that_of_covariances(self, fits):
+        table = fits["variance"].random_effects_table().loc["corr(f,g|person)"]
+        free = fits["loading"].random_effects_table().loc["cov(f,g|person)"]
+        assert fits["variance"].llf == pytest.approx(fits["loading"].llf, rel=1e-9)
+        for column in ("sd_corr", "sd_corr_lower", "sd_corr_upper"):
+            assert table[column] == pytest.approx(free[column], rel=1e-3)
+        np.testing.assert_allclose(
+            table[["estimate", "lower", "upper"]],
+            table[["sd_corr", "sd_corr_lower", "sd_corr_upper"]],
+        )
+
+    def test_summary_and_intervals(self, fits):
+        result = fits["variance"]
+        assert "corr(f,g|person)" in str(result.summary())
+        assert "corr(f,g|person)" in str(result.summary2())
+        r, se = result.params["corr(f,g|person)"], result.bse["corr(f,g|person)"]
+        half = 1.959964 * se / (1 - r**2)
+        np.testing.assert_allclose(
+            result.conf_int(method="transformed").loc["corr(f,g|person)"],
+            np.tanh(np.arctanh(r) + np.array([-half, half])), rtol=1e-6,
+        )  # fmt: skip
