@@ -23,16 +23,21 @@ _LEAF_1 = [("hermite", 8), ("hermite", 16), ("trapezoid", 32), ("trapezoid", 64)
            ("trapezoid", 256), ("trapezoid", 512)]  # fmt: skip
 _HIGHER_1 = [("hermite", k) for k in (7, 11, 17, 25, 41, 61, 101)]
 _TWO = [("hermite", k) for k in (6, 8, 12, 16, 24, 36, 54)]
-_SPARSE = [("sparse", k) for k in (5, 7, 9, 11, 13)]
+#: From about 300 nodes on the product rule is better than the sparse grid of as many.
+_THREE = [("sparse", 5), *(("hermite", k) for k in (5, 7, 9, 12, 17, 25))]
+_SPARSE = [("sparse", k) for k in (5, 7, 9, 11, 13, 15)]
 MODES = (None, "mode", "meansd", "laplace", "trapezoid", "sparse")
 
 
 def ladder(level: int, dimension: int) -> list[LevelRule]:
-    """Rules of a level from coarse to fine."""
+    """Rules of a level from coarse to fine; the last one is there to judge the last but one by."""
     if dimension == 1:
         rungs = _LEAF_1 if level == 0 else _HIGHER_1
+    elif dimension <= 3:
+        rungs = _TWO if dimension == 2 else _THREE
     else:
-        rungs = _TWO if dimension == 2 else _SPARSE
+        # grids of more dimensions have so many nodes earlier
+        rungs = _SPARSE if dimension == 4 else _SPARSE[:-1]
     return [LevelRule(kind, points) for kind, points in rungs]
 
 
@@ -86,9 +91,9 @@ class Ladders:
         base = likelihood.evaluate(theta).loglike
         in_force = likelihood.quadrature
         errors = np.empty(self.rung.shape)
-        for level, rules in enumerate(self.rules):
+        for level in range(len(self.rules)):
             finer = self.rung.copy()
-            finer[:, level] = np.minimum(finer[:, level] + 1, len(rules) - 1)
+            finer[:, level] += 1
             likelihood.use(self.quadrature(finer))
             errors[:, level] = np.abs(likelihood.evaluate(theta).loglike - base)
         likelihood.use(in_force)
@@ -96,7 +101,7 @@ class Ladders:
 
     def raise_rungs(self, errors: np.ndarray, tol: float) -> bool:
         """Move the clusters whose errors make up more than `tol` one rung up. False if none can go."""
-        top = np.array([len(rules) - 1 for rules in self.rules])
+        top = np.array([len(rules) - 2 for rules in self.rules])
         flat = np.where(self.rung < top, errors, 0.0).ravel()
         order = np.argsort(flat)
         raised = np.zeros(len(flat), dtype=bool)

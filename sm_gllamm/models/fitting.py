@@ -12,23 +12,25 @@ from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
 from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_boundary, vanishing
 
-__all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective"]
+__all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective", "within_limits"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
 LOOSE = 1e-3
 #: Iterations with little gain after which a coarse rule is refined.
 PATIENCE = 4
+#: Log dispersions beyond this have no exponential: densities would be nonsense.
+OVERFLOW = 300.0
 #: Node choices before giving up (each is a rung of the ladder).
 ROUNDS = 8
 
 
 def error_budget(tol: float, value: float) -> float:
-    """Absolute error allowed in a log-likelihood of size `value`: `tol`, or a hundred-millionth of it.
+    """Absolute error allowed in a log-likelihood of size `value`: `tol` a thousand of it, and at least `tol`.
 
     In a large sample the information grows with the log-likelihood, so that the same absolute error
     moves the estimates by ever smaller fractions of their standard errors.
     """
-    return max(tol, 1e-8 * abs(value))
+    return tol * max(1.0, 1e-3 * abs(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +103,39 @@ class Fit:
 
 
 def objective(likelihood: MarginalLikelihood):
-    """The likelihood as estimation.newton wants it."""
+    """The likelihood as estimation.newton wants it; minus infinity where a log dispersion overflows."""
+    position, size = _log_dispersions(likelihood)
 
     def evaluate(theta, want):
+        if np.any(np.abs(np.asarray(theta)[position]) * size > OVERFLOW):
+            return -np.inf, None, None
         result = likelihood.evaluate(theta, want)
         if not want:
             return result.total, None, None
         return result.total, result.gradient, result.hessian
 
     return evaluate
+
+
+def _log_dispersions(likelihood: MarginalLikelihood) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of parameters of log dispersions, and the largest values of their columns."""
+    mapping, design = likelihood.mapping, likelihood.problem.design
+    position, size = [], []
+    for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
+        if slot.slot == "dispersion":
+            for entry, column in zip(slot.entries, columns, strict=True):
+                position.append(block.start + entry.parameter)
+                size.append(1.0 if column < 0 else float(np.abs(design[:, column]).max()))
+    return np.array(position, dtype=np.intp), np.array(size)
+
+
+def within_limits(likelihood: MarginalLikelihood, theta: np.ndarray) -> np.ndarray:
+    """Parameters with log dispersions that have an exponential."""
+    theta = np.array(theta, dtype=float)
+    for position, size in zip(*_log_dispersions(likelihood), strict=True):
+        limit = OVERFLOW / max(size, 1e-300)
+        theta[position] = np.clip(theta[position], -limit, limit)
+    return theta
 
 
 def _interrupted(outcome: Outcome) -> Outcome:
@@ -124,6 +150,7 @@ def fit_fixed(
 ) -> Fit:
     """Maximise with given rules, then estimate their error (0 for models that are integrated exactly)."""
     likelihood.use(quadrature)
+    start = within_limits(likelihood, start)
     outcome = maximize(
         objective(likelihood), start, replace(controls, vanished=vanishing(likelihood))
     )
@@ -155,6 +182,7 @@ def fit_adaptive(
         Absolute error of the log-likelihood; see :func:`error_budget`.
     """
     ladders = Ladders(likelihood.problem, placement)
+    start = within_limits(likelihood, start)
     evaluate = objective(likelihood)
     controls = replace(
         controls, stop=runaway_loading(likelihood, start), vanished=vanishing(likelihood)

@@ -266,6 +266,6 @@ def _scores(likelihood: MarginalLikelihood, theta: np.ndarray, rung: int) -> np.
         likelihood.use(exact_quadrature(problem))
     else:
         ladders = Ladders(problem)
-        ladders.rung[:] = np.minimum(rung, [len(rules) - 1 for rules in ladders.rules])
+        ladders.rung[:] = np.minimum(rung, [len(rules) - 2 for rules in ladders.rules])
         likelihood.use(ladders.quadrature())
     return likelihood.evaluate(theta, 1).score

@@ -99,8 +99,7 @@ def test_bifactor_by_brute_force(aggression, bifactor):
         return evaluator.bifactor(items, "general").sum()
 
     assert result.verdict.ok
-    # the sparse grid of three dimensions is off by 7e-4
-    evaluator.assert_maximum(loglike, result, llf_rtol=3e-7, directions=1)
+    evaluator.assert_maximum(loglike, result, llf_rtol=2e-8, directions=1)
     assert 0.5 < example.explained_common_variance(result) < 0.7
 
 
