@@ -31,8 +31,8 @@ class Verdict:
     unidentified : tuple of str
         Parameters involved in a flat direction of the log-likelihood.
     runaway : tuple of str
-        Those of them that are loadings which have run away: the latent variable predicts the item
-        perfectly.
+        Those of them that are loadings which have run away, or variances where a loading is fixed: the
+        latent variable predicts the item perfectly.
     starts : tuple of float
         Log-likelihoods that the runs from several starting values ended with, the first start first; empty
         where there was one. NaN for runs that did not converge.

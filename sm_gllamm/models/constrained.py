@@ -17,6 +17,7 @@ from sm_gllamm.models.fitting import (
     Fit,
     error_budget,
     objective,
+    within_limits,
 )
 from sm_gllamm.models.identification import warn_of_rank
 from sm_gllamm.models.refits import away_from_zero
@@ -102,7 +103,7 @@ def maximum_under(model, constraints, theta, quadrature, controls: Controls) -> 
 def _fit(model, restriction, start, quadrature, placement, settings) -> Fit:
     """Maximise under the restriction, with more nodes until there are enough where none are given."""
     likelihood = model._ready(quadrature)
-    evaluate = objective(likelihood)
+    evaluate, start = objective(likelihood), within_limits(likelihood, start)
     controls = replace(settings.controls, vanished=vanishing(likelihood))
     if quadrature is not None:
         outcome = maximize_under(evaluate, start, restriction, controls)

@@ -113,13 +113,26 @@ def _large_loadings(likelihood: MarginalLikelihood, theta, unit, limit: float) -
     """Positions of loadings with which an SD of the latent variable moves nu by more than a limit.
 
     In units of :func:`row_units`, and in the rows on which the loading acts: the latent variable then
-    predicts the item perfectly.
+    predicts the item perfectly. Of fixed loadings beside free ones it is the variance that is large.
     """
-    design, found = likelihood.problem.design, []
-    for position, column, sd in likelihood.mapping.loading_sds(theta):
+    design = likelihood.problem.design
+
+    def too_large(column: int, effect: float) -> bool:
         share = 1.0 if column < 0 else float(np.mean(design[:, column] != 0.0))
-        if sd * _size(design, column, unit) > limit * np.sqrt(share):
-            found.append(position)
+        return effect * _size(design, column, unit) > limit * np.sqrt(share)
+
+    mapping = likelihood.mapping
+    found = [p for p, column, sd in mapping.loading_sds(theta) if too_large(column, sd)]
+    loadings = {latent.name: latent.loadings for latent in mapping.latents}
+    for _, _, block, covariance in mapping.terms:
+        sds = np.linalg.norm(covariance.factor(theta[block]), axis=1)
+        for row, column, k in covariance.entries:
+            own = loadings[covariance.names[row]]
+            if row != column or all(c.name is None for _, c in own):
+                continue
+            fixed = [(where, abs(c.value) * sds[row]) for where, c in own if c.name is None]
+            if any(too_large(where, effect) for where, effect in fixed):
+                found.append(block.start + k)
     return found
 
 
@@ -227,7 +240,11 @@ def crossed_thresholds(model, theta: np.ndarray) -> tuple[str, ...]:
     """Neighbouring thresholds that are out of order in some row, where they depend on covariates."""
     data, crossed = model.responses, []
     # thresholds of mixed responses are in the order of their families
-    own = [share for *_, share in data.members if share.labels] or [data]
+    own = [
+        share
+        for _, family, _, _, share in data.members
+        if getattr(family, "layout", "plain") == "cumulative"
+    ] or [data]
     blocks = [pair for pair in model.mapping.slots if pair[1].slot == "threshold"]
     for (block, slot), share in zip(blocks, own, strict=False):
         if "thresholds" not in share.designs:

@@ -14,6 +14,7 @@ from sm_gllamm.exceptions import (
     QuadratureWarning,
     SpecificationError,
 )
+from sm_gllamm.models.fitting import objective, within_limits
 from sm_gllamm.specification.latent import Latent
 from tests.bad_input.test_latent import FACTOR, build
 from tests.mapping.test_structural import LEVELS, PAIR, items
@@ -135,6 +136,17 @@ def test_residual_variance_of_zero_under_a_constraint():
     assert result.converged and result.verdict.boundary == ("log_sd:C(item)[i1]",)
 
 
+def test_dispersions_without_an_exponential_are_refused():
+    built = model("scales", 0)
+    evaluate = objective(built._ready())
+    theta = built.mapping.theta(built.start_params)
+    last = built.param_names.index("log_sd:C(item)[i6]")
+    assert np.isfinite(evaluate(theta, 0)[0])
+    theta[last] = -1e6
+    assert evaluate(theta, 2) == (-np.inf, None, None)
+    assert within_limits(built._ready(), theta)[last] == -300.0
+
+
 def test_disturbance_without_variance():
     built = model("paths", 0)
     data = built.data.frame.copy()
@@ -174,6 +186,15 @@ class TestRunawayLoading:
         assert f"Runs away: {name}" in summary_of(result)
         assert result.verdict.iterations < 60
         assert name in " ".join(result.verdict.advice)
+
+    def test_a_marker_that_the_latent_variable_predicts(self):
+        data = items(40, 4)
+        agree = data["binary"].where(data["item"] != 2, data["binary"].shift())
+        built = build(data.assign(binary=agree), [FACTOR])
+        with pytest.warns(IdentificationWarning), warnings.catch_warnings():
+            warnings.simplefilter("ignore", QuadratureWarning)
+            result = built.fit(warn_convergence=False)
+        assert "var(f|person)" in result.verdict.runaway
 
     def test_large_loadings_are_no_fault_where_they_converge(self):
         rng = np.random.default_rng(0)
