@@ -174,18 +174,25 @@ def _paths(equation, frame, level):
         formulas.append(text)
         return names
 
+    main = [term.label for term in equation.terms if term.covariate is None]
+
+    def add(factors: tuple[str, ...], text: str, contrasts: bool) -> None:
+        """Paths for the columns of a formula; for contrasts it has a constant that is no path."""
+        nonlocal count
+        for name in columns(f"~ {text}"):
+            if not (contrasts and name == "Intercept"):
+                found.append((":".join([*factors, name]), factors, count))
+            count += 1
+
     for term in equation.terms:
         if term.covariate is None:
             found.append((term.label, term.factors, None))
-            continue
-        for name in columns(f"~ 0 + {term.covariate}"):
-            label = ":".join([*term.factors, name])
-            found.append((label, term.factors, count))
-            count += 1
+        else:
+            contrasts = ":".join(term.factors) in main
+            add(term.factors, f"{int(contrasts)} + {term.covariate}", contrasts)
     if equation.covariates is not None:
-        for name in columns("~ " + equation.covariates):
-            found.append((name, (), count))
-            count += 1
+        contrasts = not equation.constant
+        add((), f"1 + {equation.covariates}" if contrasts else equation.covariates, contrasts)
     labels = [label for label, _, _ in found]
     for key in (*regression.fixed, *regression.equal):
         if key not in labels:

@@ -25,8 +25,8 @@ class Latent:
         Grouping column; ``"a:b"`` for b within a.
     loadings : str
         Right-hand side of a formula: one loading for each of its columns. "1" is a random intercept,
-        "x" or "0 + x" alone a random coefficient, ``"0 + C(item)"`` a factor measured by items; "0"
-        a factor of second order, which others are regressed on.
+        "0 + x" a random coefficient, ``"0 + C(item)"`` a factor measured by items (without the 0 there
+        is a constant besides); "0" a factor of second order, which others are regressed on.
     fixed : dict of str to float
         Columns, by name or by what stands in the brackets of their names, whose loadings are known.
     equal : dict of str to str
@@ -105,7 +105,9 @@ class Regression:
     terms : str
         Right-hand side of a formula: latent variables of the same or higher levels, products such as
         ``"f:g"``, ``"f*g"`` (both and their product) or ``"f:f"``, covariates, and latent variables
-        times a covariate, ``"f:x"``.
+        times a covariate, ``"f:x"``. There is no constant unless it is written, ``"1 + x"``: means of
+        latent variables are in the constants of the items. Categorical covariates are contrasts with
+        their first level; with ``"0 + c"``, and in ``"f:c"`` without ``f``, all levels have coefficients.
     fixed : dict of str to float
         Terms whose coefficients are known.
     equal : dict of str to str
@@ -127,6 +129,11 @@ class Regression:
     equal: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        for what in ("response", "terms"):
+            if not isinstance(getattr(self, what), str):
+                raise SpecificationError(
+                    f"Regression({self.response!r}, {self.terms!r}): {what} must be a string"
+                )
         for what, meant in (("fixed", "term to its value"), ("equal", "term to a label")):
             if not isinstance(getattr(self, what), Mapping):
                 raise SpecificationError(
@@ -173,12 +180,16 @@ class Equation:
     terms : tuple of Term
         Those with latent variables.
     covariates : str or None
-        Right-hand side of a formula without constant.
+        Right-hand side of a formula.
+    constant : bool
+        Whether the formula says something about a constant, ``1`` or ``0``. Otherwise there is none, and
+        categorical covariates are contrasts all the same.
     """
 
     regression: Regression
     terms: tuple[Term, ...]
     covariates: str | None
+    constant: bool = False
 
     @property
     def response(self) -> str:
@@ -240,7 +251,9 @@ def parse_regressions(
         labels = [term.label for term in terms]
         if again := sorted({label for label in labels if labels.count(label) > 1}):
             raise SpecificationError(f"{text!r} has {again[0]!r} twice")
-        out.append(Equation(regression, tuple(terms), " + ".join(["0", *rest]) if rest else None))
+        constant = any(piece in ("0", "1") for piece in rest)
+        covariates = " + ".join(rest) if any(piece != "0" for piece in rest) else None
+        out.append(Equation(regression, tuple(terms), covariates, constant))
     return out
 
 
@@ -258,6 +271,8 @@ def _latent_terms(piece: str, names: Sequence[str], text: str) -> list[Term]:
     if not any(re.search(rf"\b{name}\b", piece) for name in names):
         return []
     square = re.fullmatch(r"I\(\s*(\w+)\s*\*\*\s*2\s*\)", piece)
+    if "**" in piece and not square:
+        raise SpecificationError(f"{text!r}: {piece!r} is no product; write a square as 'f:f'")
     crossed = "*" in piece and not square
     factors = [square[1]] * 2 if square else _split(piece, "*" if crossed else ":")
     latent = [factor for factor in factors if factor in names]

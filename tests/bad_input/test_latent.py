@@ -145,6 +145,7 @@ class TestRegressions:
             ([smg.Regression("g", "f", fixed={"x": 1.0})], "there is no term 'x'"),
             ([smg.Regression("g", "f + x", equal={"xx": "b"})], "no term 'xx'; did you mean 'x'"),
             (["g ~ f + f"], "has 'f' twice"),
+            (["g ~ f**2"], r"'f\*\*2' is no product; write a square as 'f:f'"),
         ],
     )
     def test_equation(self, data, regressions, match):
@@ -158,6 +159,10 @@ class TestRegressions:
             smg.Regression("g", "f", fixed={"f": "one"})
         with refused("equal must be a dict of term to a label"):
             smg.Regression("g", "f", equal="f")
+        with refused("response must be a string"):
+            smg.Regression(3, "f")
+        with refused("terms must be a string"):
+            smg.Regression("g", None)
 
     def test_variances_that_are_known(self, data):
         with refused("variance=-1.0 must be a number, zero or positive"):
