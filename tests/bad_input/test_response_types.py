@@ -303,8 +303,10 @@ class TestSeveralFamilies:
                 family=self.families, family_by="kind")  # fmt: skip
 
     def test_families_of_several_rows(self, data):
-        refused("cannot be one of several families", "count ~ x + (1 | g)", data,
+        refused("Choice needs sets", "count ~ x + (1 | g)", data,
                 family={"a": F.Choice(), "b": "poisson"}, family_by="kind")  # fmt: skip
+        refused("is a dict of families itself", "count ~ x + (1 | g)", data,
+                family={"a": {"c": "binomial"}, "b": "poisson"}, family_by="kind")  # fmt: skip
 
     def test_checks_by_family(self, data):
         refused("count .b.", "x ~ x + (1 | g)".replace("x ~", "count ~"), changed(data, "count", 1, 0.5),
