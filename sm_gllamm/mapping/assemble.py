@@ -113,8 +113,8 @@ def lay_out_mixed(data, rows, levels, exog, exog_names) -> tuple[np.ndarray, GLM
     random = []
     for level in levels:
         terms = []
-        for term in level.terms:
-            columns, names = rows.columns(term.columns, list(term.names))
+        for number, term in enumerate(level.terms):
+            columns, names = rows.columns(term.columns, list(term.names), (level.name, number))
             where = [union.place(column) for column in columns.T]
             structure = term.structure if len(names) == len(term.names) else term.asked
             terms.append((structure, names, term.label, where))

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from sm_gllamm.mapping.likelihood_rows import Copy, Rows, concatenated
 from sm_gllamm.mapping.slots import SlotBlock, constant_block, formula_block, threshold_block
 from sm_gllamm.preparation.best_worst import expand_best_worst
 from sm_gllamm.preparation.expansions import category_rows, sequential_rows
 from sm_gllamm.preparation.rankings import expand_rankings
 from sm_gllamm.responses.densities import CODES
 
-__all__ = ["Copy", "ResponseData", "Rows", "rows_of"]
+__all__ = ["ResponseData", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class ResponseData:
     labels : tuple
         Categories in the order of their codes, the reference category of unordered ones first.
     sets : ndarray of int, shape (n,), or None
-        Which rows are one response.
+        Which rows are one response; of mixed responses those of other families are one each.
     entry : ndarray, shape (n,), or None
         Times of late entry.
     parts : ndarray, shape (n,), or None
@@ -48,6 +49,9 @@ class ResponseData:
         Links of composite responses.
     members : tuple of (label, family, Response, ndarray of intp, ResponseData)
         Of mixed responses: each family with its rows and its share of the data.
+    used : dict
+        Of mixed responses of which some have several predictors: which columns each of these has (see
+        :class:`sm_gllamm.mapping.likelihood_rows.Rows`).
     """
 
     y: np.ndarray
@@ -62,6 +66,7 @@ class ResponseData:
     parts: np.ndarray | None = None
     links: np.ndarray | None = None
     members: tuple = ()
+    used: dict[Any, np.ndarray] = field(default_factory=dict)
 
     def take(self, at: np.ndarray) -> ResponseData:
         """The chosen rows, in increasing order.
@@ -88,98 +93,8 @@ class ResponseData:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """How a covariate enters the predictor of a row: times a factor, under a name of its own.
-
-    Attributes
-    ----------
-    suffix : str
-        Added to the names of coefficients and random effects.
-    factor : ndarray, shape (n_rows,), or None
-        None: one.
-    """
-
-    suffix: str = ""
-    factor: np.ndarray | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of the likelihood, those of a response together.
-
-    Attributes
-    ----------
-    source : ndarray of intp, shape (n_rows,), or None
-        Row of the data behind each; None: they are the same.
-    code : ndarray of intc, shape (n_rows,)
-        Density.
-    y, m, constant : ndarray, shape (n_rows,)
-    slots : tuple of SlotBlock
-    n_slots, n_constants : int
-    slot_channel : ndarray of intc, shape (n_rows, n_slots), or None
-        Number of the predictor that each slot reads, -1 for none; None: the slot's own number.
-    copies : tuple of Copy
-        How covariates and random effects enter.
-    extra : ndarray, shape (n_rows, r), or None
-        Columns with coefficients of their own (thresholds of sequential models), after the covariates.
-    extra_names : tuple of str
-    set_size : ndarray of intc, shape (n_rows,), or None
-    offset : ndarray, shape (n_rows,), or None
-        Beside that of the data.
-    slot_base : ndarray, shape (n_rows, n_slots), or None
-    entry, part, link : ndarray, shape (n_rows,), or None
-    """
-
-    source: np.ndarray | None
-    code: np.ndarray
-    y: np.ndarray
-    m: np.ndarray
-    constant: np.ndarray
-    slots: tuple[SlotBlock, ...] = ()
-    n_slots: int = 0
-    n_constants: int = 0
-    slot_channel: np.ndarray | None = None
-    copies: tuple[Copy, ...] = (Copy(),)
-    extra: np.ndarray | None = None
-    extra_names: tuple[str, ...] = ()
-    set_size: np.ndarray | None = None
-    offset: np.ndarray | None = None
-    slot_base: np.ndarray | None = None
-    entry: np.ndarray | None = None
-    part: np.ndarray | None = None
-    link: np.ndarray | None = None
-
-    @property
-    def n(self) -> int:
-        return len(self.y)
-
-    def take(self, values):
-        """Values by row of the data, one for each row of the likelihood."""
-        return values if values is None or self.source is None else values[self.source]
-
-    def in_predictor(self, values):
-        """Parts of the predictor by row of the data, as they enter those of the rows, like covariates."""
-        taken = self.take(values)
-        if taken is None or self.copies[0].factor is None:
-            return taken
-        return taken * np.sum([copy.factor for copy in self.copies], axis=0)
-
-    def columns(self, design: np.ndarray, suffix_names: list[str]) -> tuple[np.ndarray, list[str]]:
-        """A design with its names as the rows have it: taken, multiplied, side by side."""
-        taken = self.take(design)
-        blocks, names = [], []
-        for copy in self.copies:
-            blocks.append(taken if copy.factor is None else taken * copy.factor[:, None])
-            names += [f"{name}{copy.suffix}" if copy.suffix else name for name in suffix_names]
-        return blocks[0] if len(blocks) == 1 else np.column_stack(blocks), names
-
-    def exog(self, design: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
-        """Design of the predictor with random effects, extra columns included."""
-        columns, labels = self.columns(design, names)
-        if self.extra is None:
-            return columns, labels
-        return np.column_stack([columns, self.extra]), labels + list(self.extra_names)
+#: Covariates as they stand.
+_SINGLE = (Copy(),)
 
 
 def _slots(response, data: ResponseData) -> tuple[SlotBlock, ...]:
@@ -288,7 +203,7 @@ def _best_worst(family, response, data: ResponseData) -> Rows:
 
 
 def _alternatives(
-    source, chosen, sizes, copies=(Copy(),), extra=None, extra_names=(), offset=None, constant=None
+    source, chosen, sizes, copies=_SINGLE, extra=None, extra_names=(), offset=None, constant=None
 ) -> Rows:
     """Rows of choices; `sizes` counts the alternatives of each."""
     n = len(source)
@@ -342,36 +257,13 @@ def _composite(family, response, data: ResponseData) -> Rows:
 
 
 def _mixed(family, response, data: ResponseData) -> Rows:
-    """Rows of several families, each with its own dispersions and thresholds."""
-    n = len(data.y)
-    code, y, m = np.empty(n, dtype=np.intc), np.empty(n), np.ones(n)
-    constant = np.empty(n)
-    parts = [
-        (label, at, rows_of(member, its_response, share))
-        for label, member, its_response, at, share in data.members
-    ]
-    width = max(part.n_slots for _, _, part in parts)
-    channel = np.full((n, width), -1, dtype=np.intc)
-    base = np.zeros((n, width)) if any(p.slot_base is not None for _, _, p in parts) else None
-    late = any(part.entry is not None for _, _, part in parts)
-    entry = np.zeros(n) if late else None
-    slots: list[SlotBlock] = []
-    first = 0
-    for label, at, part in parts:
-        code[at], y[at], m[at], constant[at] = part.code, part.y, part.m, part.constant
-        slots += [block.of_member(label, first) for block in part.slots]
-        if part.n_slots:
-            own = np.arange(part.n_slots) if part.slot_channel is None else part.slot_channel
-            here = np.broadcast_to(np.where(own >= 0, own + first, -1), (len(at), part.n_slots))
-            channel[at, : part.n_slots] = here
-        if base is not None and part.slot_base is not None:
-            base[at, : part.n_slots] = part.slot_base
-        if entry is not None and part.entry is not None:
-            entry[at] = part.entry
-        first += part.n_constants
-    return Rows(
-        None, code, y, m, constant, tuple(slots), width, first, channel, slot_base=base, entry=entry
-    )
+    """Rows of several families, each with its own dispersions, thresholds and sets."""
+    parts, first = [], 0
+    for label, member, its_response, at, share in data.members:
+        own = rows_of(member, its_response, share)
+        parts.append(replace(own.of_member(label, first), source=at[own.sources]))
+        first += own.n_constants
+    return replace(concatenated(parts).in_order_of_source(len(data.y)), used=data.used)
 
 
 LAYOUTS: dict[str, Callable] = {

@@ -16,6 +16,7 @@ from sm_gllamm.mapping.rows import ResponseData, rows_of
 from sm_gllamm.models.extras import ROWS
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.glmm_fit import FitMethods
+from sm_gllamm.models.member_rows import filled_ranks
 from sm_gllamm.models.responses import CATEGORICAL, prepare_responses
 from sm_gllamm.prediction.rows import PredictionRows, as_frame, frame_rows
 from sm_gllamm.responses.densities import CODES
@@ -50,10 +51,11 @@ def _coded_response(model, data: pd.DataFrame) -> pd.DataFrame:
     if layout in CATEGORICAL:
         return data.assign(**{name: _codes(data[name], labels, name)})
     if layout == "ranking":
-        # not ranked, which is no missing value
-        return data.assign(**{name: data[name].fillna(0)})
-    if layout == "mixed" and labels:
+        return data.assign(**{name: filled_ranks(model.family, data[name])})
+    if layout == "mixed":
         by = np.asarray(model.extras.row_values("family_by", data), dtype=object)
+        data = data.assign(**{name: filled_ranks(model.family, data[name], by)})
+    if layout == "mixed" and labels:
         values = data[name].astype(object).copy()
         for label, categories in labels.items():
             values[by == label] = _codes(data[name][by == label], categories, f"{name} ({label})")
@@ -116,7 +118,7 @@ def _responses(model, rows: PredictionRows, endog: np.ndarray, data: pd.DataFram
         },
         **values,
     )  # fmt: skip
-    return everything.take(np.arange(n, n + rows.n))
+    return replace(everything.take(np.arange(n, n + rows.n)), used=fit.used)
 
 
 class NewDataMethods(FitMethods):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.designs import array_design, formula_design, rows_of_member, shown
-from sm_gllamm.models.member_rows import filled_entry, filled_second_column
+from sm_gllamm.models.member_rows import filled_ranks, filled_rows, filled_second_column
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     DESIGNS,
@@ -222,8 +222,7 @@ def extras_from_frame(
             designs[key] = formula_design(key, text, data, by, engine)
     data, labels = _coded(family, formula, data, by)
     groups = variance_groups(given.get("variance_by") or {}, data)
-    if "entry" in rows:
-        rows["entry"] = filled_entry(family, rows["entry"], by)
+    rows = _filled(family, rows)
     members = tuple(getattr(family, "members", ()))
     return Extras(designs, rows, formulas, labels, groups, names, engine, members), data
 
@@ -256,10 +255,11 @@ def _coded(family, formula: str, data: pd.DataFrame, by):
         codes, labels = encode_categories(family, data[first], first)
         return data.assign(**{first: codes}), labels
     if layout == "ranking" and len(columns) == 1 and first in data.columns:
-        # not ranked, which is no missing value: the alternative stays in its set
-        return data.assign(**{first: data[first].fillna(0)}), ()
+        return data.assign(**{first: filled_ranks(family, data[first])}), ()
     if layout != "mixed" or by is None:
         return data, ()
+    if first in data.columns:
+        data = data.assign(**{first: filled_ranks(family, data[first], by)})
     changed: dict[str, Any] = {}
     by_family: dict[Any, tuple] = {}
     if first in data.columns and not pd.api.types.is_numeric_dtype(data[first].dtype):
@@ -269,6 +269,15 @@ def _coded(family, formula: str, data: pd.DataFrame, by):
         if columns[1] not in re.findall(r"[^\W\d]\w*", right):
             changed[columns[1]] = filled_second_column(family, data[columns[1]], by)
     return (data.assign(**changed) if changed else data), by_family
+
+
+def _filled(family, rows: dict[str, Any]) -> dict[str, Any]:
+    """Row values without missing ones in the rows of families that do not use them."""
+    by = rows.get("family_by")
+    return {
+        keyword: values if keyword == "family_by" else filled_rows(keyword, family, values, by)
+        for keyword, values in rows.items()
+    }
 
 
 def _several_columns(keyword: str, value: Any) -> bool:
@@ -326,6 +335,5 @@ def extras_from_arrays(given: Mapping[str, Any], endog: Any, family=None) -> Ext
         if np.ndim(labels) == 0 or len(labels) != n:
             raise SpecificationError(f"variance_by[{level!r}] needs one group for each of {n} rows")
         groups[level] = pd.Categorical(align(labels, index, n, f"variance_by[{level!r}]"))
-    if "entry" in rows:
-        rows["entry"] = filled_entry(family, rows["entry"], rows.get("family_by"))
+    rows = _filled(family, rows)
     return Extras(designs, rows, groups=groups, members=tuple(getattr(family, "members", ())))

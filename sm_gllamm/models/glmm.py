@@ -13,7 +13,7 @@ from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.applied import NewDataMethods
 from sm_gllamm.models.extras import ROWS, extras_from_arrays, extras_from_frame
 from sm_gllamm.models.inputs import level_weights, prepare_arrays
-from sm_gllamm.models.member_rows import filled_second_column
+from sm_gllamm.models.member_rows import filled_ranks, filled_second_column
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     encode_categories,
@@ -29,7 +29,11 @@ from sm_gllamm.results.glmm import GLMMResults, GLMMResultsWrapper
 from sm_gllamm.specification.checks import check_covariates, check_keywords
 from sm_gllamm.specification.design import build_design
 from sm_gllamm.specification.random_checks import check_levels
-from sm_gllamm.specification.set_checks import check_sets
+from sm_gllamm.specification.set_checks import (
+    check_alternatives,
+    check_mixed_columns,
+    check_sets,
+)
 from sm_gllamm.specification.variance_by import with_variances_by_group
 
 __all__ = ["GLMM"]
@@ -169,10 +173,8 @@ class GLMM(NewDataMethods):
                 endog = self._filled(endog, extras)
         if getattr(self.family, "layout", "plain") in CATEGORICAL and not extras.labels:
             endog, extras = self._coded(endog, extras)
-        if getattr(self.family, "layout", "plain") == "ranking":
-            # not ranked, which is no missing value
-            keep = isinstance(endog, (pd.Series, pd.DataFrame))
-            endog = endog.fillna(0) if keep else np.where(pd.isna(endog), 0, endog)
+        if getattr(self.family, "layout", "plain") in ("ranking", "mixed"):
+            endog = filled_ranks(self.family, endog, extras.rows.get("family_by"))
         if random is None:
             lacking = extras.missing()
             arrays = prepare_arrays(
@@ -260,12 +262,17 @@ class GLMM(NewDataMethods):
             self.extras.designs, **{key: self.extras.rows.get(key) for key in ROWS},
         )  # fmt: skip
         if data.sets is not None:
-            check_sets(
-                data.sets, self.random, data.exog, names, self.weights.by_level,
-                self.data.row_labels, self.family.layout != "composite", self.effects_are_columns,
-            )  # fmt: skip
-        self.responses = data
+            check_sets(data.sets, self.random, self.weights.by_level, self.data.row_labels)
+        effects = self.random if self.effects_are_columns else ()
+        if self.response.law.alternatives:
+            check_alternatives(data.sets, data.exog, names, effects)
+        for label, _, response, at, share in data.members:
+            if response.law.alternatives:
+                check_alternatives(share.sets, share.exog, names, effects, at, label)
         rows = rows_of(self.family, self.response, data)
+        if data.members:
+            data, rows = self._of_members(data, rows)
+        self.responses = data
         exact = bool(np.all(rows.code == CODES["gaussian_identity"]))
         self.assembly = assemble(
             data, rows, self.random, exact, self.weights.by_level, self._lay_out()
@@ -283,6 +290,15 @@ class GLMM(NewDataMethods):
             self.k_constant = 0
         self.df_model = self.k_exog - self.k_constant
         self.df_resid = self.nobs - k_params
+
+    def _of_members(self, data, rows):
+        """Mixed responses with what the columns of designs are in the rows of their likelihood."""
+        if len(rows.copies) > 1:
+            data = replace(data, used=rows.columns_in_use(data.exog, self.random))
+            rows = replace(rows, used=data.used)
+        if rows.n != len(data.y) or rows.set_size is not None:
+            check_mixed_columns(data, rows)
+        return data, rows
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""What of the data belongs to which of several families: columns of the response, constants, entry times."""
+"""What of the data belongs to which of several families: columns of the response, constants, row values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ import pandas as pd
 from sm_gllamm.responses.registry import response_for
 
 __all__ = [
+    "NO_CONSTANT",
+    "SETS",
+    "USERS",
     "columns_of",
-    "filled_entry",
+    "filled_ranks",
+    "filled_rows",
     "filled_second_column",
     "has_bounds",
     "without_constants_of_members",
 ]
+
+#: Layouts whose predictor has no constant: thresholds, or differences between alternatives.
+NO_CONSTANT = ("cumulative", "sequential", "adjacent", "choice", "ranking", "best_worst")
+#: Layouts that need to know which rows are one response.
+SETS = ("choice", "ranking", "best_worst", "composite")
+#: Layouts that use values with one entry a row.
+USERS = {"sets": SETS, "entry": ("interval",), "parts": ("composite",), "links": ("composite",)}
 
 
 def has_bounds(family) -> bool:
@@ -54,22 +65,69 @@ def filled_second_column(family, second: Any, by: Any):
     return np.where(lacking & unused, 0.0, second)
 
 
-def filled_entry(family, entry: Any, by: Any):
-    """Times of late entry without missing values in the rows of families that have no durations.
+def _rows_of_layouts(family, by: Any, layouts: tuple[str, ...]) -> np.ndarray:
+    """Rows whose family has one of some layouts, a boolean array."""
+    own = [k for k, one in family.members.items() if getattr(one, "layout", "plain") in layouts]
+    return pd.Series(np.asarray(by, dtype=object)).isin(own).to_numpy()
+
+
+def filled_rows(keyword: str, family, values: Any, by: Any):
+    """Values with one entry a row without missing ones in the rows of families that do not use them.
+
+    Parameters
+    ----------
+    keyword : {"sets", "entry", "parts", "links"}
+    family : statsmodels family or Family
+    values : Series, DataFrame or array_like, n rows
+    by : array_like, shape (n,), or None
+        Label of each row's family, of mixed responses.
+
+    Returns
+    -------
+    As `values`, with 0 in the rows of other families where some are missing there.
+    """
+    if getattr(family, "members", None) is None or by is None:
+        return values
+    other = ~_rows_of_layouts(family, by, USERS[keyword])
+    table = values if isinstance(values, pd.DataFrame) else pd.Series(values)
+    lacking = table.isna().to_numpy()
+    unused = lacking & (other[:, None] if lacking.ndim == 2 else other)
+    if not unused.any():
+        return values
+    filled = table.astype(object).mask(unused, 0).infer_objects()
+    return filled if isinstance(values, (pd.Series, pd.DataFrame)) else filled.to_numpy()
+
+
+def filled_ranks(family, values: Any, by: Any = None):
+    """Responses with 0 for missing ranks: not ranked, which is no missing value.
 
     Parameters
     ----------
     family : statsmodels family or Family
-    entry : Series or array_like, shape (n,)
-    by : array_like, shape (n,), or None
+    values : Series, DataFrame or ndarray, n rows
+    by : array_like, shape (n,), optional
         Label of each row's family, of mixed responses.
     """
-    members = getattr(family, "members", None)
-    if members is None or by is None:
-        return entry
-    timed = [k for k, one in members.items() if getattr(one, "layout", "plain") == "interval"]
-    other = ~pd.Series(np.asarray(by, dtype=object)).isin(timed).to_numpy()
-    return np.where(other, 0.0, np.asarray(entry, dtype=float))
+    layout = getattr(family, "layout", "plain")
+    if np.ndim(values) == 0:
+        return values
+    if layout == "mixed" and by is not None:
+        ranks = _rows_of_layouts(family, by, ("ranking",))
+    else:
+        ranks = np.full(len(values), layout == "ranking")
+    first = values
+    if np.ndim(values) == 2:
+        first = values.iloc[:, 0] if isinstance(values, pd.DataFrame) else values[:, 0]
+    lacking = ranks & np.asarray(pd.isna(first))
+    if not lacking.any():
+        return values
+    if isinstance(values, pd.Series):
+        return values.mask(lacking, 0)
+    if isinstance(values, pd.DataFrame):
+        return values.assign(**{values.columns[0]: first.mask(lacking, 0)})
+    out = np.array(values)
+    out[lacking if out.ndim == 1 else (lacking, 0)] = 0
+    return out
 
 
 def columns_of(member, values: np.ndarray, bounds: bool) -> np.ndarray:
@@ -89,23 +147,23 @@ def columns_of(member, values: np.ndarray, bounds: bool) -> np.ndarray:
 
 
 def without_constants_of_members(family, exog: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Columns but for the constants of ordinal families, whose constants are their thresholds.
+    """Columns but for the constants of families that have none: thresholds stand in, or they drop out.
 
     A column that is constant in the rows of every family is left out if it says nothing new about the
-    families without thresholds.
+    families that have a constant.
     """
     keep = np.ones(exog.shape[1], dtype=bool)
     rows = {label: exog[by == label] for label in family.members}
-    ordinal = [
-        label for label in rows if getattr(family.members[label], "layout", "") == "cumulative"
+    without = [
+        label for label in rows if getattr(family.members[label], "layout", "") in NO_CONSTANT
     ]
-    if not ordinal or any(len(block) == 0 for block in rows.values()):
+    if not without or any(len(block) == 0 for block in rows.values()):
         return keep
     constant = np.all([np.all(block == block[:1], axis=0) for block in rows.values()], axis=0)
     values = {label: block[0] for label, block in rows.items()}
-    others = np.array([values[label] for label in rows if label not in ordinal])
-    others = others.reshape(len(rows) - len(ordinal), exog.shape[1])
-    inside = np.any([values[label] != 0 for label in ordinal], axis=0)
+    others = np.array([values[label] for label in rows if label not in without])
+    others = others.reshape(len(rows) - len(without), exog.shape[1])
+    inside = np.any([values[label] != 0 for label in without], axis=0)
     chosen = np.flatnonzero(constant & ~inside)
     for k in np.flatnonzero(constant & inside):
         with_it = np.append(chosen, k)

@@ -10,7 +10,14 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
 from sm_gllamm.models.inputs import successes_and_trials
-from sm_gllamm.models.member_rows import columns_of, has_bounds, without_constants_of_members
+from sm_gllamm.models.member_rows import (
+    NO_CONSTANT,
+    SETS,
+    USERS,
+    columns_of,
+    has_bounds,
+    without_constants_of_members,
+)
 from sm_gllamm.preparation.categories import category_codes, nominal_codes
 from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
 from sm_gllamm.responses.families import link_of
@@ -37,10 +44,8 @@ __all__ = [
 
 #: Layouts with ordered or unordered categories.
 CATEGORICAL = ("cumulative", "sequential", "adjacent", "nominal")
-#: Layouts whose predictor has no constant: thresholds, or differences between alternatives.
-_NO_CONSTANT = ("cumulative", "sequential", "adjacent", "choice", "ranking", "best_worst")
-#: Layouts that need to know which rows are one response.
-_SETS = ("choice", "ranking", "best_worst", "composite")
+#: Layouts with thresholds.
+_THRESHOLDS = ("cumulative", "sequential", "adjacent")
 #: Keywords of predictors without random effects.
 DESIGNS = ("dispersion", "zero", "thresholds", "scale")
 
@@ -139,7 +144,7 @@ def without_constant(family, exog: np.ndarray, by: Any = None) -> np.ndarray:
     if layout == "mixed" and by is not None:
         return without_constants_of_members(family, exog, np.asarray(by, dtype=object))
     keep = np.ones(exog.shape[1], dtype=bool)
-    if layout in _NO_CONSTANT and len(exog):
+    if layout in NO_CONSTANT and len(exog):
         keep = ~np.all(exog == exog[:1], axis=0)
         if not keep.any() and family.layout in ("choice", "ranking", "best_worst"):
             raise SpecificationError(
@@ -189,9 +194,10 @@ def prepare_responses(
         )
     if layout == "mixed":
         return _mixed(
-            family, endog, labels, name, rows, exog, exog_names, offset, designs, entry, family_by
-        )
-    if (sets is not None) != (layout in _SETS):
+            family, endog, labels, name, rows, exog, exog_names, offset, designs, family_by,
+            {"sets": sets, "entry": entry, "parts": parts, "links": links},
+        )  # fmt: skip
+    if (sets is not None) != (layout in SETS):
         raise SpecificationError(
             f"{type(family).__name__} needs sets: a column that says which rows are one response"
             if sets is None
@@ -252,9 +258,9 @@ def _of_thresholds(designs, n: int, at=slice(None)) -> tuple[np.ndarray, list[st
 
 
 def _mixed(
-    family, endog, labels, name, rows, exog, exog_names, offset, designs, entry, family_by
+    family, endog, labels, name, rows, exog, exog_names, offset, designs, family_by, values
 ) -> ResponseData:
-    """Each family's rows checked by themselves."""
+    """Each family's rows checked by themselves; `values` are sets, times of entry, weights and links."""
     endog, by = np.asarray(endog), pd.Series(np.asarray(family_by))
     unknown = ~by.isin(list(family.members)).to_numpy()
     if unknown.any():
@@ -264,8 +270,13 @@ def _mixed(
             f"the families are {list(family.members)}"
         )
     layouts = {getattr(member, "layout", "plain") for member in family.members.values()}
-    if entry is not None and "interval" not in layouts:
+    if values["entry"] is not None and "interval" not in layouts:
         raise SpecificationError("entry (late entry) goes with durations")
+    if values["sets"] is not None and not layouts.intersection(SETS):
+        raise SpecificationError(
+            "sets goes with choices, rankings and composite responses, which none of the families "
+            f"{list(family.members)} is"
+        )
     bounds = any(has_bounds(member) for member in family.members.values())
     members, thresholds = [], []
     for label, member in family.members.items():
@@ -273,28 +284,55 @@ def _mixed(
         if len(at) == 0:
             raise SpecificationError(f"no row has family_by {label!r}; leave the family out")
         layout = getattr(member, "layout", "plain")
-        values = columns_of(member, endog[at], bounds)
+        y = columns_of(member, endog[at], bounds)
         own = {key[0]: table for key, table in designs.items() if key[1] == label}
         categories: tuple = ()
-        if layout == "cumulative":
+        if layout in _THRESHOLDS:
             thresholds.append(_of_thresholds(own, len(by), at))
+        if layout in CATEGORICAL:
             if label in labels:
                 categories = labels[label]
             else:
-                values, categories = encode_categories(member, values, f"{name} ({label})")
+                y, categories = encode_categories(member, y, f"{name} ({label})")
         share = prepare_responses(
-            member, response_for(member)[1], values, categories, f"{name} ({label})",
+            member, response_for(member)[1], y, categories, f"{name} ({label})",
             None if rows is None else rows[at], exog[at], exog_names, None,
             {keyword: (matrix[at], names) for keyword, (matrix, names) in own.items()},
-            entry=np.asarray(entry)[at] if entry is not None and layout == "interval" else None,
-            in_mixture=True,
+            **_own_values(layout, values, at), in_mixture=True,
         )  # fmt: skip
         members.append((label, member, response_for(member)[1], at, share))
     check_thresholds(exog, exog_names, thresholds)
     y = endog.astype(float) if endog.ndim == 1 else endog[:, 0].astype(float)
+    of_all = _of_all(members, len(y))
     return ResponseData(
-        y, np.ones(len(y)), exog, exog_names, offset, designs, members=tuple(members)
-    )
+        y, np.ones(len(y)), exog, exog_names, offset, designs, sets=of_all.get("sets"),
+        parts=of_all.get("parts"), links=of_all.get("links"), members=tuple(members),
+    )  # fmt: skip
+
+
+def _own_values(layout: str, values: dict, at: np.ndarray) -> dict:
+    """Sets, times of entry, weights and links of the rows `at`, as far as the layout uses them."""
+    return {
+        keyword: value.iloc[at] if hasattr(value, "iloc") else np.asarray(value)[at]
+        for keyword, value in values.items()
+        if value is not None and layout in USERS[keyword]
+    }
+
+
+def _of_all(members, n: int) -> dict[str, np.ndarray]:
+    """Sets, weights and links of all rows; those of families without are sets of their own."""
+    out: dict[str, np.ndarray] = {}
+    if any(share.sets is not None for *_, share in members):
+        out["sets"], count = np.empty(n, dtype=np.intp), 0
+        for *_, at, share in members:
+            own = np.arange(len(at)) if share.sets is None else share.sets
+            out["sets"][at], count = count + own, count + own.max() + 1
+    for keyword, default in (("parts", 1.0), ("links", 0)):
+        for *_, at, share in members:
+            own = getattr(share, keyword)
+            if own is not None:
+                out.setdefault(keyword, np.full(n, default, dtype=own.dtype))[at] = own
+    return out
 
 
 def _check_designs(family, response, designs: dict) -> None:

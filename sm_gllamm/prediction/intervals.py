@@ -9,6 +9,7 @@ from statsmodels.genmod.families import links
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.means import MeanWithGradient
+from sm_gllamm.prediction.members import member_rows, members_of
 from sm_gllamm.prediction.predict import cells, prediction_columns, targets_of
 
 __all__ = [
@@ -107,7 +108,7 @@ def row_column_labels(rows, columns, n: int) -> pd.Index:
     )
 
 
-def interval_links(model, rows, survival=None) -> np.ndarray:
+def interval_links(model, rows, kind: str, survival=None) -> np.ndarray | None:
     """Names of the links on the scale of which intervals of predictions are symmetric.
 
     The response's own where means are its inverse and it rises; the logit of other probabilities, the
@@ -117,20 +118,28 @@ def interval_links(model, rows, survival=None) -> np.ndarray:
     ----------
     model : GLMM
     rows : PredictionRows
+    kind : {"linear", "conditional", "posterior", "marginal"}
     survival : sequence of float, optional
 
     Returns
     -------
-    ndarray of str, shape (n,) or (n, number of columns)
-        Empty in columns that are not the row's family's.
+    ndarray of str, shape (n,) or (n, number of columns), or None
+        Empty in columns that are not the row's family's. None for the linear predictor where rows have
+        a single one.
     """
-    columns = prediction_columns(model, rows, "marginal", survival)
+    columns = prediction_columns(model, rows, kind, survival)
+    if kind == "linear" and columns is None:
+        return None
     names = np.full(rows.n if columns is None else (rows.n, len(columns)), "", dtype=object)
+    if kind == "linear":
+        for member, at in member_rows(members_of(model), rows):
+            names[cells(member.own_predictors, at, columns)] = "Identity"
+        return names
     for target, at in targets_of(model, rows, survival):
         name = target.member.law.interval or target.member.response.link
         if survival is not None:
             name = "Logit"
-        names[cells(target, at, columns)] = "Identity" if name == "InversePower" else name
+        names[cells(target.columns, at, columns)] = "Identity" if name == "InversePower" else name
     return names
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.assemble import Assembly, assemble, lay_out_mixed
-from sm_gllamm.mapping.rows import Copy, ResponseData, Rows, rows_of
+from sm_gllamm.mapping.likelihood_rows import Copy, Rows, concatenated
+from sm_gllamm.mapping.rows import ResponseData, rows_of
 from sm_gllamm.prediction.latent_design import LatentDesign, latents_behind
+from sm_gllamm.prediction.members import Member
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.responses.densities import CODES
 from sm_gllamm.specification.elements import Level
@@ -21,7 +23,7 @@ __all__ = [
     "density_rows",
     "joined",
     "new_responses",
-    "of_member",
+    "new_rows",
     "rows_of_fit",
     "silent_rows",
     "stacked",
@@ -74,13 +76,11 @@ def new_responses(model, rows: PredictionRows, y: np.ndarray) -> ResponseData:
     )  # fmt: skip
 
 
-def density_rows(fit: Rows, n: int, density: str, y: float, m: float, constant=0.0) -> Rows:
+def density_rows(n: int, density: str, y: float, m: float, constant=0.0) -> Rows:
     """Rows of the likelihood for new rows, of a density without slots that has their predictors.
 
     Parameters
     ----------
-    fit : Rows
-        Of the model.
     n : int
         Number of new rows.
     density : str
@@ -92,91 +92,45 @@ def density_rows(fit: Rows, n: int, density: str, y: float, m: float, constant=0
         np.arange(n), np.full(n, CODES[density], dtype=np.intc), np.full(n, y), np.full(n, m),
         np.full(n, constant), n_slots=1, slot_channel=np.full((n, 1), -1, dtype=np.intc),
         copies=(Copy("", np.ones(n)),),
-        extra=None if fit.extra is None else np.zeros((n, fit.extra.shape[1])),
     )  # fmt: skip
 
 
-def silent_rows(fit: Rows, n: int, exact: bool) -> Rows:
+def silent_rows(n: int, exact: bool) -> Rows:
     """Rows that have a predictor, but are to enter with weight zero."""
-    return density_rows(fit, n, "gaussian_identity" if exact else "binomial_logit", 0.0, 1.0)
+    return density_rows(n, "gaussian_identity" if exact else "binomial_logit", 0.0, 1.0)
 
 
-def of_member(rows: Rows, first: int) -> Rows:
-    """The rows as those of one of several families, whose predictors of slots begin at `first`."""
-    channel = _with_slots(rows, rows.n_slots)[0]
-    return replace(rows, slot_channel=np.where(channel >= 0, channel + first, -1).astype(np.intc))
+def new_rows(member: Member, response, data: ResponseData, family=None) -> Rows:
+    """Rows of the likelihood for new responses of one of the model's families.
+
+    Parameters
+    ----------
+    member : Member
+    response : Response
+    data : ResponseData
+        From :func:`new_responses`.
+    family : optional
+        Another one than the member's that has the same predictors.
+    """
+    family = member.family if family is None else family
+    if member.label is None:
+        return rows_of(family, response, data)
+    designs = {
+        keyword: table for (keyword, label), table in data.designs.items() if label == member.label
+    }
+    share = replace(data, designs=designs, labels=member.categories)
+    return rows_of(family, response, share).of_member(member.label, member.first)
 
 
 def stacked(rows: Rows, others: Rows) -> Rows:
     """Rows of the likelihood with others, of the same new rows, behind them."""
-    source = np.arange(rows.n) if rows.source is None else rows.source
-    return _joined_rows(replace(rows, source=source), others, 0)
-
-
-def _taken(rows: Rows, at: np.ndarray) -> Rows:
-    """Some rows of the likelihood, whole responses."""
-    by_row = ("source", "code", "y", "m", "constant", "slot_channel", "extra", "set_size", "offset",
-              "slot_base", "entry", "part", "link")  # fmt: skip
-    values = {name: getattr(rows, name) for name in by_row}
-    values["source"] = np.arange(rows.n) if rows.source is None else rows.source
-    copies = tuple(
-        replace(copy, factor=None if copy.factor is None else copy.factor[at])
-        for copy in rows.copies
-    )
-    taken = {name: None if value is None else value[at] for name, value in values.items()}
-    return replace(rows, copies=copies, **taken)
-
-
-def _with_slots(rows: Rows, width: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Predictors and fixed parts of the slots, as many as `width`."""
-    channel = np.full((rows.n, width), -1, dtype=np.intc)
-    channel[:, : rows.n_slots] = (
-        np.arange(rows.n_slots) if rows.slot_channel is None else rows.slot_channel
-    )
-    if rows.slot_base is None:
-        return channel, None
-    base = np.zeros((rows.n, width))
-    base[:, : rows.n_slots] = rows.slot_base
-    return channel, base
+    return _joined_rows(rows, others, 0)
 
 
 def _joined_rows(fit: Rows, new: Rows, n_data: int) -> Rows:
-    """Rows of the fit (with a source each), and new ones, whose data rows come behind `n_data`."""
-    width = max(fit.n_slots, new.n_slots)
-    (channel, base), (new_channel, new_base) = _with_slots(fit, width), _with_slots(new, width)
-
-    def join(name: str, default: float):
-        before, after = getattr(fit, name), getattr(new, name)
-        if before is None and after is None:
-            return None
-        kind = (after if before is None else before).dtype
-        before = np.full(fit.n, default, dtype=kind) if before is None else before
-        after = np.full(new.n, default, dtype=kind) if after is None else after
-        return np.concatenate([before, after])
-
-    def factor(copy: Copy, n: int) -> np.ndarray:
-        return np.ones(n) if copy.factor is None else copy.factor
-
-    if base is not None or new_base is not None:
-        base = np.concatenate(
-            [
-                np.zeros((part.n, width)) if value is None else value
-                for part, value in ((fit, base), (new, new_base))
-            ]
-        )
-    source = np.arange(new.n) if new.source is None else new.source
-    return Rows(
-        np.concatenate([fit.source, n_data + source]),
-        join("code", 0), join("y", 0.0), join("m", 1.0), join("constant", 0.0), fit.slots, width,
-        fit.n_constants, np.concatenate([channel, new_channel]),
-        tuple(
-            Copy(one.suffix, np.concatenate([factor(one, fit.n), factor(two, new.n)]))
-            for one, two in zip(fit.copies, new.copies, strict=True)
-        ),
-        None if fit.extra is None else np.concatenate([fit.extra, new.extra]), fit.extra_names,
-        join("set_size", 1), join("offset", 0.0), base, join("entry", 0.0), join("part", 1.0),
-        join("link", 0),
-    )  # fmt: skip
+    """Rows of the fit, and new ones, whose data rows come behind `n_data`."""
+    both = concatenated([fit, replace(new, source=n_data + new.sources)])
+    return replace(both, slots=fit.slots, n_constants=fit.n_constants, used=fit.used)
 
 
 # ------------------------------------------------------------ rows of data
@@ -250,8 +204,7 @@ def joined(model, fit: Rows, rows: PredictionRows, data: ResponseData, new: Rows
     """
     n_data, everything = len(model.responses.y), slice(None)
     used = np.isin(model.random[-1].codes, rows.levels[-1].codes)
-    source = np.arange(fit.n) if fit.source is None else fit.source
-    part = _taken(fit, np.flatnonzero(used[source]))
+    part = fit.at(np.flatnonzero(used[fit.sources]))
     new_codes = _new_codes(rows)
     codes = [
         np.concatenate([level.codes, code])
@@ -305,8 +258,7 @@ def copied_clusters(
     top = rows.levels[-1].codes
     n_top = model.random[-1].n_clusters
     data_rows = _grouped(model.random[-1].codes, n_top)
-    source = np.arange(fit.n) if fit.source is None else fit.source
-    likelihood_rows = _grouped(model.random[-1].codes[source], n_top)
+    likelihood_rows = _grouped(model.random[-1].codes[fit.sources], n_top)
     total = sum(len(likelihood_rows[code]) for code in top)
     if total > MOST_ROWS:
         raise SpecificationError(
@@ -319,7 +271,7 @@ def copied_clusters(
     position = np.empty(len(model.responses.y), dtype=np.intp)
     for group in data_rows:
         position[group] = np.arange(len(group))
-    part = _taken(fit, np.concatenate([likelihood_rows[code] for code in top]))
+    part = fit.at(np.concatenate([likelihood_rows[code] for code in top]))
     own = np.repeat(np.arange(rows.n), [len(likelihood_rows[code]) for code in top])
     part = replace(part, source=(np.cumsum(sizes) - sizes)[own] + position[part.source])
     codes = []

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from sm_gllamm.mapping.likelihood_rows import Rows
 from sm_gllamm.mapping.measurement import LatentColumns, lay_out_latents
-from sm_gllamm.mapping.rows import Rows
 from sm_gllamm.mapping.structural import StructuralMapping
 
 __all__ = ["LatentDesign", "LatentParts", "latents_behind"]

@@ -15,8 +15,10 @@ from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.specification.grouping import show_label
 
 __all__ = [
+    "ONE",
     "WHICH",
     "MeanWithGradient",
+    "PredictorLayout",
     "given_effects",
     "kind_of_prediction",
     "linear_predictor",
@@ -68,7 +70,34 @@ class MeanWithGradient:
         return MeanWithGradient(self.value[at], self.gradient[at])
 
 
-def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class PredictorLayout:
+    """Which coefficients and random effects the linear predictors of a row have.
+
+    Attributes
+    ----------
+    copies : int
+        Number of predictors of a row, one for each category but the base of unordered categories; 0
+        for responses with a single predictor.
+    fixed : ndarray of intp, shape (max(copies, 1), k), or None
+        Position of the coefficient of each covariate, -1 where there is none. None: copy after copy.
+    random : tuple of ndarray of intp, each of shape (max(copies, 1), columns of a level)
+        Number of the random effect of each column of a level, -1 where there is none; lowest level
+        first. Empty: term after term, copy after copy.
+    """
+
+    copies: int = 0
+    fixed: np.ndarray | None = None
+    random: tuple[np.ndarray, ...] = ()
+
+
+#: A single predictor with all coefficients and random effects in their order.
+ONE = PredictorLayout()
+
+
+def linear_predictor(
+    params: np.ndarray, rows: PredictionRows, layout: PredictorLayout = ONE
+) -> np.ndarray:
     """Linear predictor with random effects, or disturbances of latent variables, of zero.
 
     Parameters
@@ -76,28 +105,38 @@ def linear_predictor(params: np.ndarray, rows: PredictionRows, copies: int = 0) 
     params : ndarray, shape (p,)
         Published or internal: coefficients, loadings and regressions are the same.
     rows : PredictionRows
-    copies : int
-        Number of predictors of a row, one for each category but the base of unordered categories; 0
-        for responses with a single predictor.
+    layout : PredictorLayout
 
     Returns
     -------
     ndarray, shape (n,) or (n, copies)
     """
-    k = rows.exog.shape[1]
+    k, copies = rows.exog.shape[1], layout.copies
+    if layout.fixed is not None:
+        # the last one is where there is no coefficient
+        coefficients = np.append(params, 0.0)[layout.fixed]
+    else:
+        coefficients = params[: k * max(copies, 1)].reshape(-1, k)
     if copies:
-        linear = rows.exog @ params[: k * copies].reshape(copies, k).T
+        linear = rows.exog @ coefficients.T
         return linear if rows.offset is None else linear + rows.offset[:, None]
-    linear = rows.exog @ params[:k]
+    linear = rows.exog @ coefficients[0]
     if rows.latents is not None:
         linear = linear + rows.latents.parts(params).fixed
     return linear if rows.offset is None else linear + rows.offset
 
 
-def random_columns(mapping, rows: PredictionRows, level: int, copies: int = 0) -> np.ndarray:
+def random_columns(
+    mapping, rows: PredictionRows, level: int, layout: PredictorLayout = ONE
+) -> np.ndarray:
     """Random-effects design of a level for each predictor of a row, shape (n, max(copies, 1), q)."""
-    size = max(copies, 1)
+    size = max(layout.copies, 1)
     out = np.zeros((rows.n, size, mapping.dimensions[level]))
+    if layout.random:
+        columns = rows.levels[level].columns
+        for copy, places in enumerate(layout.random[level]):
+            out[:, copy, places[places >= 0]] = columns[:, places >= 0]
+        return out
     position = 0
     for term in rows.levels[level].terms:
         q = term.columns.shape[1]
@@ -108,7 +147,9 @@ def random_columns(mapping, rows: PredictionRows, level: int, copies: int = 0) -
     return out
 
 
-def loadings(mapping, theta: np.ndarray, rows: PredictionRows, copies: int = 0) -> np.ndarray:
+def loadings(
+    mapping, theta: np.ndarray, rows: PredictionRows, layout: PredictorLayout = ONE
+) -> np.ndarray:
     """Coefficients of the standard normal latent variables of all levels in the predictors of rows.
 
     Returns
@@ -117,7 +158,7 @@ def loadings(mapping, theta: np.ndarray, rows: PredictionRows, copies: int = 0) 
     """
     return np.concatenate(
         [
-            random_columns(mapping, rows, level, copies) @ mapping.factor(theta, level)
+            random_columns(mapping, rows, level, layout) @ mapping.factor(theta, level)
             for level in range(len(mapping.dimensions))
         ],
         axis=2,
@@ -250,8 +291,9 @@ def given_effects(mapping, random_effects, rows: PredictionRows) -> list[np.ndar
 
 
 def random_part(
-    mapping, theta: np.ndarray, effects: list[np.ndarray], rows: PredictionRows, copies: int = 0
-) -> np.ndarray:
+    mapping, theta: np.ndarray, effects: list[np.ndarray], rows: PredictionRows,
+    layout: PredictorLayout = ONE,
+) -> np.ndarray:  # fmt: skip
     """Random part of the linear predictor for given random effects.
 
     Parameters
@@ -263,8 +305,7 @@ def random_part(
         From :func:`given_effects`.
     rows : PredictionRows
         With levels.
-    copies : int
-        As in :func:`linear_predictor`.
+    layout : PredictorLayout
 
     Returns
     -------
@@ -272,10 +313,10 @@ def random_part(
     """
     if rows.latents is not None:
         return rows.latents.parts_of_disturbances(theta).random(np.concatenate(effects, axis=1))
-    total = np.zeros((rows.n, max(copies, 1)))
+    total = np.zeros((rows.n, max(layout.copies, 1)))
     for level, values in enumerate(effects):
-        total += np.einsum("ncq,nq->nc", random_columns(mapping, rows, level, copies), values)
-    return total if copies else total[:, 0]
+        total += np.einsum("ncq,nq->nc", random_columns(mapping, rows, level, layout), values)
+    return total if layout.copies else total[:, 0]
 
 
 def _by_row(values, level, names: tuple[str, ...]) -> np.ndarray:

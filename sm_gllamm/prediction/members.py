@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.prediction.means import ONE, PredictorLayout
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.responses.base import Response
 from sm_gllamm.responses.laws import Law
@@ -32,6 +33,11 @@ class Member:
         Labels of the response's categories.
     first : int
         Number of its first predictor without random effects.
+    predictors : PredictorLayout
+        Coefficients and random effects of its linear predictors.
+    behind : int
+        Position of the first coefficient of what its predictor has beside covariates: thresholds of
+        sequential models, the zero part of hurdle models.
     """
 
     label: Any
@@ -39,6 +45,8 @@ class Member:
     response: Response
     categories: tuple = ()
     first: int = 0
+    predictors: PredictorLayout = ONE
+    behind: int = 0
 
     @property
     def layout(self) -> str:
@@ -70,6 +78,11 @@ class Member:
             return self.law.needs
         return tuple((name, self.label) for name in self.law.needs)
 
+    @property
+    def own_predictors(self) -> tuple | None:
+        """Categories that have a linear predictor of their own; None if there is a single predictor."""
+        return self.categories[1:] if self.predictors.copies else None
+
     def channel(self, slot: str) -> int:
         """Number of the predictor without random effects that a slot reads."""
         return self.first + self.slot_names.index(slot)
@@ -85,21 +98,56 @@ def members_of(model) -> tuple[Member, ...]:
     """
     family = model.family
     if getattr(family, "layout", "plain") != "mixed":
-        return (Member(None, family, model.response, tuple(model.extras.labels)),)
+        labels, behind = tuple(model.extras.labels), int(model.kept_columns.sum())
+        layout = PredictorLayout(model.response.law.copies(len(labels)))
+        return (Member(None, family, model.response, labels, 0, layout, behind),)
     if model.responses is None:
         raise SpecificationError(
             "the data of the model, which predictions of mixed responses need, were removed by "
             "remove_data()"
         )
-    out: list[Member] = []
-    first = 0
-    for label, its_family, response, _, share in model.responses.members:
-        out.append(Member(label, its_family, response, tuple(share.labels), first))
-        if out[-1].layout == "cumulative":
+    data, out = model.responses, []
+    copies = [r.law.copies(len(share.labels)) for _, _, r, _, share in data.members]
+    fixed, random = _numbered(data.used, model.random)
+    first, behind = 0, data.exog.shape[1] if fixed is None else int(fixed.max()) + 1
+    # copies of unordered categories are behind the one that all other families share
+    copy = int(0 in copies)
+    for (label, its_family, response, _, share), n in zip(data.members, copies, strict=True):
+        layout = PredictorLayout(n)
+        if fixed is not None:
+            own = slice(copy, copy + n) if n else slice(0, 1)
+            layout = PredictorLayout(n, fixed[own], tuple(places[own] for places in random))
+        member = Member(label, its_family, response, tuple(share.labels), first, layout, behind)
+        out.append(member)
+        copy += n
+        if member.layout == "cumulative":
             first += len(share.labels) - 1 + ("scale" in share.designs)
         else:
-            first += len(out[-1].slot_names)
+            first += len(member.slot_names)
+        if member.layout in ("sequential", "adjacent"):
+            behind += len(share.labels) - 1
+        elif member.layout == "hurdle":
+            behind += share.designs["zero"][0].shape[1] if "zero" in share.designs else 1
     return tuple(out)
+
+
+def _numbered(used: dict, levels) -> tuple[np.ndarray | None, list[np.ndarray]]:
+    """Numbers of the coefficients, and by level of the random effects, of columns by copy; -1 for none."""
+    if not used:
+        return None, []
+
+    def numbers(mask: np.ndarray, first: int) -> np.ndarray:
+        return np.where(mask, first + np.cumsum(mask).reshape(mask.shape) - 1, -1)
+
+    random = []
+    for level in levels:
+        blocks, first = [], 0
+        for number, _ in enumerate(level.terms):
+            mask = used[level.name, number]
+            blocks.append(numbers(mask, first))
+            first += int(mask.sum())
+        random.append(np.concatenate(blocks, axis=1))
+    return numbers(used["exog"], 0), random
 
 
 def member_rows(members, rows: PredictionRows):
@@ -159,7 +207,8 @@ class SlotValues:
     @cached_property
     def passed(self) -> np.ndarray:
         if self.member.layout == "hurdle":
-            design = self.rows.designs.get("zero", np.ones((self.n, 1)))
+            key = "zero" if self.member.label is None else ("zero", self.member.label)
+            design = self.rows.designs.get(key, np.ones((self.n, 1)))
             return expit(-design @ self._behind_covariates(design.shape[1]))
         if "zero" not in self.member.slot_names:
             return np.ones(self.n)
@@ -207,8 +256,7 @@ class SlotValues:
         return LINK_NAMES[self.rows.links]
 
     def _behind_covariates(self, k: int) -> np.ndarray:
-        first = self.rows.exog.shape[1]
-        return self.theta[first : first + k]
+        return self.theta[self.member.behind : self.member.behind + k]
 
     def _channel(self, channel: int) -> np.ndarray:
         out = np.zeros(self.rows.n)

@@ -16,14 +16,14 @@ import numpy as np
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.mapping.assemble import Assembly
-from sm_gllamm.mapping.rows import Rows, rows_of
+from sm_gllamm.mapping.likelihood_rows import Rows
 from sm_gllamm.prediction.joining import (
     check_nesting,
     copied_clusters,
     density_rows,
     joined,
     new_responses,
-    of_member,
+    new_rows,
     rows_of_fit,
     silent_rows,
     stacked,
@@ -38,6 +38,8 @@ __all__ = ["posterior_prediction", "posterior_predictors"]
 
 #: Least number of nodes at a level where rows' clusters are unknown: it integrates over the prior.
 PRIOR_POINTS = 20
+#: Layouts of rows that are rows of the likelihood, with the predictor as it stands.
+PLAIN = ("plain", "interval", "cumulative", "composite")
 #: A duration so short that the density of an exponential one is its hazard.
 INSTANT = 1e-100
 
@@ -119,21 +121,20 @@ def _of_new(model, rows, quadrature, fit: Rows, new: Rows, data, at: np.ndarray)
     return _Posterior(lambda: likelihood, assembly, len(assembly.problem.y) - new.n + at)
 
 
-def _inverse(source: np.ndarray | None, n: int) -> np.ndarray:
-    """Row of the likelihood of each row of data, where they are one to one."""
-    out = np.arange(n)
-    if source is not None:
-        out[source] = np.arange(n)
+def _first(rows: Rows, n: int) -> np.ndarray:
+    """First row of the likelihood of each of n rows of data."""
+    out = np.zeros(n, dtype=np.intp)
+    out[rows.sources[::-1]] = np.arange(rows.n)[::-1]
     return out
 
 
 def _single(model, target: Target, rows: PredictionRows, quadrature: Quadrature) -> _Posterior:
     """Expectations of functions of the one predictor that each row has."""
     fit = rows_of_fit(model)
-    one_to_one = fit.n == len(model.responses.y) and target.member.layout != "hurdle"
-    if rows.positions is not None and one_to_one and fit.copies[0].factor is None:
-        return _of_fit(model, rows, quadrature, _inverse(fit.source, fit.n)[rows.positions])
-    new = silent_rows(fit, rows.n, model.assembly.problem.exact)
+    if rows.positions is not None and target.member.layout in PLAIN:
+        at = _first(fit, len(model.responses.y))[rows.positions]
+        return _of_fit(model, rows, quadrature, at)
+    new = silent_rows(rows.n, model.assembly.problem.exact)
     data = new_responses(model, rows, np.zeros(rows.n))
     return _of_new(model, rows, quadrature, fit, new, data, np.arange(rows.n))
 
@@ -142,29 +143,25 @@ def _shares(model, target: Target, rows: PredictionRows, quadrature: Quadrature)
     """Expectations of probabilities of alternatives, or of categories that are laid out as such."""
     member, fit, k = target.member, rows_of_fit(model), len(target.member.categories)
     if rows.positions is not None and member.layout in ("nominal", "adjacent", "choice"):
-        if member.law.alternatives:
-            at = _inverse(fit.source, fit.n)[rows.positions]
-        else:
-            at = rows.positions[:, None] * k + np.arange(k)
+        first = _first(fit, len(model.responses.y))[rows.positions]
+        at = first if member.law.alternatives else first[:, None] + np.arange(k)
         return _of_fit(model, rows, quadrature, at)
-    family = Choice() if member.law.alternatives else member.family
     # responses that sets have, whatever they are
     y = np.zeros(rows.n)
     if member.law.alternatives:
         y[np.unique(rows.sets, return_index=True)[1]] = 1.0
     data = new_responses(model, rows, y)
-    new = rows_of(family, member.response, data)
-    if member.law.alternatives:
-        at = _inverse(new.source, rows.n)
-    else:
-        at = np.arange(new.n).reshape(rows.n, k)
+    family = Choice() if member.law.alternatives else member.family
+    new = new_rows(member, member.response, data, family)
+    first = _first(new, rows.n)
+    at = first if member.law.alternatives else first[:, None] + np.arange(k)
     return _of_new(model, rows, quadrature, fit, new, data, at)
 
 
-def _with_rate(fit: Rows, rows: Rows, n: int) -> Rows:
+def _with_rate(rows: Rows, n: int) -> Rows:
     """Rows of n responses and, for each, an instantaneous event with the exponential of the predictor."""
     # the kernel's density is that of the logarithm of the duration
-    events = density_rows(fit, n, "exponential_ph", INSTANT, INSTANT, -np.log(INSTANT))
+    events = density_rows(n, "exponential_ph", INSTANT, INSTANT, -np.log(INSTANT))
     return stacked(rows, events)
 
 
@@ -185,8 +182,8 @@ def _expected_function(
     for event in events:
         y, m = (np.broadcast_to(np.asarray(v, dtype=float), rows.n) for v in (event.y, event.m))
         data = replace(new_responses(model, rows, y), m=m)
-        new = of_member(rows_of(member.family, member.response, data), member.first)
-        variants.append(_with_rate(fit, new, rows.n) if event.rate else new)
+        new = new_rows(member, member.response, data)
+        variants.append(_with_rate(new, rows.n) if event.rate else new)
     top = rows.levels[-1].codes
     likelihoods = [
         _likelihood(model, assembly, quadrature, rows, top)
@@ -257,7 +254,7 @@ def posterior_predictors(
         Covariances between the random effects of different levels included.
     """
     quadrature, fit = model._ready(quadrature).quadrature, rows_of_fit(model)
-    new = silent_rows(fit, rows.n, model.assembly.problem.exact)
+    new = silent_rows(rows.n, model.assembly.problem.exact)
     data = new_responses(model, rows, np.zeros(rows.n))
     posterior = _of_new(model, rows, quadrature, fit, new, data, np.arange(rows.n))
     posterior.begin(theta)
@@ -302,7 +299,7 @@ def posterior_prediction(
     of_known = _known(model, target, inside, quadrature) if known.any() else None
 
     def everything(theta):
-        eta = linear_predictor(theta, outside, target.copies)
+        eta = linear_predictor(theta, outside, target.layout)
         prior = target.averaged(eta, theta, outside)
         out = np.empty((rows.n, *prior.shape[1:]))
         out[~known] = prior

@@ -11,13 +11,14 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import averages
 from sm_gllamm.prediction.means import (
     MeanWithGradient,
+    PredictorLayout,
     given_effects,
     linear_predictor,
     plain_latent_mean,
     plain_marginal_mean,
     random_part,
 )
-from sm_gllamm.prediction.members import Member, member_rows, members_of
+from sm_gllamm.prediction.members import member_rows, members_of
 from sm_gllamm.prediction.posterior_mean import posterior_prediction
 from sm_gllamm.prediction.rows import (
     PredictionRows,
@@ -40,8 +41,9 @@ __all__ = [
 
 #: Step of central differences in theta, in units of 1 + |theta|.
 STEP = 1e-4
-#: Column of means where other rows have probabilities of categories.
-MEAN = "mean"
+#: Column of means where other rows have probabilities of categories, and of the linear predictors of rows
+#: that have one where others have several.
+MEAN, LINEAR = "mean", "linear"
 
 
 def rows_for(
@@ -87,6 +89,8 @@ def rows_for(
             raise SpecificationError("groups, exog_re and extras describe new rows; pass exog, too")
         return model_rows(model, offset, exposure)
     wanted: list = []
+    # which family a row has decides how many linear predictors it has
+    values = kind != "linear" or _several_predictors(model)
     if kind != "linear":
         wanted = [key for member in members_of(model) for key in member.needed]
     if transform and hasattr(model, "formula"):
@@ -94,17 +98,14 @@ def rows_for(
             raise SpecificationError(
                 "groups, exog_re and extras go with arrays; the model takes them from the data's columns"
             )
-        return frame_rows(
-            model, as_frame(exog), random, clusters, offset, exposure, wanted, kind != "linear"
-        )
+        return frame_rows(model, as_frame(exog), random, clusters, offset, exposure, wanted, values)
     if clusters and groups is None:
         raise SpecificationError(
             f"which={kind!r} needs the clusters of the new rows: pass groups as for the model"
         )
     groups = groups if clusters else None
     return matrix_rows(
-        model, exog, index, random, groups, exog_re, offset, exposure, wanted, extras,
-        kind != "linear",
+        model, exog, index, random, groups, exog_re, offset, exposure, wanted, extras, values,
     )  # fmt: skip
 
 
@@ -127,28 +128,40 @@ def targets_of(
     ]
 
 
+def _several_predictors(model) -> bool:
+    """Whether rows of some family have several linear predictors, one a category."""
+    families = getattr(model.family, "members", {None: model.family}).values()
+    return any(getattr(family, "layout", "plain") == "nominal" for family in families)
+
+
 def prediction_columns(model, rows: PredictionRows, kind: str, survival=None) -> tuple | None:
     """Labels of the columns where predictions of a row are several numbers, otherwise None.
 
-    Where some rows have categories and others, of other families, a mean: "mean" and all categories.
+    Where some rows have categories and others, of other families, a mean: "mean" and all categories. Of
+    linear predictors: "linear" and the categories that have one of their own.
     """
     if kind == "linear":
-        members: tuple[Member, ...] = members_of(model)
-        return members[0].categories[1:] if members[0].layout == "nominal" else None
-    own = [target.columns for target, _ in targets_of(model, rows, survival)]
+        if not _several_predictors(model):
+            return None
+        own, single = [m.own_predictors for m, _ in member_rows(members_of(model), rows)], LINEAR
+    else:
+        own, single = [t.columns for t, _ in targets_of(model, rows, survival)], MEAN
     labels = dict.fromkeys(label for columns in own for label in columns or ())
     if not labels:
         return None
-    return (MEAN, *labels) if None in own else tuple(labels)
+    return (single, *labels) if None in own else tuple(labels)
 
 
-def cells(target: Target, at: np.ndarray, columns: tuple | None):
-    """Where predictions of the rows `at` of a family stand in an array of all rows and `columns`."""
+def cells(labels: tuple | None, at: np.ndarray, columns: tuple | None):
+    """Where predictions of the rows `at` of a family stand in an array of all rows and `columns`.
+
+    `labels` are the family's own columns; None: it has a single number a row, in the first of `columns`.
+    """
     if columns is None:
         return at
-    if target.columns is None:
-        return at, columns.index(MEAN)
-    return np.ix_(at, [columns.index(label) for label in target.columns])
+    if labels is None:
+        return at, 0
+    return np.ix_(at, [columns.index(label) for label in labels])
 
 
 def prediction_function(
@@ -177,16 +190,16 @@ def prediction_function(
     if kind == "linear":
         if survival is not None:
             raise SpecificationError("survival goes with means, not with which='linear'")
-        copies = len(prediction_columns(model, rows, kind) or ())
-        return lambda theta: linear_predictor(theta, rows, copies)
+        return _linear_predictors(model, rows)
     if kind == "posterior" and model.assembly is None:
         model_rows(model)  # says that the data are gone
+    _refuse_unknown_columns(model, rows)
     complete, parts = rows.complete, []
     columns = prediction_columns(model, rows, kind, survival)
     for target, at in targets_of(model, rows, survival):
         if len(known := at[complete[at]]):
             one = _one(model, target, rows.take(known), kind, random_effects, quadrature)
-            parts.append((cells(target, known, columns), one))
+            parts.append((cells(target.columns, known, columns), one))
 
     def everything(theta):
         out = np.full(rows.n if columns is None else (rows.n, len(columns)), np.nan)
@@ -197,20 +210,60 @@ def prediction_function(
     return everything
 
 
+def _refuse_unknown_columns(model, rows: PredictionRows) -> None:
+    """Refuse rows with values in columns that are zero in all rows of their family in the fit."""
+    if rows.member is None or not _several_predictors(model):
+        return
+    for member, at in member_rows(members_of(model), rows):
+        layout, names = member.predictors, model.responses.exog_names
+        given = [(layout.fixed, rows.exog[at], names)]
+        for places, level in zip(layout.random, rows.levels or (), strict=False):
+            given.append((places, level.columns[at], level.names))
+        for places, values, labels in given:
+            unknown = (places < 0).all(axis=0)
+            found = np.isfinite(values) & (values != 0.0) & unknown
+            if found.any():
+                row, column = np.argwhere(found)[0]
+                raise SpecificationError(
+                    f"'{labels[column]}' is {values[row, column]:g} in row {at[row]} of the new data; it was "
+                    f"0 in all rows of family {member.label!r} of the fit, and has no coefficient there"
+                )
+
+
+def _linear_predictors(model, rows: PredictionRows) -> Callable[[np.ndarray], np.ndarray]:
+    """Linear predictors without random effects as a function of theta."""
+    if not _several_predictors(model):
+        return lambda theta: linear_predictor(theta, rows)
+    _refuse_unknown_columns(model, rows)
+    columns = prediction_columns(model, rows, "linear")
+    parts = [
+        (member.predictors, cells(member.own_predictors, at, columns), rows.take(at))
+        for member, at in member_rows(members_of(model), rows)
+    ]
+
+    def everything(theta):
+        out = np.full(rows.n if columns is None else (rows.n, len(columns)), np.nan)
+        for layout, where, own in parts:
+            out[where] = linear_predictor(theta, own, layout)
+        return out
+
+    return everything
+
+
 def _one(model, target: Target, rows: PredictionRows, kind: str, random_effects, quadrature):
     """Predictions for complete rows of one family as a function of theta."""
     if kind == "posterior":
         return posterior_prediction(model, target, rows, quadrature)
-    copies, effects = target.copies, None
+    effects = None
     if random_effects is not None:
         effects = given_effects(model.mapping, random_effects, rows)
 
     def values(theta):
-        linear = linear_predictor(theta, rows, copies)
+        linear = linear_predictor(theta, rows, target.layout)
         if kind == "marginal":
             return target.averaged(linear, theta, rows)
         if effects is not None:
-            linear = linear + random_part(model.mapping, theta, effects, rows, copies)
+            linear = linear + random_part(model.mapping, theta, effects, rows, target.layout)
         return target.at(linear, target.slots(theta, rows))
 
     return values
@@ -279,9 +332,12 @@ def predicted_with_gradient(
         link = None
     if kind == "marginal" and link is not None:
         return plain_marginal_mean(mapping, link, params, rows)
-    if kind == "linear" and survival is None and not latent or link is not None:
-        copies = len(prediction_columns(model, rows, kind) or ()) if kind == "linear" else 0
-        linear = linear_predictor(params, rows, copies)
+    in_order = kind == "linear" and survival is None and not latent
+    if _several_predictors(model) and rows.member is not None:
+        in_order = False
+    if in_order or link is not None:
+        copies = len(prediction_columns(model, rows, kind) or ()) if in_order else 0
+        linear = linear_predictor(params, rows, PredictorLayout(copies))
         k = rows.exog.shape[1]
         gradient = np.zeros((*linear.shape, mapping.k_params))
         for copy in range(copies):

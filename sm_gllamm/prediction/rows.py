@@ -171,33 +171,53 @@ def _set_codes(sets, n: int) -> np.ndarray:
     labels = sets if isinstance(sets, pd.DataFrame) else pd.DataFrame({"sets": np.asarray(sets)})
     if len(labels) != n:
         raise SpecificationError(f"sets has {len(labels)} entries for {n} rows")
-    codes = labels.groupby(list(labels.columns), sort=False).ngroup().to_numpy(dtype=np.intp)
+    by = labels.groupby(list(labels.columns), sort=False, dropna=False)
+    codes = by.ngroup().to_numpy(dtype=np.intp)
     return np.where(labels.isna().any(axis=1), -1, codes)
 
 
 #: Row values that a layout needs to know for new rows.
 _ROW_VALUES = {
-    "choice": ("sets",), "ranking": ("sets",), "best_worst": ("sets",), "mixed": ("family_by",),
+    "choice": ("sets",), "ranking": ("sets",), "best_worst": ("sets",),
     "composite": ("sets", "parts", "links"),
 }  # fmt: skip
 
 
 def _row_values(model, value_of, n: int) -> dict[str, Any]:
     """Sets, families, weights and links of new rows; `value_of` gives them by keyword, or None."""
+    if getattr(model.family, "layout", "plain") != "mixed":
+        return _values_of_family(model.family, value_of, n, slice(None))
+    labels = np.asarray(value_of("family_by"), dtype=object)
+    out: dict[str, Any] = {"member": labels}
+    # rows of other families are sets of their own
+    empty = {"sets": np.arange(n), "parts": np.ones(n), "links": np.zeros(n, dtype=np.intc)}
+    for label, family in model.family.members.items():
+        at = np.flatnonzero([one == label for one in labels])
+        if not len(at):
+            continue
+        for keyword, own in _values_of_family(family, value_of, n, at).items():
+            if keyword == "sets":
+                # sets of several families may have the same labels
+                own = np.where(own >= 0, own + max(n, out.get("sets", empty["sets"]).max() + 1), -1)
+            out.setdefault(keyword, empty[keyword].copy())[at] = own
+    return out
+
+
+def _values_of_family(family, value_of, n: int, at) -> dict[str, Any]:
+    """Sets, weights and links of the rows `at` of n, which have one family."""
     out: dict[str, Any] = {}
-    family = model.family
     for keyword in _ROW_VALUES.get(getattr(family, "layout", "plain"), ()):
         value = value_of(keyword)
         if keyword == "sets":
-            out["sets"] = _set_codes(value, n)
-        elif keyword == "family_by":
-            out["member"] = _member_labels(value)
+            out["sets"] = _set_codes(value, n)[at]
         elif keyword == "parts":
-            out["parts"] = np.ones(n) if value is None else np.asarray(value, dtype=float)
+            out["parts"] = (np.ones(n) if value is None else np.asarray(value, dtype=float))[at]
         elif value is None:
-            out["links"] = np.full(n, LINK_CODES[type(family.link).__name__], dtype=np.intc)
+            code = LINK_CODES[type(family.link).__name__]
+            out["links"] = np.full(n, code, dtype=np.intc)[at]
         else:
-            codes = [LINK_CODES[type(link_of(str(name))).__name__] for name in np.asarray(value)]
+            names = np.asarray(value)[at].tolist()
+            codes = [LINK_CODES[type(link_of(str(name))).__name__] for name in names]
             out["links"] = np.array(codes, dtype=np.intc)
     return out
 
@@ -369,6 +389,9 @@ def _array_design(key, value_of, n: int, width: int) -> np.ndarray:
 
 def _design_width(model, keyword) -> int:
     """Number of columns of the design of a predictor without random effects, 0 for a constant."""
+    if isinstance(keyword, tuple):
+        designs = model.responses.designs
+        return designs[keyword][0].shape[1] if keyword in designs else 0
     columns = [
         entry.column
         for _, slot in model.mapping.slots

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
 from sm_gllamm.prediction.means import linear_predictor, random_columns
+from sm_gllamm.prediction.members import SlotValues
 from sm_gllamm.prediction.predict import targets_of
 from sm_gllamm.prediction.rows import model_rows
 from sm_gllamm.prediction.targets import Target
+from sm_gllamm.responses.laws import Law
 from sm_gllamm.specification.response_ranges import limited
 
 __all__ = ["as_endog", "latent_draws", "member_data", "observed", "response_draws"]
@@ -31,33 +33,76 @@ def member_data(model, target: Target) -> ResponseData:
 
 
 # ------------------------------------------------------------ draws
-def _random_function(mapping, theta, rows, copies: int) -> Callable:
-    """Random part of the predictors, shape (n, max(copies, 1)), of random effects by row, a list by level."""
-    if rows.latents is not None:
-        parts = rows.latents.parts_of_disturbances(theta)
-        return lambda effects: parts.random(np.concatenate(effects, axis=1))[:, None]
-    columns = [
-        random_columns(mapping, rows, level, copies) for level in range(len(mapping.dimensions))
-    ]
-    return lambda effects: sum(
-        np.einsum("ncq,nq->nc", z, values) for z, values in zip(columns, effects, strict=True)
-    )
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rows of one family with what their responses are drawn from.
 
-
-def _random_parts(rows, random, factors, rng, random_effects, limited_rows, fixed):
-    """Random part of the linear predictors, shape (n, max(copies, 1)).
-
-    Random effects that put one of the `limited_rows` at or below zero, where there is no mean, are
-    drawn again.
+    Attributes
+    ----------
+    at : ndarray of intp, shape (n,)
+        Positions among all rows.
+    fixed : ndarray, shape (n,) or (n, copies)
+        Linear predictors without random effects.
+    random : callable
+        Their random part, of random effects by row, a list by level of arrays of shape (n, q_l).
+    law : Law
+    slots : SlotValues
+    positive : bool
+        Whether there is a mean for positive predictors only.
     """
 
-    def part(effects):
-        return random(
-            [values[level.codes] for values, level in zip(effects, rows.levels, strict=True)]
+    at: np.ndarray
+    fixed: np.ndarray
+    random: Callable
+    law: Law
+    slots: SlotValues
+    positive: bool
+
+    @classmethod
+    def of(cls, model, target: Target, at: np.ndarray, rows, theta) -> _Part:
+        """The part of one family."""
+        own, law = rows.take(at), target.member.law
+        data, layout = member_data(model, target), target.layout
+        return cls(
+            at, linear_predictor(theta, own, layout), _random_function(model, theta, own, layout), law,
+            target.slots(theta, own, data), law.restricted(target.member.response.link),
+        )  # fmt: skip
+
+    def predictors(self, effects: list[np.ndarray]) -> np.ndarray:
+        """Linear predictors at random effects of all rows."""
+        return self.fixed + self.random([values[self.at] for values in effects])
+
+
+def _random_function(model, theta, rows, layout) -> Callable:
+    """Random part of the predictors of rows as a function of the random effects by row."""
+    mapping = model.mapping
+    if rows.latents is not None:
+        parts = rows.latents.parts_of_disturbances(theta)
+        return lambda effects: parts.random(np.concatenate(effects, axis=1))
+    columns = [
+        random_columns(mapping, rows, level, layout) for level in range(len(mapping.dimensions))
+    ]
+
+    def total(effects):
+        out = sum(
+            np.einsum("ncq,nq->nc", z, values) for z, values in zip(columns, effects, strict=True)
         )
+        return out if layout.copies else out[:, 0]
+
+    return total
+
+
+def _predictors(parts: list[_Part], rows, factors, rng, random_effects) -> list[np.ndarray]:
+    """Linear predictors of the rows of each part.
+
+    Random effects that put a row at or below zero, where it has no mean, are drawn again.
+    """
+
+    def by_row(effects):
+        return [values[level.codes] for values, level in zip(effects, rows.levels, strict=True)]
 
     if random_effects is not None:
-        return part(random_effects)
+        return [part.predictors(by_row(random_effects)) for part in parts]
 
     def drawn():
         return [
@@ -65,19 +110,16 @@ def _random_parts(rows, random, factors, rng, random_effects, limited_rows, fixe
             for level, factor in zip(rows.levels, factors, strict=True)
         ]
 
-    effects = drawn()
-    total = part(effects)
-    if limited_rows is None:
-        return total
-    top = rows.levels[-1].codes
-    for _ in range(TRIES):
-        bad = np.isin(top, top[limited_rows & (fixed + total[:, 0] <= 0)])
-        if not bad.any():
-            return total
+    effects, top = drawn(), rows.levels[-1].codes
+    for _ in range(TRIES + 1):
+        nu = [part.predictors(by_row(effects)) for part in parts]
+        nowhere = [part.at[own <= 0] for part, own in zip(parts, nu, strict=True) if part.positive]
+        if not any(len(at) for at in nowhere):
+            return nu
+        bad = np.isin(top, top[np.concatenate(nowhere)])
         for old, new, level in zip(effects, drawn(), rows.levels, strict=True):
             again = np.unique(level.codes[bad])
             old[again] = new[again]
-        total = part(effects)
     raise SpecificationError(
         "responses cannot be drawn: with the link of the model, random effects of the estimated "
         "variance nearly always give some rows no mean; use a log link"
@@ -113,23 +155,13 @@ def latent_draws(
     """
     rows = model_rows(model)
     theta = model.mapping.theta(params)
-    targets = targets_of(model, rows)
-    copies = targets[0][0].copies
-    parts, needs_positive = [], np.zeros(rows.n, dtype=bool)
-    for target, at in targets:
-        law = target.member.law
-        parts.append((at, law, target.slots(theta, rows.take(at), member_data(model, target))))
-        needs_positive[at] = law.restricted(target.member.response.link)
-    fixed = linear_predictor(theta, rows, copies)
-    random = _random_function(model.mapping, theta, rows, copies)
+    parts = [_Part.of(model, target, at, rows, theta) for target, at in targets_of(model, rows)]
     factors = [model.mapping.factor(theta, k) for k in range(len(rows.levels))]
-    positive = needs_positive if needs_positive.any() else None
     for _ in range(n):
-        part = _random_parts(rows, random, factors, rng, random_effects, positive, fixed)
-        nu = fixed + (part if copies else part[:, 0])
         y = np.empty(rows.n)
-        for at, law, slots in parts:
-            y[at] = law.draw(rng, nu[at], slots)
+        nu = _predictors(parts, rows, factors, rng, random_effects)
+        for part, own in zip(parts, nu, strict=True):
+            y[part.at] = part.law.draw(rng, own, part.slots)
         yield y
 
 

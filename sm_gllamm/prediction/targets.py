@@ -8,7 +8,7 @@ import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.averaging import average
-from sm_gllamm.prediction.means import loadings, variance_of_random_part
+from sm_gllamm.prediction.means import PredictorLayout, loadings, variance_of_random_part
 from sm_gllamm.prediction.members import Member, SlotValues
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.prediction.shares import averaged_shares
@@ -49,9 +49,9 @@ class Target:
             )
 
     @property
-    def copies(self) -> int:
-        """Number of linear predictors of a row, 0 where there is a single one."""
-        return self.member.law.copies(len(self.member.categories))
+    def layout(self) -> PredictorLayout:
+        """The linear predictors of a row."""
+        return self.member.predictors
 
     @property
     def columns(self) -> tuple | None:
@@ -137,11 +137,13 @@ class Target:
         slots = self.slots(theta, rows)
         if self.by_shares:
             if spread is None:
-                spread = loadings(self.mapping, theta, rows, self.copies)
+                spread = loadings(self.mapping, theta, rows, self.layout)
             else:
                 spread = spread[:, None]
             return self._averaged_shares(eta, spread, slots)
         variance = np.zeros(rows.n)
+        if spread is None and rows.levels is not None and self.layout.random:
+            spread = loadings(self.mapping, theta, rows, self.layout)[:, 0]
         if spread is not None:
             variance = (spread**2).sum(axis=1)
         elif rows.levels is not None:

@@ -194,12 +194,12 @@ def _link_name(link) -> str:
 
 
 def _resolve_members(mixed) -> None:
-    """Replace names by families, and refuse those whose responses are several rows."""
+    """Replace names by families; several families cannot be one of several."""
     for label, member in mixed.members.items():
         resolved = response_for(member)[0]
-        if getattr(resolved, "layout", "plain") not in ("plain", "interval", "cumulative"):
+        if isinstance(resolved, families.Mixed):
             raise SpecificationError(
-                f"family[{label!r}]: {type(resolved).__name__} cannot be one of several families"
+                f"family[{label!r}] is a dict of families itself; give all families in one dict"
             )
         mixed.members[label] = resolved
 

@@ -197,7 +197,7 @@ class PredictionMethods(LatentVariableResults):
         mean = predicted_with_gradient(
             self.model, self.params, rows, kind, random_effects, self.quadrature, survival
         )
-        links = None if kind == "linear" else interval_links(self.model, rows, survival)
+        links = interval_links(self.model, rows, kind, survival)
         labels = rows.index if row_labels is None and not average else row_labels
         if average:
             mean = averaged(mean, agg_weights)

@@ -69,7 +69,7 @@ class ResidualMethods(LatentVariableResults):
         columns, out = prediction_columns(model, rows, kind_of_mean), np.full(mean.shape, np.nan)
         for target, at in targets_of(model, rows):
             data, member = member_data(model, target), target.member
-            own = cells(target, at, columns)
+            own = cells(target.columns, at, columns)
             if member.law.categorical or member.law.alternatives:
                 out[own] = category_residuals(kind, member, data, mean[own])
             else:
