@@ -21,6 +21,8 @@ LEAST = 0.1
 PATH = 0.5
 #: Weight of the start in the least-squares fit, for parameters that the moments say nothing about.
 RIDGE = 0.03
+#: Relative change of sum of squares or parameters at which the least-squares fit is near enough.
+NEAR = 1e-3
 
 
 def _one_factor(products: np.ndarray, pairs: np.ndarray, sd: np.ndarray) -> np.ndarray | None:
@@ -200,6 +202,8 @@ def moment_fit(mapping, problem, moments: PairMoments, theta, factor: float = 1.
         ]
         return np.concatenate([*out, np.diag(ridge)])
 
-    found = least_squares(misfit, centre, slopes, method="lm", x_scale="jac", max_nfev=30)
+    found = least_squares(
+        misfit, centre, slopes, method="lm", x_scale="jac", ftol=NEAR, xtol=NEAR, max_nfev=30
+    )
     n = len(found.fun) - len(free)
     return full(found.x), float(found.fun[:n] @ found.fun[:n])
