@@ -3,7 +3,8 @@
 Curvature that is not negative is reflected: eigenvalues of the scaled information are replaced by
 their absolute values, floored, so every step is uphill. Steps are halved while the objective does not
 rise. The criterion is the Newton decrement g'(-H)^-1 g, twice the predicted gain in log-likelihood and
-free of the parameters' scales.
+free of the parameters' scales. Where it is met and the objective still curves upwards in a direction, at
+a saddle point, the iteration goes on along that direction.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ NEAR = 0.1
 SHORTEST = 1e-3
 #: Share of the largest eigenvalue of the scaled information that counts as zero.
 FLAT = 1e-13
+#: Share of the largest curvature of the scaled objective from which on it bends upwards, at a saddle.
+UPWARDS = 1e-3
 #: Diagonal of a Cholesky factor of the scaled information from which on nothing is nearly flat.
 SAFE = 1e-4
 #: A log-likelihood below this is as good as minus infinity.
@@ -201,6 +204,12 @@ def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outco
                     + ("  (information shifted)" if shifted else "")
                 )
             if decrement < controls.tol:
+                if (
+                    shifted
+                    and iteration < controls.maxiter
+                    and _leave_saddle(evaluate, outcome, controls)
+                ):
+                    continue
                 if not shifted:
                     # the last step costs nothing, and its effect on value and curvature is known
                     outcome.theta = outcome.theta + step
@@ -233,6 +242,35 @@ def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outco
     except KeyboardInterrupt:
         outcome.interrupted, outcome.reason = True, INTERRUPTED
     return outcome
+
+
+def _leave_saddle(evaluate, outcome: Outcome, controls: Controls) -> bool:
+    """Move `outcome` off a saddle point, along the direction that curves upwards most. False if none does.
+
+    Where a model is symmetric in some of its parameters, so may be its starting values, and the gradient
+    never leaves the symmetric points, although the maximum is elsewhere.
+    """
+    diagonal = np.abs(np.diag(outcome.hessian))
+    scale = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(outcome.hessian / np.outer(scale, scale))
+    curvature = values[-1]
+    if not curvature > UPWARDS * np.abs(values).max():
+        return False
+    direction = vectors[:, -1] / scale
+    for t in (1.0, 0.25, 0.0625):
+        for trial in (outcome.theta + t * direction, outcome.theta - t * direction):
+            value = evaluate(trial, 0)[0]
+            gain = 0.1 * curvature * t * t
+            if not (
+                value > outcome.value + max(gain, controls.slack) and value < outcome.value + ABSURD
+            ):
+                continue
+            value, gradient, hessian = evaluate(trial, 2)
+            if np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian)):
+                outcome.theta, outcome.value = trial, value
+                outcome.gradient, outcome.hessian = gradient, hessian
+                return True
+    return False
 
 
 def _advance(evaluate, outcome: Outcome, step, decrement: float, controls: Controls) -> bool:
