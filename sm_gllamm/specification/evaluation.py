@@ -166,7 +166,13 @@ class FormulaEngine:
         missing = getattr(drop, "missing_mask", np.zeros(len(index), dtype=bool))
         kept = index[~missing] if missing.any() else index
         return Evaluated(
-            None if left is None else numeric_response(_labelled(left, kept), left.design_info),
+            None
+            if left is None
+            else numeric_response(
+                _labelled(left, kept),
+                left.design_info,
+                [term.name() for term in model.lhs_termlist],
+            ),
             _labelled(right, kept),
             right.design_info,
             missing,
@@ -185,7 +191,7 @@ class FormulaEngine:
         )
         left, right = result if isinstance(result, tuple) else (None, result)
         if left is not None:
-            left = numeric_response(left, left.model_spec)
+            left = numeric_response(left, left.model_spec, list(map(str, left.model_spec.terms)))
         return Evaluated(left, right, manager.spec, np.array(manager.missing_mask, dtype=bool))
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,28 +76,60 @@ def refuse_numbers_as_objects(values: pd.Series, column: Any) -> None:
         )
 
 
-def numeric_response(left: pd.DataFrame, spec: Any) -> pd.DataFrame:
-    """The response as numbers: booleans are 0 and 1, which patsy turns into two columns."""
-    name, levels = _categories(spec)
-    if not levels:
+def numeric_response(left: pd.DataFrame, spec: Any, order: Sequence[str]) -> pd.DataFrame:
+    """The response as numbers, its columns in the order of the formula.
+
+    Parameters
+    ----------
+    left : DataFrame
+        The formula library's columns: patsy turns a Boolean into two, and puts them first.
+    spec : object
+        The library's record of them.
+    order : sequence of str
+        Terms of the left-hand side as they stand in the formula.
+
+    Returns
+    -------
+    DataFrame
+        One column a term; Booleans and factors with the levels 0 and 1 are numbers.
+
+    Raises
+    ------
+    SpecificationError
+        Another factor.
+    """
+    factors = {name: levels for name, levels in _factors(spec) if levels is not None}
+    for name, levels in factors.items():
+        if not set(levels) <= {False, True}:
+            raise SpecificationError(_not_numeric(name, levels))
+    if not factors:
         return left
-    if set(levels) <= {False, True}:
-        true = f"{name}[True]"
-        values = left[true] if true in left.columns else 0.0 * left.iloc[:, 0]
-        return pd.DataFrame({name: np.asarray(values, dtype=np.float64)}, index=left.index)
+    # a constant column stands for it if only the level 0 is there
+    zero = pd.Series(0.0, index=left.index)
+    columns = {}
+    for name in order:
+        if name in factors:
+            codes = (f"{name}[{x}{level}]" for level in factors[name] if level for x in ("", "T."))
+            values = next((left[code] for code in codes if code in left.columns), zero)
+        elif name in left.columns:
+            values = left[name]
+        else:
+            raise SpecificationError(
+                f"The left-hand side of the formula has {name!r}, which is not a single column of "
+                "numbers; list columns with '+' between them."
+            )
+        columns[name] = np.asarray(values, dtype=np.float64)
+    return pd.DataFrame(columns, index=left.index)
+
+
+def _not_numeric(name: str, levels: list[Any]) -> str:
     shown = ", ".join(repr(level) for level in levels[:3]) + (", ..." if len(levels) > 3 else "")
     remedy = (
         f"write I({name} == {levels[-1]!r}) for the probability of {levels[-1]!r}"
         if len(levels) == 2
         else "code it as numbers"
     )
-    raise SpecificationError(f"The response '{name}' is not numeric, it is {shown}; {remedy}.")
-
-
-def _categories(spec: Any) -> tuple[str, list[Any]]:
-    """Name and levels of a response that the formula library took for a factor, or none."""
-    categorical = ((name, levels) for name, levels in _factors(spec) if levels is not None)
-    return next(categorical, ("", []))
+    return f"The response '{name}' is not numeric, it is {shown}; {remedy}."
 
 
 def as_fitted(spec: Any, columns: Mapping[Any, pd.Series]) -> dict[Any, pd.Series]:

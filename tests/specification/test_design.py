@@ -115,6 +115,20 @@ class TestBars:
         design = build_design("klass + hours ~ x + (1 | school)", schools)
         assert list(design.endog.columns) == ["klass", "hours"]
 
+    @pytest.mark.parametrize("dtype", [bool, "boolean", "category"])
+    def test_two_columns_one_of_them_boolean(self, engine, schools, dtype):
+        # patsy has a Boolean in two columns, before those that are numbers
+        happened = (schools.y > 0).astype(int)
+        for event in (happened, 0 * happened + 1):
+            data = schools.assign(event=event.astype(bool if dtype != "category" else int))
+            data["event"] = data["event"].astype(dtype)
+            design = build_design("hours + event ~ x + (1 | school)", data)
+            assert list(design.endog.columns) == ["hours", "event"]
+            assert_array_equal(design.endog, np.column_stack([schools.hours, event]))
+        data["other"] = schools.y < 0
+        design = build_design("event + other ~ x + (1 | school)", data)
+        assert_array_equal(design.endog, np.column_stack([event, schools.y < 0]))
+
 
 class TestMixedLMArguments:
     def test_groups(self, engine, schools):
