@@ -187,6 +187,8 @@ class MarginalEffects(discrete_margins.DiscreteMargins):
         model = self.results.model
         params = np.asarray(self.results.params, dtype=float)
         varies, const = discrete_margins._get_const_index(rows.exog)
+        if not varies.any():
+            raise SpecificationError("the model has no covariates, and so no marginal effects")
         steps: dict[int, tuple[int, int]] = {}
         if count:
             found, some = discrete_margins._get_count_index(rows.exog, const)

@@ -58,6 +58,10 @@ def _check(results):
         raise SpecificationError("profiles are of the likelihood: fit by ML (reml=False)")
     if results.sampling_weights:
         raise SpecificationError("with sampling weights there is no likelihood to profile")
+    if results.quasi:
+        raise SpecificationError(
+            "a quasi-likelihood (scale='X2') has no profile; use Wald intervals"
+        )
     if results.model.endog is None:
         raise SpecificationError("the data were removed by remove_data(); profiles need them")
 

@@ -19,6 +19,7 @@ __all__ = ["check_levels"]
 #: categorical responses), and what that variation is.
 _ONE_DRAW = {
     "gaussian": "the residual",
+    "interval": "the residual",
     "bernoulli": "the variation of a single 0/1 response (overdispersion is a matter of several trials)",
     "ordinal": "the variation of a single category (the scale of its latent response is not identified)",
     "nominal": "the variation of a single category",

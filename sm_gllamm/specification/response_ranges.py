@@ -86,6 +86,13 @@ def durations_of(
     event = table[:, 1] if table.shape[1] == 2 else np.ones(len(time))
     _refuse(~(time > 0), time, rows, f"The duration '{name}'", "must be positive")
     _refuse(
+        np.isinf(time),
+        time,
+        rows,
+        f"The duration '{name}'",
+        "must be finite: the time to which it was observed, and event 0",
+    )
+    _refuse(
         ~np.isin(event, (0, 1)), event, rows, f"The event indicator of '{name}'",
         "must be 1 (event) or 0 (censored)",
     )  # fmt: skip
@@ -122,6 +129,7 @@ def bounds_of(
     lower, upper = table[:, 0].copy(), table[:, 1].copy()
     least = 0.0 if positive else -np.inf
     lower[np.isnan(lower)], upper[np.isnan(upper)] = least, np.inf
+    _refuse(np.isposinf(lower), lower, rows, f"The lower bound of '{name}'", "must be finite")
     if positive:
         _refuse(lower < 0, lower, rows, f"The lower bound of '{name}'", "must not be negative")
         _refuse(~(upper > 0), upper, rows, f"The upper bound of '{name}'", "must be positive")

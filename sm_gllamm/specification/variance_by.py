@@ -69,7 +69,8 @@ def with_variances_by_group(
     Raises
     ------
     SpecificationError
-        Unknown level, groups that vary within clusters, a single group, too many random effects.
+        Unknown level, groups that vary within clusters, a single group, too many random effects; new
+        data with another group.
     """
     names = [level.name for level in levels]
     for name in groups:
@@ -102,6 +103,11 @@ def _split(level: Level, groups: pd.Categorical, check: bool) -> Level:
                 f"variance_by varies within cluster {show_label(cluster)} of '{level.name}'; groups "
                 "consist of whole clusters"
             )
+    elif (groups.codes < 0).any():
+        raise SpecificationError(
+            f"variance_by of level '{level.name}': row {int(np.argmin(groups.codes))} of the new data "
+            f"(counted from 0) is in none of the model's groups, {', '.join(map(repr, labels))}"
+        )
     terms = []
     for code, label in enumerate(labels):
         inside = (groups.codes == code)[:, None]
