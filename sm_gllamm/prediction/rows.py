@@ -273,7 +273,9 @@ def frame_rows(
     if random:
         levels = design.transform(data, clusters=clusters)
         groups = {
-            level: pd.Categorical(column(data, name, "variance_by"), categories=categories)
+            level: pd.Categorical.from_codes(
+                categories.get_indexer(column(data, name, "variance_by")), categories
+            )
             for level, (name, categories) in getattr(model, "variance_by", {}).items()
         }
         levels = with_variances_by_group(levels, groups, check=False)
