@@ -95,7 +95,8 @@ class GLMM(NewDataMethods):
         Covariates, without a constant, of the log scale of the latent response of an ordinal response.
     sets : array_like, shape (nobs,), optional
         Which rows are one response: the alternatives of a choice or a ranking, the parts of a
-        composite mean. Rows of a set need not be adjacent.
+        composite mean. Rows of a set need not be adjacent. Of mixed responses values are needed in the
+        rows of these families only, as those of `entry`, `parts` and `links` in the rows of theirs.
     entry : array_like, shape (nobs,), optional
         Times of late entry of durations; 0 for none.
     parts : array_like, shape (nobs,), optional
@@ -304,7 +305,9 @@ class GLMM(NewDataMethods):
     def kind(self) -> str:
         """Kind of response for checks, such as "gaussian", "bernoulli", "binomial" or "count"."""
         if self.response.kind == "binomial":
-            return "bernoulli" if np.ndim(self.endog) == 1 else "binomial"
+            two = np.ndim(self.endog) == 2
+            several = two and bool((np.sum(self.endog, axis=1) > 1).any())
+            return "binomial" if several else "bernoulli"
         return self.response.kind
 
     @classmethod

@@ -641,7 +641,8 @@ class Mixed(Family):
     Notes
     -----
     Rows share the coefficients and random effects of the formula; products of covariates with
-    indicators of the families make them specific to one.
+    indicators of the families make them specific to one. Unordered categories have coefficients and
+    random effects of their own, one for each category but the base.
 
     References
     ----------

@@ -90,7 +90,9 @@ class PredictionMethods(LatentVariableResults):
             a DataFrame with a column a category, or a time, for categorical responses and for
             `survival`. NaN in rows with missing values. If rows of several families are among them of
             which one is categorical: a DataFrame with a column "mean" and one for each category, NaN
-            where a column is not about the row's family.
+            where a column is not about the row's family; probabilities of alternatives of choices are
+            in "mean". Linear predictors of unordered categories are in columns of theirs beside
+            "linear".
 
         Raises
         ------

@@ -13,31 +13,40 @@ import pandas as pd
 from statsmodels.stats.contrast import MultiCompResult, WaldTestResults, t_test_pairwise
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.prediction.members import members_of
 from sm_gllamm.specification.evaluation import did_you_mean
 from sm_gllamm.specification.terms import formula_terms
 
 __all__ = ["pairwise_tests", "wald_tests_of_terms"]
 
 
-def _layout(model) -> tuple[dict[str, int], int, int]:
-    """Parameter of each column of the design that has one; their number; copies for categories."""
+def _positions(model) -> dict[str, list[int]]:
+    """Positions of the coefficients of each column of the design, several where categories have each one."""
     names = [x for x, keep in zip(model.design_names, model.kept_columns, strict=True) if keep]
-    nominal = getattr(model.family, "layout", "plain") == "nominal"
-    copies = len(model.extras.labels) - 1 if nominal else 1
-    return {name: k for k, name in enumerate(names)}, len(names), copies
+    numbers = np.arange(len(names))[None]
+    if getattr(model.family, "layout", "plain") == "nominal":
+        copies = len(model.extras.labels) - 1
+        numbers = np.arange(copies * len(names)).reshape(copies, -1)
+    elif hasattr(model.family, "members"):
+        # of several families each may have other columns
+        fixed = [member.predictors.fixed for member in members_of(model)]
+        numbers = np.concatenate([numbers if own is None else own for own in fixed])
+    return {
+        name: sorted(set(numbers[numbers[:, k] >= 0, k].tolist())) for k, name in enumerate(names)
+    }
 
 
 def _coefficients_of_terms(model) -> list[tuple[str, list[int]]]:
     """Terms of the fixed part with the positions of their coefficients."""
-    position, k, copies = _layout(model)
+    positions = _positions(model)
     spec = getattr(model.data, "model_spec", None)
     if spec is None:
-        return [(name, [j]) for j, name in enumerate(model.mapping.param_names[: k * copies])]
+        names = model.mapping.param_names
+        return [(names[j], [j]) for j in sorted(j for own in positions.values() for j in own)]
     found = []
     for name, columns in formula_terms(spec):
-        own = [position[column] for column in columns if column in position]
-        if own:
-            found.append((name, [j + copy * k for copy in range(copies) for j in own]))
+        if own := sorted(j for column in columns for j in positions.get(column, ())):
+            found.append((name, own))
     return found
 
 
@@ -77,8 +86,8 @@ class _ByColumn:
 
     def __init__(self, results, columns: list[str]):
         self.results, self.model = results, results.model
-        position = _layout(results.model)[0]
-        self.position = np.array([position.get(name, -1) for name in columns])
+        positions = _positions(results.model)
+        self.position = np.array([positions.get(name, [-1])[0] for name in columns])
         self.params = np.zeros(len(columns))
 
     def t_test(self, matrix: np.ndarray):
@@ -93,7 +102,7 @@ def pairwise_tests(results, term_name: str, method, alpha: float, factor_labels)
     """Differences between the categories of a factor; see ``LatentVariableResults.t_test_pairwise``."""
     model = results.model
     spec = getattr(model.data, "model_spec", None)
-    if spec is None or _layout(model)[2] > 1:
+    if spec is None or any(len(own) != 1 for own in _positions(model).values()):
         raise SpecificationError(
             "t_test_pairwise is for models from formulas with one coefficient a column; use t_test with "
             "equations such as 'a = b'"

@@ -260,6 +260,26 @@ def test_what_is_refused(kinds, formula, changes, message):
         smgf.glmm(formula, stacked(*kinds), **{**options(*kinds), **changes})
 
 
+def test_tests_of_terms_are_those_of_the_separate_models():
+    result, own = fitted("vote")
+    terms, wanted = result.wald_test_terms().table, own.wald_test_terms().table
+    count = alone("count").fit(n_points=NODES).wald_test_terms().table
+    both = wanted.loc["x", "statistic"] + count.loc["x", "statistic"]
+    assert terms.loc["kind:x", "statistic"] == pytest.approx(both, rel=1e-4)
+    assert terms.loc["kind:x", "df_constraint"] == 3
+    with pytest.raises(SpecificationError, match="one coefficient a column"):
+        result.t_test_pairwise("kind")
+
+
+def test_nested_models_are_compared():
+    result = fitted("trip")[0]
+    formula = result.model.random_formula.replace(" + price", "")
+    narrow = smgf.glmm(formula, stacked("count", "trip"), **options("count", "trip"))
+    test = result.compare_lr_test(narrow.fit(n_points=NODES))
+    assert test.df_diff == 1
+    assert test.statistic == pytest.approx(result.tvalues["price"] ** 2, rel=0.3)
+
+
 def test_hurdles_and_empty_categories_are_checked_by_family():
     data = stacked("count", "visits")
     none = data.assign(y=data["y"].where(data["kind"] != "visits", data["y"] + 1))
