@@ -207,7 +207,7 @@ def constrained_results(
         },
         jacobian=restriction.jacobian(theta),
     )  # fmt: skip
-    # what rank shows was said before the fit
-    news = tuple(name for name in verdict.unidentified if name not in known)
+    # what rank shows was said before the fit, and the maximum is any point of a ridge
+    news = verdict.runaway if known else verdict.unidentified
     model._warn(replace(verdict, unidentified=news), warn_convergence)
     return result

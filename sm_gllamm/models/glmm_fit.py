@@ -281,8 +281,8 @@ class FitMethods(LatentVariableModel):
             theta, evaluation, verdict, cov_type, cov_kwds, use_t, settings, np.asarray(start_params),
             {"quadrature": fit.quadrature, "llf": evaluation.total, "path": fit.outcome.path},
         )  # fmt: skip
-        # what rank shows was said before the fit
-        news = tuple(name for name in verdict.unidentified if name not in known)
+        # what rank shows was said before the fit, and the maximum is any point of a ridge
+        news = verdict.runaway if known else verdict.unidentified
         self._warn(replace(verdict, unidentified=news), warn_convergence)
         if settings.scale is not None:
             with_quasi_dispersion(result)
