@@ -10,7 +10,7 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean
-from sm_gllamm.specification.formula import parse
+from sm_gllamm.specification.formula import has_bars
 from sm_gllamm.specification.row_arrays import align
 
 __all__ = ["array_design", "design_of", "formula_design", "rows_of_member", "shown"]
@@ -52,7 +52,7 @@ def design_of(
     """
     if not formula.lstrip().startswith("~"):
         raise SpecificationError(f"{keyword}={formula!r} must be a formula that starts with '~'")
-    if parse(f"y {formula}").bars:
+    if has_bars(formula):
         raise SpecificationError(
             f"{keyword}={formula!r} has a random-effects term; random effects are in the formula of the "
             "linear predictor only"

@@ -253,6 +253,6 @@ def _read_indicator(values: Any, name: str) -> np.ndarray:
         raise SpecificationError(
             f"'{name}' must be 1 for the chosen alternative and 0 for the others; it is "
             f"{indicator[np.argmax(bad)]:g} in row {first_row(bad, row_labels(values))}. Rankings "
-            "are expanded by expand_rankings."
+            "have the family Ranking."
         )
     return indicator == 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sm_gllamm.exceptions import SpecificationError
 
-__all__ = ["Bar", "ParsedFormula", "parse"]
+__all__ = ["Bar", "ParsedFormula", "has_bars", "parse"]
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _NAME = re.compile(r"[^\W\d][\w.]*\Z")
@@ -93,6 +93,17 @@ class _Scan:
         """Positions of any of the characters at one depth of brackets."""
         text, depths = self.text, self.depth
         return [i for i in range(start, stop) if depths[i] == depth and text[i] in characters]
+
+
+def has_bars(text: str) -> bool:
+    """Whether a formula has a bar that is not Python's: outside function calls, brackets and quotes.
+
+    False where brackets do not match, which whoever evaluates the formula has to say.
+    """
+    try:
+        return bool(_scan(text).bars)
+    except SpecificationError:
+        return False
 
 
 def parse(formula: str) -> ParsedFormula:

@@ -22,7 +22,7 @@ def data():
     return frame
 
 
-@pytest.mark.parametrize("formula", ["~ (1 | g)", "~ x + (x || g)"])
+@pytest.mark.parametrize("formula", ["~ (1 | g)", "~ x + (x || g)", "~ 1 | g"])
 def test_random_effects_of_a_dispersion_are_refused(data, formula):
     # patsy takes the bar for Python's: 1 | g is a number
     with pytest.raises(SpecificationError, match="dispersion=.* has a random-effects term"):
@@ -68,6 +68,18 @@ def test_an_effect_of_each_censored_response(data):
     family = smg.families.CensoredGaussian(lower=0)
     with pytest.raises(SpecificationError, match="cannot be told from the residual"):
         smgf.glmm("y ~ x + (1 | row)", rows, family=family)
+
+
+def test_successes_and_failures_of_single_trials(data):
+    # two columns, but no more than 0/1 responses
+    rows = data.assign(row=np.arange(len(data)), other=1 - data["event"])
+    with pytest.raises(SpecificationError, match="variation of a single 0/1 response"):
+        smgf.glmm("event + other ~ x + (1 | g/row)", rows, family="binomial")
+    model = smgf.glmm("event + other ~ x + (1 | g)", rows, family="binomial")
+    with pytest.raises(SpecificationError, match="a single trial has no overdispersion"):
+        model.fit(scale="X2")
+    several = rows.assign(other=rows["other"] + rows.index % 3)
+    assert smgf.glmm("event + other ~ x + (1 | g)", several, family="binomial").kind == "binomial"
 
 
 def test_marginal_effects_without_covariates(data):
