@@ -49,7 +49,7 @@ def _one_factor(products: np.ndarray, pairs: np.ndarray, sd: np.ndarray) -> np.n
     return g * sd if np.any(np.abs(g) > 1e-6) else None
 
 
-def latent_by_latent(mapping, moments: PairMoments | None, theta, unit: float) -> np.ndarray:
+def latent_by_latent(mapping, moments: PairMoments | None, theta, effects) -> np.ndarray:
     """Parameters with starting values for loadings and disturbance variances, factor by factor.
 
     Parameters
@@ -58,8 +58,9 @@ def latent_by_latent(mapping, moments: PairMoments | None, theta, unit: float) -
     moments : PairMoments or None
     theta : ndarray, shape (p,)
         Everything else at its start.
-    unit : float
-        Size of a moderate effect, where the moments say nothing.
+    effects : callable
+        From a column of the design to the coefficient that is a moderate effect in its rows, where the
+        moments say nothing.
     """
     theta = theta.copy()
     unmeasured = {latent.name for latent in mapping.latents if not latent.loadings}
@@ -80,12 +81,12 @@ def latent_by_latent(mapping, moments: PairMoments | None, theta, unit: float) -
             if fixed and abs(scale) < LEAST * largest:
                 scale = LEAST * largest * (1.0 if scale >= 0 else -1.0)
         else:
-            values, scale = {}, unit
+            values = {}
+            scale = effects(fixed[0][0]) / fixed[0][1].value if fixed else 1.0
         for column, coefficient in free:
             given = values.get(column)
             if given is None:
-                given = 1.0 if not fixed else fixed[0][1].value
-                given *= unit if not fixed else scale
+                given = effects(column) if not fixed or scale > 0 else -effects(column)
             theta[mapping.position(coefficient.name)] = given / scale if fixed else given
         if latent.name in diagonal:
             theta[diagonal[latent.name]] = abs(scale) if fixed else 1.0

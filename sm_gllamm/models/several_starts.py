@@ -105,7 +105,9 @@ def with_second_strategy(
 
 def _other_starts(likelihood: MarginalLikelihood, start) -> Iterator[np.ndarray]:
     """Starting values to try after `start`: without moments, then at random."""
-    yield start_theta(likelihood, use_moments=False)[0]
+    without = start_theta(likelihood, use_moments=False)[0]
+    if not np.array_equal(without, start):
+        yield without
     for seed in range(ATTEMPTS):
         yield random_start(likelihood, start, seed)
 

@@ -71,22 +71,30 @@ def start_theta(
     theta[index] = pooled.theta
     unit = response_unit(problem, mapping, theta)
     if isinstance(mapping, StructuralMapping) and not mapping.coefficients_only:
-        return _latent_start(likelihood, theta, unit, use_moments), pooled
+        return _latent_start(likelihood, theta, use_moments), pooled
     return scale_start(likelihood, theta, diagonal_units(likelihood, theta, unit)), pooled
 
 
 def _latent_start(
-    likelihood: MarginalLikelihood, theta: np.ndarray, unit: float, use_moments: bool
+    likelihood: MarginalLikelihood, theta: np.ndarray, use_moments: bool
 ) -> np.ndarray:
     """Loadings, paths and covariances, from moments where there are any."""
     problem, mapping = likelihood.problem, likelihood.mapping
     k, moments = mapping.k_exog, None
-    # of responses that own several rows, as rankings, single rows say nothing
-    if use_moments and problem.set_size is None:
+    # single rows say nothing of responses that own several, as rankings, and times of late entry more than
+    # the durations after them
+    if use_moments and problem.set_size is None and problem.entry is None:
         sample = LinkedResponses(problem, slice(None))
         residual = sample.linked - (problem.design[:, :k] @ theta[:k] + sample.offset)
         moments = pair_moments(problem, residual / sample.pull)
-    theta = latent_by_latent(mapping, moments, theta, unit)
+    by_row = np.broadcast_to(row_units(likelihood, theta), len(problem.y))
+
+    def moderate(column: int) -> float:
+        values = np.ones(len(by_row)) if column < 0 else problem.design[:, column]
+        rows = values != 0.0
+        return float(np.mean(by_row[rows]) / np.sqrt(np.mean(values[rows] ** 2)))
+
+    theta = latent_by_latent(mapping, moments, theta, moderate)
     units = diagonal_units(likelihood, theta, row_units(likelihood, theta))
     crude = scale_start(likelihood, theta, units)
     if moments is None:

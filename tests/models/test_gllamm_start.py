@@ -87,7 +87,8 @@ def test_moment_fit_of_gaussian_items_is_near_the_maximum():
     built = model("paths", 3)
     result = built.fit()
     moments = moments_of(built)
-    theta = latent_by_latent(built.mapping, moments, built.mapping.theta(built.start_params), 1.0)
+    start = built.mapping.theta(built.start_params)
+    theta = latent_by_latent(built.mapping, moments, start, lambda column: 1.0)
     theta = moment_fit(built.mapping, built.assembly.problem, moments, theta)[0]
     loadings = [k for k, name in enumerate(built.param_names) if name.startswith("loading")]
     difference = np.abs(np.abs(theta) - np.abs(result.theta))[loadings]
