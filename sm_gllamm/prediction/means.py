@@ -116,7 +116,8 @@ def linear_predictor(
         # the last one is where there is no coefficient
         coefficients = np.append(params, 0.0)[layout.fixed]
     else:
-        coefficients = params[: k * max(copies, 1)].reshape(-1, k)
+        size = max(copies, 1)
+        coefficients = params[: k * size].reshape(size, k)
     if copies:
         linear = rows.exog @ coefficients.T
         return linear if rows.offset is None else linear + rows.offset[:, None]

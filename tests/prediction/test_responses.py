@@ -336,3 +336,25 @@ def test_survival_is_for_durations():
         fitted("lognormal").predict(NEW, survival=[0.0, 1.0])
     with pytest.raises(SpecificationError, match="linear"):
         fitted("lognormal").predict(NEW, which="linear", survival=1.0)
+
+
+@pytest.mark.parametrize("thresholds", [None, "~ x"])
+def test_ordinal_models_without_covariates_in_the_formula(thresholds):
+    # with a threshold formula, or none, nothing is left in that of the predictor
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"g": np.repeat(np.arange(30), 4), "x": rng.normal(size=120)})
+    frame["y"] = np.digitize(frame["x"] + rng.logistic(size=120), [-1.0, 1.0])
+    family = smf.Ordinal("probit")
+    result = smgf.glmm("y ~ 1 + (1 | g)", frame, family=family, thresholds=thresholds).fit(
+        warn_convergence=False
+    )
+    new = frame.head(3)
+    cuts = result.params[["threshold(0|1)", "threshold(1|2)"]].to_numpy()[None, :]
+    if thresholds:
+        slopes = result.params[["threshold(0|1):x", "threshold(1|2):x"]].to_numpy()
+        cuts = cuts + new["x"].to_numpy()[:, None] * slopes
+    below = norm.cdf(cuts / np.sqrt(1.0 + random_sd(result) ** 2))
+    expected = np.diff(np.column_stack([np.zeros(len(cuts)), below, np.ones(len(cuts))]))
+    found = result.predict(new).to_numpy()
+    np.testing.assert_allclose(found, np.broadcast_to(expected, (3, 3)), atol=1e-9)
+    assert len(result.simulate(1, seed=1)) == 120
