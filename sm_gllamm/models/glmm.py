@@ -17,6 +17,7 @@ from sm_gllamm.models.member_rows import filled_ranks, filled_second_column
 from sm_gllamm.models.responses import (
     CATEGORICAL,
     encode_categories,
+    family_by_label,
     prepare_responses,
     without_constant,
 )
@@ -104,7 +105,8 @@ class GLMM(NewDataMethods):
     links : array_like of str, shape (nobs,), optional
         Links of the rows of composite responses; default the family's link.
     family_by : array_like, shape (nobs,), optional
-        Which family of the dict `family` each row has.
+        Which family of the dict `family` each row has. With one family: rows with different labels have
+        dispersions and thresholds of their own, as items do.
     variance_by : dict of level name to array_like of shape (nobs,), optional
         Groups of clusters whose random effects have variances and covariances of their own.
 
@@ -162,7 +164,7 @@ class GLMM(NewDataMethods):
         scale=None, sets=None, entry=None, parts=None, links=None, family_by=None, variance_by=None,
         extras=None, **kwargs,
     ):  # fmt: skip
-        self.family, self.response = response_for(family)
+        self.family, self.response = response_for(family_by_label(family, family_by))
         if extras is None:
             extras = extras_from_arrays(
                 {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
@@ -371,6 +373,9 @@ class GLMM(NewDataMethods):
         check_keywords(kwargs, (*_OPTIONS, *formula_options), "GLMM.from_formula")
         if isinstance(eval_env, int):
             eval_env += 1
+        by = data[family_by] if isinstance(family_by, str) and family_by in data else family_by
+        if not isinstance(by, str):
+            family = family_by_label(family, by)
         family, frame = response_for(family)[0], data
         extras, data = extras_from_frame(
             family, formula, data,

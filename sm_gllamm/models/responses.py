@@ -37,6 +37,7 @@ __all__ = [
     "DESIGNS",
     "encode_categories",
     "encode_members",
+    "family_by_label",
     "predictors_of",
     "prepare_responses",
     "without_constant",
@@ -90,6 +91,24 @@ def predictors_of(family) -> set[str]:
         # statsmodels' own family: alpha is known
         known -= {"dispersion"}
     return known
+
+
+def family_by_label(family: Any, by: Any) -> Any:
+    """A family of its own for every label in `by`, where one is given for all.
+
+    Parameters
+    ----------
+    family : statsmodels family, Family, class, name or dict
+    by : array_like or None
+        Labels of the rows; None: the family stays as it is.
+
+    Returns
+    -------
+    dict of label to family, or `family` itself
+    """
+    if by is None or isinstance(family, dict) or getattr(family, "layout", "plain") == "mixed":
+        return family
+    return {label: family for label in pd.unique(pd.Series(np.asarray(by)).dropna())}
 
 
 def encode_members(family, values: pd.Series, by: Any, name: str) -> tuple[np.ndarray, dict]:

@@ -441,3 +441,18 @@ def test_arrays_are_aligned_and_missing_values_dropped():
     assert smg.GLMM(y, exog, groups=groups, dispersion=design, missing="drop").nobs == len(y) - 1
     with pytest.raises(SpecificationError, match="1 rows have missing values"):
         smg.GLMM(y, exog, groups=groups, dispersion=design)
+
+
+def test_one_family_with_parameters_of_its_own_for_every_label():
+    data = stacked("count", "zeros")
+    each = {"count": F.NegativeBinomial(), "zeros": F.NegativeBinomial()}
+    options = {"family_by": "kind"}
+    dictionary = smgf.glmm("y ~ kind + (1 | g)", data, family=each, **options).fit()
+    single = smgf.glmm("y ~ kind + (1 | g)", data, family=F.NegativeBinomial(), **options).fit()
+    assert list(single.params.index) == list(dictionary.params.index)
+    np.testing.assert_allclose(single.llf, dictionary.llf, rtol=1e-12)
+    arrays = smg.GLMM(
+        single.model.endog, single.model.exog, groups=data["g"], family=F.NegativeBinomial(),
+        family_by=data["kind"],
+    ).fit()  # fmt: skip
+    np.testing.assert_allclose(arrays.llf, dictionary.llf, rtol=1e-10)
