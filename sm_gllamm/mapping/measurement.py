@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class LatentColumns:
         Of the disturbance where it is known; 0: there is none.
     formulas : tuple of str
         Of the loadings, empty where there are none, and of the covariates.
+    engine : object
+        What evaluates them for new data.
     """
 
     name: str
@@ -45,6 +48,7 @@ class LatentColumns:
     covariates: np.ndarray | None = None
     variance: float | None = None
     formulas: tuple[str, ...] = ("",)
+    engine: Any = None
 
     @property
     def disturbed(self) -> bool:

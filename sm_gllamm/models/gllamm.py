@@ -17,6 +17,7 @@ from sm_gllamm.models.latent_equations import (
     latent_columns,
 )
 from sm_gllamm.results.gllamm import GLLAMMResults, GLLAMMResultsWrapper
+from sm_gllamm.specification.evaluation import names_in_scope
 from sm_gllamm.specification.latent import Latent, parse_regressions
 
 __all__ = ["GLLAMM"]
@@ -103,6 +104,7 @@ class GLLAMM(GLMM):
             The first loading of a latent variable is one, or the variances of the disturbances are one,
             so that their covariances are correlations.
         eval_env : int or dict
+            Frames to go up from the caller to find functions that any of the formulas use; or these.
         **kwargs
             As for :meth:`sm_gllamm.models.glmm.GLMM.from_formula`.
 
@@ -141,11 +143,16 @@ class GLLAMM(GLMM):
         structures = covariance_structures(covariance, latent, equations, levels)
         unit = identification == "variance"
 
+        texts = [one.loadings for one in latent] + [one.regression.terms for one in equations]
+        environment = names_in_scope(
+            eval_env, texts, map(str, getattr(data, "columns", ())), depth=1
+        )
+
         def arguments(design):
-            columns = latent_columns(latent, equations, design, identification)
+            columns = latent_columns(latent, equations, design, identification, environment)
             return {"latents": columns, "structures": structures, "unit_variance": unit}
 
-        if isinstance(eval_env, int):
+        if isinstance(eval_env, int) and eval_env >= 0:
             eval_env += 1
         return super().from_formula(
             f"{formula} + {bars}", data, eval_env=eval_env, arguments=arguments, **kwargs
@@ -214,7 +221,8 @@ class GLLAMM(GLMM):
         """
 
         def values(what: str, formulas) -> np.ndarray:
-            matrices = [design_of(what, text, data, self.data.frame)[0] for text in formulas]
+            frame, engine = self.data.frame, self.latents[0].engine
+            matrices = [design_of(what, text, data, frame, engine)[0] for text in formulas]
             return np.concatenate(matrices, axis=1)
 
         return tuple(

@@ -8,7 +8,7 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.measurement import LatentColumns
 from sm_gllamm.mapping.structural import Coefficient, Path
 from sm_gllamm.models.designs import design_of
-from sm_gllamm.specification.evaluation import did_you_mean
+from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean
 from sm_gllamm.specification.grouping import show_label
 from sm_gllamm.specification.latent import Equation, Latent, short_name
 
@@ -107,7 +107,7 @@ def _default_pairs(latent: list[Latent], equations) -> list[tuple[str, str]]:
 
 
 def latent_columns(
-    latents: list[Latent], equations: list[Equation], design, identification: str
+    latents: list[Latent], equations: list[Equation], design, identification: str, environment: dict
 ) -> list[LatentColumns]:
     """Values and coefficients of the latent variables' loadings and paths, checked.
 
@@ -118,19 +118,24 @@ def latent_columns(
     design : Design
         Of the rows, with the levels.
     identification : {"loading", "variance"}
+    environment : dict
+        Functions and variables that formulas use.
     """
     by_name = {equation.response: equation for equation in equations}
-    columns = [_columns(one, by_name.get(one.name), design, identification) for one in latents]
+    engine = FormulaEngine("patsy", {"np": np, **environment})
+    columns = [
+        _columns(one, by_name.get(one.name), design, identification, engine) for one in latents
+    ]
     _check_loadings(columns)
     _check_paths(columns, [level.name for level in design.levels])
     return columns
 
 
-def _columns(latent: Latent, equation, design, identification: str) -> LatentColumns:
+def _columns(latent: Latent, equation, design, identification: str, engine) -> LatentColumns:
     frame = design.frame
     text = "~ " + latent.loadings.strip().removeprefix("~")
     if latent.measured:
-        matrix, names = design_of(f"loadings of {latent.name}", text, frame)
+        matrix, names = design_of(f"loadings of {latent.name}", text, frame, None, engine)
     else:
         matrix, names = np.empty((len(frame), 0)), []
     _refuse_missing(matrix, names, frame, latent.name)
@@ -154,20 +159,20 @@ def _columns(latent: Latent, equation, design, identification: str) -> LatentCol
     paths, covariates, formulas = (), None, ()
     if equation is not None:
         level = next(level for level in design.levels if level.name == latent.level)
-        paths, covariates, formulas = _paths(equation, frame, level)
+        paths, covariates, formulas = _paths(equation, frame, level, engine)
     return LatentColumns(
         latent.name, latent.level, matrix, names, coefficients, paths, covariates, latent.variance,
-        (text if latent.measured else "", *formulas),
+        (text if latent.measured else "", *formulas), engine,
     )  # fmt: skip
 
 
-def _paths(equation, frame, level):
+def _paths(equation, frame, level, engine):
     """Terms of a regression, the covariates that they name, and the formulas of these."""
     response, regression = equation.response, equation.regression
     matrices, formulas, found, count = [], [], [], 0
 
     def columns(text: str) -> list[str]:
-        matrix, names = design_of(f"regression of {response}", text, frame)
+        matrix, names = design_of(f"regression of {response}", text, frame, None, engine)
         _refuse_missing(matrix, names, frame, response)
         _refuse_variation(matrix, names, level, response)
         matrices.append(matrix)

@@ -61,3 +61,23 @@ def test_slopes_of_groups(data):
     rows = data[data["group"] == "c"]
     here = (data["group"] == "c").to_numpy()
     np.testing.assert_allclose(contrasts.predict(rows), np.asarray(contrasts.predict())[here])
+
+
+def test_functions_of_the_caller(data):
+    def half(values):
+        return values / 2
+
+    latent = [smg.Latent("f", "person", "0 + i0 + half(i1) + i2"), LATENT[1]]
+    model = smg.GLLAMM.from_formula(
+        "y ~ 0 + C(item)", data, latent, regressions=["g ~ f + half(x)"]
+    )
+    result, plain = model.fit(), build(data, "g ~ f + x").fit()
+    assert result.llf == pytest.approx(plain.llf, rel=1e-10)
+    assert result.params["g ~ half(x)"] == pytest.approx(2 * plain.params["g ~ x"], rel=1e-5)
+    np.testing.assert_allclose(result.predict(data[:12]), plain.predict(data[:12]), rtol=1e-6)
+    given = smg.GLLAMM.from_formula(
+        "y ~ 0 + C(item)", data, latent, regressions=["g ~ f + half(x)"], eval_env={"half": half}
+    )
+    assert given.param_names == model.param_names
+    with pytest.raises(smg.SpecificationError, match="half"):
+        smg.GLLAMM.from_formula("y ~ 0 + C(item)", data, latent, eval_env=-1)

@@ -222,20 +222,17 @@ def test_unit_variances_in_table_and_diagram():
     assert result.cov_re["person"].loc["within", "within"] == 1.0
 
 
+@pytest.fixture(scope="module")
+def fits():
+    """Two factors with a covariance or, of unit variances, with a correlation."""
+    latent = [smg.Latent("f", "person", "0 + d1 + d2"), smg.Latent("g", "person", "0 + d3 + d4")]
+    return {
+        identification: fit("gaussian", latent, identification=identification)
+        for identification in ("variance", "loading")
+    }
+
+
 class TestCorrelations:
-    """Unit variances: what stands among the covariances are correlations."""
-
-    @pytest.fixture(scope="class")
-    def fits(self):
-        latent = [
-            smg.Latent("f", "person", "0 + d1 + d2"),
-            smg.Latent("g", "person", "0 + d3 + d4"),
-        ]
-        return {
-            identification: fit("gaussian", latent, identification=identification)
-            for identification in ("variance", "loading")
-        }
-
     def test_table_is_that_of_covariances(self, fits):
         table = fits["variance"].random_effects_table().loc["corr(f,g|person)"]
         free = fits["loading"].random_effects_table().loc["cov(f,g|person)"]
