@@ -46,6 +46,9 @@ cdef enum:
     DENSE = 24              # active entries up to which zeros of a row are not skipped
     FLUSH = 512             # factors in (1, 2] multiplied before a logarithm is taken
 
+cdef double NOWHERE = -1e90     # log densities below are those of means that do not exist
+cdef double INSIDE = 0.97       # share of the way to such a place that a bracket may go
+
 cdef enum:
     BINOMIAL_LOGIT = 0      # place in responses.densities.DENSITIES; Bernoulli rows have a short cut
     CHOICE = -1             # responses.densities.SETS

@@ -220,12 +220,25 @@ cdef void keep_steps(const Data *data, ModeState *state, double **kept, int leve
             keep_steps(data, state, kept, level - 1, child)
 
 
+cdef void forget(const Data *data, ModeState *state, int level, idx j) noexcept nogil:
+    """mode = 0, for cluster j and all below."""
+    cdef idx child
+    memset(state.mode[level] + j * data.ql[level], 0, data.ql[level] * sizeof(double))
+    if level > 0:
+        for child in range(data.offset[level][j], data.offset[level][j + 1]):
+            forget(data, state, level - 1, child)
+
+
 cdef int find_mode(const Data *data, ModeState *state, double **kept, Scratch *s, idx j,
                    int maxiter, double tol) noexcept nogil:
     """Newton with step halving on the joint log density of a top cluster. 1 if converged."""
     cdef int top = data.n_levels - 1, iteration, halving
     cdef double value, trial, decrement, new_decrement, largest, t
     value = sweep_up(data, state, s, top, j, &decrement)
+    if value < NOWHERE:
+        # the last mode is where some mean does not exist now
+        forget(data, state, top, j)
+        value = sweep_up(data, state, s, top, j, &decrement)
     for iteration in range(maxiter):
         if not decrement > tol:
             return 1
@@ -281,15 +294,24 @@ cdef double drop_at(const Data *data, Scratch *s, idx j, double u) noexcept nogi
 cdef void bracket(const Data *data, Place *place, Scratch *s, idx j, double depth) noexcept nogil:
     """Put [-1, 1] on the interval where the log kernel of leaf j is within `depth` of its maximum."""
     cdef double mode = place.centre[0][j], sd = place.scale[0][j]
-    cdef double top = drop_at(data, s, j, mode), x, f, slope, low, high
+    cdef double top = drop_at(data, s, j, mode), x, f, slope, low, high, wall
     cdef double ends[2]
     cdef int side, iteration
     for side in range(2):
         x = sqrt(2.0 * depth) * sd
         low = 0.0
         high = -1.0
-        for iteration in range(60):
+        wall = -1.0
+        for iteration in range(60 if top > NOWHERE else 0):
             f = top - drop_at(data, s, j, mode + (x if side else -x)) - depth
+            if f > -NOWHERE:
+                # some mean does not exist there: the interval ends before, where derivatives are finite
+                wall = x
+                high = x
+                if low > INSIDE * wall:
+                    break
+                x = 0.5 * (low + high)
+                continue
             if f >= 0.0 and f < 1.0 + 0.02 * depth:
                 break
             if f < 0.0:
@@ -305,6 +327,8 @@ cdef void bracket(const Data *data, Place *place, Scratch *s, idx j, double dept
                 x = 2.0 * low
             elif x > 4.0 * low and low > 0.0:
                 x = 4.0 * low
+        if wall > 0.0 and x > INSIDE * wall:
+            x = INSIDE * wall
         ends[side] = x
     place.centre[0][j] = mode + 0.5 * (ends[1] - ends[0])
     place.scale[0][j] = 0.5 * (ends[1] + ends[0])

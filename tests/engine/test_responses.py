@@ -181,3 +181,33 @@ def test_latent_variables_at_zero(name, dimensions):
         assert_allclose(
             result.hessian[t], bend, rtol=1e-6, atol=1e-6 * np.abs(result.hessian).max()
         )
+
+
+@pytest.mark.parametrize(
+    "name", ["gamma_identity", "poisson_identity", "inverse_gaussian_inverse_squared"]
+)
+def test_means_that_do_not_exist_everywhere(name):
+    # the posterior ends where a predictor is zero: modes found for other parameters may lie beyond
+    problem, phi = make_wide(np.random.default_rng(13), name, (1,), False, n_top=8)
+    phi[:3], phi[3], phi[4:] = (2.0, 0.1, 0.1), 0.8, 0.3
+    a, b, slots = predictors(problem, phi)
+    expected = np.zeros(problem.n_top)
+    u = np.linspace(-9.0, 9.0, 200_001)
+    for j in range(problem.n_top):
+        total = stats.norm.logpdf(u) + np.log(u[1] - u[0])
+        for i in range(*problem.cluster_offsets[0][j : j + 2]):
+            nu = a[i] + b[i] * u
+            value = np.full(len(u), -np.inf)
+            value[nu > 0] = log_densities(problem, name, i, nu[None, nu > 0], slots)
+            total = total + value
+        expected[j] = np.logaddexp.reduce(total)
+    integrator = Integrator(problem, n_threads=1)
+    integrator.set_rules([(LevelRule("trapezoid", 512),)])
+    for other in (phi * np.where(np.arange(len(phi)) < 3, 8.0, 1.0), phi):
+        # modes are warm from parameters where every mean is far from zero
+        integrator.set_phi(other)
+        integrator.adapt()
+    result = integrator.evaluate(2)
+    assert_allclose(result.loglike, expected, rtol=3e-3)
+    assert np.isfinite(result.hessian).all()
+    assert np.abs(result.hessian).max() < 1e4
