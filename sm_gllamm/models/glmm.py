@@ -19,6 +19,7 @@ from sm_gllamm.models.responses import (
     encode_categories,
     family_by_label,
     prepare_responses,
+    report_broken_sets,
     without_constant,
 )
 from sm_gllamm.prediction.means import kind_of_prediction
@@ -384,7 +385,7 @@ class GLMM(NewDataMethods):
                  "variance_by": variance_by},
             eval_env,
         )  # fmt: skip
-        left_out = extras.missing()
+        left_out, sets = extras.missing(), extras.rows.get("sets")
         if left_out is not None:
             if missing == "raise":
                 row = int(np.argmax(left_out))
@@ -427,6 +428,8 @@ class GLMM(NewDataMethods):
         model.kept_rows = (
             design.kept if left_out is None else np.flatnonzero(~left_out)[design.kept]
         )
+        if sets is not None and subset is None:
+            report_broken_sets(family, sets, model.kept_rows)
         return model
 
     # ------------------------------------------------------------ prediction

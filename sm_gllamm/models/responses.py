@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.rows import ResponseData
@@ -40,6 +42,7 @@ __all__ = [
     "family_by_label",
     "predictors_of",
     "prepare_responses",
+    "report_broken_sets",
     "without_constant",
 ]
 
@@ -252,9 +255,50 @@ def prepare_responses(
         y = np.where(y == m, y, np.maximum(y, entry))
     return ResponseData(
         y, m, exog, exog_names, offset, designs, labels, codes, entry,
-        _parts(parts, len(y)) if layout == "composite" else None,
+        _parts(parts, codes, rows) if layout == "composite" else None,
         _links(family, links, len(y)) if layout == "composite" else None,
     )  # fmt: skip
+
+
+def report_broken_sets(family, sets, kept: np.ndarray) -> None:
+    """Say which sets of rows lost some, but not all, of them to missing values.
+
+    Parameters
+    ----------
+    family : statsmodels family or Family
+    sets : array_like or DataFrame, n rows
+        Of all rows.
+    kept : ndarray of intp
+        Rows without missing values.
+
+    Raises
+    ------
+    SpecificationError
+        A composite response, whose mean is another one without some of its rows.
+
+    Warns
+    -----
+    ModelWarning
+        Choices and rankings, which are among fewer alternatives then.
+    """
+    table = pd.DataFrame(sets).reset_index(drop=True)
+    codes = table.groupby(list(table.columns), sort=False).ngroup().to_numpy()
+    gone = np.ones(len(codes), dtype=bool)
+    gone[kept] = False
+    broken = np.intersect1d(codes[gone & (codes >= 0)], codes[~gone])
+    if not len(broken):
+        return
+    first = table.iloc[int(np.argmax(codes == broken[0]))].tolist()
+    label = first[0] if len(first) == 1 else tuple(first)
+    what = f"{len(broken)} sets, the first of them {label!r}, have rows with missing values"
+    if getattr(family, "layout", "plain") == "composite":
+        raise SpecificationError(f"{what}; drop these sets or fill the values in")
+    warnings.warn(
+        f"{what}, which are left out: the choice is among the other alternatives of the set. If the "
+        "decision maker had all of them, drop whole sets",
+        ModelWarning,
+        stacklevel=4,
+    )
 
 
 def _check_repeated(y, codes, name, rows) -> None:
@@ -434,9 +478,20 @@ def _entry(entry, family, y, m, rows) -> np.ndarray | None:
     return entry
 
 
-def _parts(parts, n: int) -> np.ndarray:
+def _parts(parts, codes, rows) -> np.ndarray:
     """Weights of the rows in their responses' means."""
-    return np.ones(n) if parts is None else np.asarray(parts, dtype=float)
+    if parts is None:
+        return np.ones(len(codes))
+    parts = np.asarray(parts, dtype=float)
+    largest = np.full(codes.max() + 1, -np.inf)
+    np.maximum.at(largest, codes, parts)
+    if not largest.min() > 0.0:
+        row = int(np.argmax(codes == np.argmin(largest)))
+        raise SpecificationError(
+            f"parts= has no positive weight in the composite response of row "
+            f"{rows[row] if rows is not None else row!r}"
+        )
+    return parts
 
 
 def _links(family, links, n: int) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from scipy.special import softmax
+from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from sm_gllamm.responses.forms import Event, Function, InverseLink
 from sm_gllamm.responses.laws import Given, Law
@@ -49,7 +51,17 @@ class _Cumulative(Categories):
 
     def combined(self, values, given):
         ends = [np.zeros(given.n), *values, np.ones(given.n)]
-        return np.maximum(np.diff(np.column_stack(ends), axis=1), 0.0)
+        shares = np.maximum(np.diff(np.column_stack(ends), axis=1), 0.0)
+        crossing = (np.diff(given.thresholds, axis=1) < 0.0).any(axis=1)
+        if crossing.any():
+            warnings.warn(
+                f"thresholds cross in {crossing.sum()} rows, the first of them number "
+                f"{int(np.argmax(crossing))}: they have no probabilities",
+                SpecificationWarning,
+                stacklevel=2,
+            )
+            shares[crossing] = np.nan
+        return shares
 
 
 class _Sequential(Categories):

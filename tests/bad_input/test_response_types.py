@@ -1,9 +1,12 @@
 """Responses that a family cannot have, and keywords that do not go with it, are refused by name."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from statsmodels.tools.sm_exceptions import ModelWarning, SpecificationWarning
 
 import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
@@ -403,3 +406,53 @@ def test_zeros_that_are_not_there():
     with pytest.warns(smg.BoundaryWarning, match="zero"):
         result = smgf.glmm("y ~ 1 + (1 | g)", frame, family=F.ZeroInflated()).fit()
     assert "zero" in result.verdict.boundary
+
+
+class TestSetsWithMissingValues:
+    @pytest.fixture
+    def data(self):
+        rng = np.random.default_rng(3)
+        frame = pd.DataFrame({"g": np.repeat(np.arange(40), 6), "set": np.repeat(np.arange(80), 3)})
+        frame["x"], frame["y"] = rng.normal(size=240), np.tile([1.0, 0.0, 0.0], 80)
+        frame.loc[4, "x"] = np.nan
+        return frame
+
+    def test_choice_among_fewer_alternatives(self, data):
+        family = smg.families.Choice()
+        with pytest.warns(
+            ModelWarning, match="1 sets, the first of them 1, have rows with missing"
+        ):
+            model = smgf.glmm("y ~ 0 + x + (0 + x | g)", data, family=family, sets="set")
+        assert len(model.endog) == 239
+        whole = data[data["set"] != 1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            smgf.glmm("y ~ 0 + x + (0 + x | g)", whole, family=family, sets="set")
+
+    def test_composite_mean_of_fewer_rows(self, data):
+        data["y"] = data["set"] % 3.0
+        family = smg.families.Composite("poisson")
+        with pytest.raises(SpecificationError, match="the first of them 1, have rows with missing"):
+            smgf.glmm("y ~ x + (1 | g)", data, family=family, sets="set")
+
+    def test_weights_of_zero(self, data):
+        data = data.fillna(0.0).assign(y=data["set"] % 3.0, w=np.where(data["set"] == 7, 0.0, 1.0))
+        family = smg.families.Composite("poisson")
+        with pytest.raises(SpecificationError, match="parts= has no positive weight .* of row 21"):
+            smgf.glmm("y ~ x + (1 | g)", data, family=family, sets="set", parts="w")
+
+
+def test_predicted_thresholds_that_cross():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(60), 4), "z": rng.normal(size=240)})
+    latent = rng.logistic(size=240) * np.exp(0.3 * data["z"]) + rng.normal(size=60)[data["g"]]
+    data["y"] = np.digitize(latent, [-1, 0, 1])
+    result = smgf.glmm("y ~ 1 + (1 | g)", data, family="ordinal", thresholds="~ z").fit()
+    slopes = result.params[[name for name in result.params.index if name.endswith(":z")]]
+    crossing = -100.0 if slopes.iloc[-1] > slopes.iloc[0] else 100.0
+    with pytest.warns(
+        SpecificationWarning, match="thresholds cross in 1 rows, the first of them number 1"
+    ):
+        new = pd.DataFrame({"g": 0, "z": [0.0, crossing]})
+        shares = result.predict(new, which="conditional")
+    assert np.isclose(shares.iloc[0].sum(), 1.0) and shares.iloc[1].isna().all()
