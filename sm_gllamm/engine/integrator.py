@@ -10,6 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from math import prod
 
 import numpy as np
 
@@ -73,7 +74,8 @@ class Integrator:
             problem.entry, problem.link, problem.part, problem.products,
             *row_patterns(problem.design, problem.active_column),
         )  # fmt: skip
-        self._row_edges = np.concatenate([[0], np.cumsum(problem.rows_of_top)])
+        self._rows = problem.rows_of_top
+        self._row_edges = np.concatenate([[0], np.cumsum(self._rows)])
         self._allocate()
         self.placement_rule = "mode"
         # one node until rules are set: product rules of many dimensions are larger than any memory
@@ -94,16 +96,18 @@ class Integrator:
             raise ValueError("every top-level cluster needs the number of one of the rules")
         self.assignment = assignment
         self._kernel_rules = [_kernel_rule(rule, self.problem.dimensions) for rule in rules]
-        rows = self.problem.rows_of_top
         self._chunks = []
         self._work = 0.0
         for g, kernel_rule in enumerate(self._kernel_rules):
             clusters = np.flatnonzero(assignment == g).astype(np.intp)
             if len(clusters) == 0:
                 continue
-            work = np.cumsum(rows[clusters]) * float(np.prod(kernel_rule.counts))
+            work = np.cumsum(self._rows[clusters]) * float(prod(kernel_rule.counts))
             self._work += work[-1]
             n_chunks = int(min(MAX_CHUNKS, max(1, work[-1] // CHUNK)))
+            if n_chunks == 1:
+                self._chunks.append((g, clusters))
+                continue
             edges = np.searchsorted(work, work[-1] * np.arange(1, n_chunks) / n_chunks)
             for chunk in np.split(clusters, edges):
                 if len(chunk):
@@ -112,7 +116,7 @@ class Integrator:
     @property
     def n_nodes(self) -> float:
         """Nodes a row is evaluated at, averaged over top-level clusters."""
-        counts = np.array([float(np.prod(rule.counts)) for rule in self._kernel_rules])
+        counts = np.array([float(prod(rule.counts)) for rule in self._kernel_rules])
         return float(counts[self.assignment].mean())
 
     def _map(self, task):
