@@ -82,8 +82,15 @@ class Latent:
                     f"latent variable {self.name!r}: loading {key!r} is fixed at {value!r}, which is no "
                     "number"
                 )
+        for key, label in self.equal.items():
+            if not isinstance(label, str) or not re.fullmatch(r"\w+", label):
+                raise SpecificationError(
+                    f"latent variable {self.name!r}: the label {label!r} of loading {key!r} must be a name "
+                    "without spaces"
+                )
         variance = self.variance
-        if variance is not None and not (isinstance(variance, Real) and 0.0 <= variance < math.inf):
+        number = isinstance(variance, Real) and not isinstance(variance, bool)
+        if variance is not None and not (number and 0.0 <= variance < math.inf):
             raise SpecificationError(
                 f"latent variable {self.name!r}: variance={variance!r} must be a number, zero or positive"
             )

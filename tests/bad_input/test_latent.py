@@ -152,6 +152,11 @@ class TestRegressions:
         with refused(match):
             build(data, PAIR, regressions=regressions)
 
+    def test_labels_of_equal_loadings(self):
+        # it would be the name of another loading
+        with refused("the label 'f: x2' of loading 'x3' must be a name without spaces"):
+            Latent("f", "person", ITEMS, equal={"x3": "f: x2"})
+
     def test_fixed_and_equal_at_once(self):
         with refused("'f' is both fixed and equal"):
             smg.Regression("g", "f", fixed={"f": 1.0}, equal={"f": "b"})
@@ -165,8 +170,9 @@ class TestRegressions:
             smg.Regression("g", None)
 
     def test_variances_that_are_known(self, data):
-        with refused("variance=-1.0 must be a number, zero or positive"):
-            Latent("h", "cluster", variance=-1.0)
+        for variance in (-1.0, True, "1"):
+            with refused(f"variance={variance!r} must be a number, zero or positive"):
+                Latent("h", "cluster", variance=variance)
         with refused("has neither a disturbance .* nor a regression"):
             build(data, [FACTOR, Latent("h", "cluster", variance=0)])
         with refused("no latent variable with a disturbance varies at level 'cluster'"):
