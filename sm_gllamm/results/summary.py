@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections import Counter
 from itertools import zip_longest
 from math import isnan
 
@@ -52,17 +53,29 @@ def method_name(results) -> str:
     return f"{name} by adaptive quadrature"
 
 
+#: Characters that the families of mixed responses may take in the header.
+LONGEST = 60
+
+
 def response_name(model) -> str:
     """Name of the response, of all its columns where there are several."""
     names = model.endog_names
     return names if isinstance(names, str) else ", ".join(map(str, names))
 
 
+def _by_label(names: dict) -> str:
+    """What the families of mixed responses are called, or how many of each there are where they are many."""
+    text = ", ".join(f"{label}: {name}" for label, name in names.items())
+    if len(text) <= LONGEST:
+        return text
+    return ", ".join(f"{count} x {name}" for name, count in Counter(names.values()).items())
+
+
 def family_name(family) -> str:
     """Name of a family; of mixed responses those of all, of count models the distribution, too."""
     members = getattr(family, "members", None)
     if members is not None:
-        return ", ".join(f"{label}: {family_name(member)}" for label, member in members.items())
+        return _by_label({label: family_name(member) for label, member in members.items()})
     name = type(family).__name__
     inner = getattr(family, "name", "").removeprefix("ZeroTruncated").removeprefix("ZeroInflated")
     return f"{name}({inner})" if name in ("ZeroInflated", "ZeroTruncated", "Hurdle") else name
@@ -72,7 +85,7 @@ def link_name(family) -> str:
     """Name of a family's link; of mixed responses those of all."""
     members = getattr(family, "members", None)
     if members is not None:
-        return ", ".join(f"{label}: {link_name(member)}" for label, member in members.items())
+        return _by_label({label: link_name(member) for label, member in members.items()})
     return type(family.link).__name__
 
 

@@ -11,6 +11,7 @@ import statsmodels.api as sm
 import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.results.summary import family_name
 
 F = smg.families
 CLUSTERS, ROWS, NODES = 50, 6, 9
@@ -456,3 +457,10 @@ def test_one_family_with_parameters_of_its_own_for_every_label():
         family_by=data["kind"],
     ).fit()  # fmt: skip
     np.testing.assert_allclose(arrays.llf, dictionary.llf, rtol=1e-10)
+
+
+def test_many_families_are_counted_in_the_header():
+    gaussian, binomial = sm.families.Gaussian(), sm.families.Binomial()
+    assert family_name(F.Mixed({"a": gaussian, "b": binomial})) == "a: Gaussian, b: Binomial"
+    many = F.Mixed({f"item{k}": gaussian if k < 7 else binomial for k in range(9)})
+    assert family_name(many) == "7 x Gaussian, 2 x Binomial"
