@@ -250,8 +250,9 @@ def _coefficients(latent: Latent, names: list[str], identification: str) -> list
         raise SpecificationError(
             f"latent variable {latent.name!r}: all loadings are fixed at zero; leave it out"
         )
-    scaled = latent.variance is not None and latent.variance > 0.0
-    if names and not any(fixed.values()) and identification == "loading" and not scaled:
+    # without a disturbance, or with one of free variance, a loading has to set the scale
+    by_loading = latent.variance == 0.0 or (identification == "loading" and latent.variance is None)
+    if names and not any(fixed.values()) and by_loading:
         first = next(name for name in names if name not in fixed)
         if first in equal:
             raise SpecificationError(

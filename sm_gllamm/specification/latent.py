@@ -37,9 +37,9 @@ class Latent:
 
     Notes
     -----
-    A latent variable with a single loading has it fixed at one. Otherwise the model's
-    `identification` decides: the first loading is one, or the variance of the disturbance is. Where
-    `variance` is known and positive, all loadings are free.
+    The model's `identification` decides on the scale: the first loading is one (so that a single one is
+    known), or the variance of the disturbance is. Where `variance` is known and positive, all loadings
+    are free; where it is zero, the first loading is one in any case.
 
     Examples
     --------

@@ -188,6 +188,13 @@ class TestRegressions:
         with refused("variance=2 does not go with identification='variance'"):
             build(data, [replace(FACTOR, variance=2.0)], identification="variance")
 
+    def test_scale_without_a_disturbance(self, data):
+        latent = [FACTOR, Latent("slope", "person", "0 + z", variance=0.0)]
+        model = build(data, latent, regressions=["slope ~ w"], identification="variance")
+        assert "slope ~ w" in model.param_names
+        assert "loading(slope: z)" not in model.param_names
+        assert "loading(f: C(item)[1])" in model.param_names
+
     def test_covariances(self, data):
         with refused("'within' varies at level 'person' and 'between' at level 'cluster'"):
             build(data, LEVELS, covariance=[("within", "between")])
