@@ -124,7 +124,8 @@ class Verdict:
         if self.quadrature_error > self.quadrature_tol:
             out.append(
                 f"The integral is off by about {self.quadrature_error:.1e} in the log-likelihood; "
-                "use more n_points, or n_points=None to have them chosen."
+                "use more n_points or leave n_points out; if it was left out, the finest rule is not fine "
+                "enough for the posteriors of this model."
             )
         return out
 
