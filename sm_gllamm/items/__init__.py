@@ -1,0 +1,1 @@
+"""Calibrated items: probabilities, information, scores and fit at given parameters."""
