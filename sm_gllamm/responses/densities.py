@@ -53,6 +53,7 @@ DENSITIES = (
     ("exponential_aft", "duration", 0),
     ("exponential_ph", "duration", 0),
     ("gamma_duration", "duration", 1),
+    ("binomial_logit_asymptotes", "asymptotes", 2),
 )
 
 #: Responses that own several rows, by name: their codes are negative.

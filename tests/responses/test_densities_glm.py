@@ -1,5 +1,6 @@
 """Densities of the generalized linear families against mpmath: value and derivatives in all arguments."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -55,6 +56,26 @@ def binomial(link):
         return y * log_p + (m - y) * log_q
 
     return log_density
+
+
+@functools.cache
+def logistic(z, digits):
+    """It and its complement."""
+    e = mp.exp(-abs(z))
+    near, far = 1 / (1 + e), e / (1 + e)
+    return (near, far) if z > 0 else (far, near)
+
+
+def asymptote(logit):
+    """One with a logit from 800 on is 0 or 1 exactly."""
+    z = mp.sign(logit) * mp.inf if abs(logit) > 799 else logit
+    return logistic(z, mp.mp.dps)
+
+
+def with_asymptotes(y, m, nu, t1, t2, *_):
+    (c, not_c), (d, not_d), (p, q) = asymptote(t1), asymptote(t2), logistic(nu, mp.mp.dps)
+    p, q = c * q + d * p, not_c * q + not_d * p
+    return (y * mp.log(p) if y else 0) + ((m - y) * mp.log(q) if m > y else 0)
 
 
 def poisson(link):
@@ -131,6 +152,7 @@ def truncated(count):
 
 DENSITIES = (
     {f"binomial_{link}": (binomial(link), 0) for link in PROBABILITIES}
+    | {"binomial_logit_asymptotes": (with_asymptotes, 2)}
     | {f"poisson_{link}": (poisson(link), 0) for link in ("log", "identity", "sqrt")}
     | {f"gaussian_{link}": (gaussian(link), 1) for link in ("identity", "log", "inverse")}
     | {f"gamma_{link}": (gamma(link), 1) for link in ("log", "inverse", "identity")}
@@ -150,6 +172,13 @@ DENSITIES = (
 
 WIDE = [-700.0, -230.0, -37.0, -9.0, -1.3, -1e-9, 0.0, 0.4, 2.0, 6.0, 37.0, 700.0]
 DISPERSIONS = [-20.0, -7.0, -0.4, 1.5, 20.0]
+#: Logits of the lower and the upper one: typical, extreme, exact, close to each other, falling.
+ASYMPTOTES = [
+    (-1.4, 1000.0), (-1.4, 3.0), (-1000.0, 1000.0), (-1000.0, 2.0), (-7.0, 30.0), (-60.0, 60.0),
+    (-700.0, 700.0), (-790.0, 795.0), (-790.0, 1000.0), (-1000.0, -700.0), (-700.0, -690.0),
+    (690.0, 700.0), (700.0, 1000.0), (0.3, 0.3 + 1e-9), (-20.0, -20.0 + 1e-6), (0.7, 0.7),
+    (25.0, 25.1), (2.0, -1.0), (1000.0, -1000.0), (40.0, 39.0), (-690.0, -700.0), (3.0, -1000.0),
+]  # fmt: skip
 POSITIVE = [1e-12, 0.003, 0.7, 1.0001, 40.0, 1e5]
 
 
@@ -163,6 +192,9 @@ def near(link, y):
 def grid(name):
     prefix = "inverse_gaussian" if name.startswith("inverse_gaussian") else name.rpartition("_")[0]
     family, link = prefix, name.removeprefix(prefix + "_")
+    if name == "binomial_logit_asymptotes":
+        points = itertools.product([(0, 1), (3, 7), (7, 7)], WIDE[::2] + WIDE[-1:], ASYMPTOTES)
+        return [(y, m, nu, t1, t2) for (y, m), nu, (t1, t2) in points]
     if family == "binomial":
         points = itertools.product([(0, 1), (1, 1), (3, 7), (7, 7)], WIDE + [9.0, 700.0])
         return [(y, m, nu, 0.0, 0.0) for (y, m), nu in points]
@@ -197,10 +229,13 @@ def grid(name):
     return [(y, 1, nu, t1, 0.0) for y, nu, t1 in itertools.product(counts, nus, DISPERSIONS)]
 
 
-def exact(log_density, slots, point):
-    """All members by central differences; with 150 digits their error is far below a double's."""
+def exact(log_density, slots, point, digits=150):
+    """All members by central differences; with 150 digits their error is far below a double's.
+
+    Those of 1e-300 in the tails need more.
+    """
     y, m, *at = map(mpf, point)
-    with mp.workdps(150):
+    with mp.workdps(digits):
         step = mpf(10) ** -40
         seen = {}
 
@@ -318,3 +353,53 @@ def test_poisson_limit(name):
     if name == "nb1_log":
         slope = slope / mu
     np.testing.assert_allclose(found[:, 2], slope, rtol=1e-7, atol=0)
+
+
+def test_asymptotes_to_full_relative_accuracy():
+    """In the tails, where derivatives are 1e-300, and where the asymptotes nearly agree.
+
+    Of several trials derivatives are differences of those of successes and failures, and curvatures of
+    one trial are zero somewhere: these are compared with their terms above.
+    """
+    nus = [-700.0, -37.0, -1.3, 2.0, 300.0, 700.0]
+    points = [(y, 1, nu, *t) for y, nu, t in itertools.product([0, 1], nus, ASYMPTOTES)]
+    found = rows("binomial_logit_asymptotes", points)
+    expected = np.array([exact(with_asymptotes, 2, point, 500) for point in points])
+    usable = np.abs(expected[:, 0]) < 1e90
+    for member in ("f", "g", "g1", "g2", "h1", "h2", "h12"):
+        at = MEMBERS.index(member)
+        # arguments of hundreds have themselves been rounded to 1e-13
+        np.testing.assert_allclose(
+            found[usable, at], expected[usable, at], rtol=1e-12, atol=1e-304, err_msg=member
+        )
+
+
+def test_no_asymptotes():
+    """The logit link itself, tails included, and nothing in the slots."""
+    y, m = np.array([(0, 1), (1, 1), (3, 7), (7, 7)], dtype=float).T
+    slots = [k for k, member in enumerate(MEMBERS) if set(member) & set("123")]
+    for nu in [*WIDE, -1e5, 1e5]:
+        points = np.column_stack([y, m, np.full(4, nu), np.full(4, -1000.0), np.full(4, 1000.0)])
+        found, logit = rows("binomial_logit_asymptotes", points), rows("binomial_logit", points)
+        np.testing.assert_allclose(found, logit, rtol=2e-14, atol=1e-14)
+        assert (found[:, slots] == 0.0).all()
+        if abs(nu) <= 700.0:
+            expected = [exact(binomial("logit"), 0, point, 500) for point in points]
+            np.testing.assert_allclose(found, expected, rtol=2e-14, atol=0)
+
+
+@pytest.mark.parametrize("fixed,slot", [((-1000.0, 1.5), "1"), ((-1.5, 1000.0), "2")])
+def test_a_fixed_asymptote_has_no_derivatives(fixed, slot):
+    points = [(y, 3.0, nu, *fixed) for y, nu in itertools.product([0.0, 2.0, 3.0], WIDE)]
+    found = rows("binomial_logit_asymptotes", points)
+    assert (found[:, [k for k, member in enumerate(MEMBERS) if slot in member]] == 0.0).all()
+    other = "12".replace(slot, "")
+    assert (found[:, MEMBERS.index("g" + other)] != 0.0).any()
+
+
+def test_asymptotes_of_impossible_responses():
+    """A probability of zero everywhere is outside the domain for successes, a sure thing for failures."""
+    points = [(y, 1.0, nu, -1000.0, -1000.0) for y in (1.0, 0.0) for nu in (-3.0, 0.0, 5.0)]
+    found = rows("binomial_logit_asymptotes", points)
+    np.testing.assert_array_equal(found[:, 0], [-1e100] * 3 + [0.0] * 3)
+    assert (found[:, 1:] == 0.0).all()
