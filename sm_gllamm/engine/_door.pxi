@@ -41,6 +41,24 @@ cdef const int *codes_of(array, idx size) except? NULL:
     return &x[0] if x.shape[0] > 0 else NULL
 
 
+cdef const int *codes_at(array, idx size, idx *step) except? NULL:
+    """Pointer to an intc array that is C-contiguous or of one value broadcast, and its step in items."""
+    cdef bint same = array.ndim == 1 and array.shape[0] > 1 and array.strides[0] == 0
+    step[0] = 0 if same else 1
+    if array.shape != (size,):
+        raise ValueError("row arrays must have one value a row")
+    return codes_of(array[:1] if same else array, 1 if same else size)
+
+
+cdef const double *doubles_at(array, idx size, idx *step) except? NULL:
+    """The same of float64 values."""
+    cdef bint same = array is not None and array.ndim == 1 and array.shape[0] > 1 and array.strides[0] == 0
+    step[0] = 0 if same else 1
+    if array is None or array.shape != (size,):
+        raise ValueError("row arrays must have one value a row")
+    return flat(array[:1] if same else array)
+
+
 cdef class Rule:
     """Nodes of every level: arrays z (q_l, padded), log weights and signs. See engine.rules."""
 
@@ -99,26 +117,23 @@ cdef class Kernel:
     def __init__(self, family, y, trials, constant, row_weight, design, base, active_column,
                  active_channel, offsets, weights, dimensions, n_slots=0, slot_channel=None,
                  slot_base=None, n_constants=0, set_size=None, entry=None, link=None, part=None,
-                 products=(), pattern=None, entries=None):
+                 products=(), pattern=None, entries=None, code_table=None, column_source=None):
         cdef int level
         cdef idx n = len(y), first = 0
         self.kept = [family, y, trials, constant, row_weight, design, base, active_column,
                      active_channel, list(offsets), list(weights), slot_channel, slot_base, set_size,
-                     entry, link, part]
+                     entry, link, part, code_table, column_source]
         if not 1 <= len(offsets) <= MAX_LEVELS or len(weights) != len(offsets) or len(dimensions) != len(offsets):
             raise ValueError(f"between 1 and {MAX_LEVELS} levels, each with offsets, weights and dimension")
-        if family.dtype != np.intc or family.shape != (n,) or not family.flags.c_contiguous:
-            raise ValueError("family must be a C-contiguous intc array, one code a row")
-        if n and (family.min() < COMPOSITE_GAUSSIAN or family.max() >= len(SLOTS_NEEDED)):
-            raise ValueError("unknown family code")
+        self.data.n = n
+        self.data.family = codes_at(family, n, &self.data.family_step)
+        self.data.trials = doubles_at(trials, n, &self.data.trials_step)
+        self.data.constant = doubles_at(constant, n, &self.data.constant_step)
         if not 0 <= n_slots <= MAX_SLOTS:
             raise ValueError(f"a row has at most {MAX_SLOTS} slots")
-        for code in np.unique(family):
+        for code in self.family_codes():
             if n_slots < (SLOTS_NEEDED[code] if code >= 0 else code == COMPOSITE_GAUSSIAN):
                 raise ValueError(f"rows of family {code} need more slots")
-        for array in (y, trials, constant):
-            if array is None or array.shape != (n,):
-                raise ValueError("row arrays must have one value a row")
         for array in (row_weight, base, entry, part):
             if array is not None and array.shape != (n,):
                 raise ValueError("row arrays must have one value a row")
@@ -132,9 +147,7 @@ cdef class Kernel:
             raise ValueError("design must have strides of whole numbers of float64 values")
         if any(k < 1 for k in dimensions):
             raise ValueError("every level needs at least one latent variable")
-        cdef const int[::1] codes = family
         cdef const double[:, :] matrix
-        self.data.n = n
         self.data.d = design.shape[1]
         self.data.q = sum(dimensions)
         self.data.n_levels = len(offsets)
@@ -162,7 +175,8 @@ cdef class Kernel:
         if active_column.ndim != 1 or active_channel.shape != active_column.shape:
             raise ValueError("one column and one channel an active entry")
         if self.data.n_active and (
-            active_column.min() < -1 or active_column.max() >= design.shape[1]
+            active_column.min() < -1
+            or active_column.max() >= (design if code_table is None else code_table).shape[1]
             or active_channel.min() < 0 or active_channel.max() > self.data.n_latent + n_constants
         ):
             raise ValueError("active entries point outside the design or the channels")
@@ -174,19 +188,22 @@ cdef class Kernel:
         ):
             raise ValueError("slots need a channel of a constant, or -1")
         self.data.padded = (self.data.leading + 3) // 4 * 4
+        self.data.slot_channel = codes_of(slot_channel, n * n_slots)
+        if code_table is not None:
+            self.check_factors(code_table, column_source, pattern)
         self.find_pairs(active_column, active_channel)
-        self.take_patterns(pattern, [np.arange(self.data.n_active)] if entries is None else entries)
+        self.take_patterns(
+            pattern, [np.arange(self.data.n_active)] if entries is None else entries,
+            active_column, active_channel, code_table, column_source)
         self.check_sets(family, set_size, link, part, offsets[0])
-        self.data.family = &codes[0] if n else NULL
+        if y.shape != (n,):
+            raise ValueError("row arrays must have one value a row")
         self.data.y = flat(y)
-        self.data.trials = flat(trials)
-        self.data.constant = flat(constant)
         self.data.row_weight = flat(row_weight)
         self.data.base = flat(base)
         self.data.entry = flat(entry)
         self.data.part = flat(part)
         self.data.slot_base = flat(slot_base)
-        self.data.slot_channel = codes_of(slot_channel, n * n_slots)
         self.data.set_size = codes_of(set_size, n)
         self.data.link = codes_of(link, n)
         # any memory layout: a data frame's block is not copied
@@ -227,27 +244,100 @@ cdef class Kernel:
         kept = [np.ascontiguousarray(x, dtype=np.intp) for x in (pair.reshape(-1), pairs[:, 0], pairs[:, 1])]
         self.kept.append(kept)
         self.data.n_pairs = len(pairs)
-        self.data.active_pair, self.data.pair_column, self.data.pair_channel = (
-            indices(kept[0]), indices(kept[1]), indices(kept[2]))
+        self.data.active_pair, self.data.pair_channel = indices(kept[0]), indices(kept[2])
 
-    cdef void take_patterns(self, pattern, entries) except *:
-        """Active entries, and pairs, of each pattern of zeros in the rows."""
-        if pattern is not None and (pattern.shape != (self.data.n,) or (self.data.n and not (
-                0 <= pattern.min() and pattern.max() < len(entries)))):
-            raise ValueError("pattern needs the number of a list of entries in every row")
-        pair_of = self.kept[len(self.kept) - 1][0]
-        pairs = [np.unique(pair_of[own]) for own in entries]
+    cdef list family_codes(self):
+        """The different codes of the rows' densities."""
+        cdef idx i
+        cdef int code
+        cdef int n_codes = len(SLOTS_NEEDED) - COMPOSITE_GAUSSIAN
+        cdef unsigned char[::1] seen = np.zeros(n_codes, dtype=np.uint8)
+        for i in range(self.data.n if self.data.family_step else min(self.data.n, 1)):
+            code = family_of(&self.data, i) - COMPOSITE_GAUSSIAN
+            if not 0 <= code < n_codes:
+                raise ValueError("unknown family code")
+            seen[code] = 1
+        return [code + COMPOSITE_GAUSSIAN for code in range(n_codes) if seen[code]]
+
+    cdef void check_factors(self, code_table, column_source, pattern) except *:
+        """A factored design: values by code, and the columns of the design that they multiply."""
+        if (code_table.dtype != np.float64 or code_table.ndim != 2 or column_source is None
+                or column_source.dtype != np.intp or column_source.shape != code_table.shape[1:]):
+            raise ValueError("a factored design needs a float64 table with codes in rows, and one intp "
+                             "column of the design, or -1, for each of its columns")
+        if pattern is None:
+            raise ValueError("a factored design needs the code of each row")
+        if column_source.size and not -1 <= column_source.min() <= column_source.max() < self.data.d:
+            raise ValueError("column_source points outside the design")
+
+    cdef void take_patterns(self, pattern, entries, active_column, active_channel, table, source) except *:
+        """Active entries, and pairs, of each pattern of zeros in the rows; of each code of a factored design."""
+        cdef idx n_patterns = len(entries)
+        if pattern is not None and (
+            pattern.shape != (self.data.n,) or pattern.dtype != np.intc
+            or (self.data.n and not 0 <= pattern.min() <= pattern.max() < n_patterns)
+            or (table is not None and len(table) != n_patterns)
+        ):
+            raise ValueError("pattern needs the number of a list of entries, an intc, in every row")
         if any(len(own) and not (0 <= own.min() and own.max() < self.data.n_active) for own in entries):
             raise ValueError("patterns point outside the active entries")
-        kept = [np.ascontiguousarray(x, dtype=np.intp) for x in (
-            np.concatenate(entries), np.cumsum([0, *(len(own) for own in entries)]),
-            np.concatenate(pairs), np.cumsum([0, *(len(own) for own in pairs)]))]
-        self.kept.append((pattern, kept))
-        self.data.pattern = indices(pattern) if pattern is not None else NULL
-        self.data.pattern_entry = indices(kept[0])
-        self.data.pattern_first = indices(kept[1])
-        self.data.pattern_pair = indices(kept[2])
-        self.data.pattern_first_pair = indices(kept[3])
+        self.data.pattern = codes_of(pattern, self.data.n)
+        self.data.n_patterns = n_patterns
+        if pattern is not None and not self.data.fixed_slots:
+            entries = self.slots_in_use(entries, active_channel)
+        pair_of, pair_column, _ = self.kept[len(self.kept) - 1]
+        pairs = [np.unique(pair_of[own]) for own in entries]
+        first, entry, column, value = self.factors(entries, active_column, table, source)
+        first_pair, pair, its_column, its_value = self.factors(pairs, pair_column, table, source)
+        # predictors of a code are computed once, but for what multiplies a column or differs in its slot
+        differs = column >= 0
+        if not self.data.fixed_slots:
+            differs |= active_channel[entry] > self.data.n_latent
+        rest = np.flatnonzero(differs).astype(np.intp)
+        first_rest = np.searchsorted(rest, first).astype(np.intp)
+        self.kept.append((pattern, first, entry, column, value, first_pair, pair, its_column, its_value,
+                          rest, first_rest))
+        self.data.pattern_first = indices(first)
+        self.data.pattern_entry = indices(entry)
+        self.data.pattern_column = indices(column)
+        self.data.pattern_value = flat(value)
+        self.data.pattern_first_pair = indices(first_pair)
+        self.data.pattern_pair = indices(pair)
+        self.data.pattern_pair_column = indices(its_column)
+        self.data.pattern_pair_value = flat(its_value)
+        self.data.pattern_rest = indices(rest)
+        self.data.pattern_first_rest = indices(first_rest) if table is not None else NULL
+
+    cdef tuple factors(self, lists, column_of, table, source):
+        """Lists of all patterns end to end: where each begins, its members, and the column of the design
+        and multiplier of each member, whose (logical) column is in `column_of`."""
+        first = np.cumsum([0, *(len(own) for own in lists)]).astype(np.intp)
+        members = np.ascontiguousarray(np.concatenate(lists), dtype=np.intp)
+        column = np.ascontiguousarray(column_of[members], dtype=np.intp)
+        value = np.ones(len(members))
+        if table is not None:
+            code = np.repeat(np.arange(len(lists)), np.diff(first))
+            some = column >= 0
+            value[some] = table[code[some], column[some]]
+            column[some] = source[column[some]]
+        return first, members, column, value
+
+    cdef list slots_in_use(self, entries, active_channel):
+        """Without the entries whose slot no row of a pattern reads."""
+        cdef idx i, slot, n_channels = self.data.n_constants + 1
+        cdef idx first = self.data.n_latent + 1
+        cdef int channel
+        used = np.zeros((self.data.n_patterns, n_channels), dtype=np.uint8)
+        cdef unsigned char[:, ::1] mark = used
+        for i in range(self.data.n):
+            for slot in range(self.data.n_slots):
+                channel = self.data.slot_channel[i * self.data.n_slots + slot]
+                if channel >= first:
+                    mark[self.data.pattern[i], channel - first] = 1
+        # channels of nu are in use everywhere
+        place = np.maximum(active_channel - first, -1)
+        used[:, n_channels - 1] = 1
+        return [own[used[pattern, place[own]] == 1] for pattern, own in enumerate(entries)]
 
     cdef void check_sets(self, family, set_size, link, part, leaf_offsets) except *:
         """Responses of several rows must lie within clusters, and composite ones need links and weights."""
@@ -283,33 +373,12 @@ cdef class Kernel:
         thread evaluates these rows."""
         if phi.shape[0] != self.data.n_active or not 0 <= start <= stop <= self.data.n:
             raise ValueError("phi needs one value an active entry, rows must exist")
-        cdef idx i, t, k, channel, column, slot, pattern, q = self.data.n_latent
-        cdef int n_slots = self.data.n_slots
-        cdef double x
+        cdef const double *values = doubles(phi)
         with nogil:
-            for i in range(start, stop):
-                self.data.a[i] = self.data.base[i] if self.data.base != NULL else 0.0
-                for slot in range(n_slots):
-                    self.data.slots[i * n_slots + slot] = (
-                        self.data.slot_base[i * n_slots + slot] if self.data.slot_base != NULL else 0.0)
-                for t in range(q):
-                    self.data.b[i * q + t] = 0.0
-                pattern = pattern_of(&self.data, i)
-                for k in range(self.data.pattern_first[pattern], self.data.pattern_first[pattern + 1]):
-                    t = self.data.pattern_entry[k]
-                    column = self.data.active_column[t]
-                    channel = self.data.active_channel[t]
-                    x = phi[t] * design_entry(&self.data, i, column)
-                    if channel == 0:
-                        self.data.a[i] += x
-                    elif channel <= q:
-                        self.data.b[i * q + channel - 1] += x
-                    elif self.data.fixed_slots:
-                        self.data.slots[i * n_slots + channel - q - 1] += x
-                    else:
-                        for slot in range(n_slots):
-                            if self.data.slot_channel[i * n_slots + slot] == channel:
-                                self.data.slots[i * n_slots + slot] += x
+            if self.data.pattern_first_rest != NULL:
+                coded_predictors(&self.data, values, start, stop)
+            else:
+                predictors(&self.data, values, start, stop)
 
     cdef Place place_of(self, placement) except *:
         cdef Place place

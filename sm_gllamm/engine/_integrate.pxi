@@ -82,7 +82,7 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
     s.factors = 0
     while i < i1:
         size = response_size(data, i)
-        constant += data.constant[i] * (data.row_weight[i] if data.row_weight != NULL else 1.0)
+        constant += constant_of(data, i) * (data.row_weight[i] if data.row_weight != NULL else 1.0)
         if want:
             response_derivatives(data, s, i, kp, stored_at(data, s, i - i0, size, kp), s.log_post)
         else:
@@ -124,7 +124,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         if i - i0 + size > s.store_rows:
             # log f has been added: it goes where nobody reads it
             response_derivatives(data, s, i, kp, stored, s.weighted)
-        several = data.family[i] < 0
+        several = family_of(data, i) < 0
         if several and want >= 2:
             memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
         for row in range(size):
@@ -172,7 +172,7 @@ cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept
             channel = s.slot_of[channel - data.n_latent - 1]
             if channel < 0:
                 continue
-        x = design_entry(data, i, data.active_column[t])
+        x = data.pattern_value[k] * design_entry(data, i, data.pattern_column[k])
         if x != 0.0:
             s.row_value[nz] = x
             s.row_index[nz] = t
@@ -238,7 +238,7 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
                 if channel < 0:
                     continue
                 source = stored + stored_slot(channel - first_slot) * kp
-            x = design_entry(data, i, data.pair_column[t])
+            x = data.pattern_pair_value[p] * design_entry(data, i, data.pattern_pair_column[p])
             if x == 0.0 and not data.dense:
                 continue
             target = s.pair_score + t * kp

@@ -75,6 +75,7 @@ ctypedef Py_ssize_t idx
 
 
 include "_structs.pxi"
+include "_predictors.pxi"
 include "_rows.pxi"
 include "_sets.pxi"
 include "_integrate.pxi"

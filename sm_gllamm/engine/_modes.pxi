@@ -74,13 +74,13 @@ cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double 
     cdef const double *b
     cdef const double *slope
     while start < i1:
-        if data.family[start] < 0:
+        if family_of(data, start) < 0:
             total += set_curvature(data, s, start, grad, curv)
             start += response_size(data, start)
             continue
         stop = start + ROW_BLOCK if start + ROW_BLOCK < i1 else i1
         for i in range(start + 1, stop):
-            if data.family[i] != data.family[start]:
+            if family_of(data, i) != family_of(data, start):
                 stop = i
                 break
         size = <int> (stop - start)
@@ -92,7 +92,7 @@ cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double 
             for r in range(data.n_products):
                 x += b[q + r] * s.u[data.product[2 * r]] * s.u[data.product[2 * r + 1]]
             nu[k] = x
-        rows_derivatives(data, data.family[start], start, size, nu, f, g, h)
+        rows_derivatives(data, family_of(data, start), start, size, nu, f, g, h)
         for k in range(size):
             w = data.row_weight[start + k] if data.row_weight != NULL else 1.0
             b = data.b + (start + k) * data.n_latent

@@ -11,17 +11,17 @@ cdef void pooled_response(const Data *data, Scratch *s, idx i, idx size, double 
     cdef double entry = data.entry[i] if data.entry != NULL else 0.0
     cdef double x
     cdef double *stored = s.store
-    cdef bint several = data.family[i] < 0
-    value[0] += data.constant[i] * w
+    cdef bint several = family_of(data, i) < 0
+    value[0] += constant_of(data, i) * w
     if several:
         set_derivatives(data, s, i, 1, w, stored, value)
     elif want == 0:
-        density_values(data.family[i], data.y[i], data.trials[i], entry, w, data.slots + i * data.n_slots,
+        density_values(family_of(data, i), data.y[i], trials_of(data, i), entry, w, data.slots + i * data.n_slots,
                        data.a + i, 1, value)
     else:
-        for k in range(stored_slot(data.density_slots[data.family[i]]), stored_slot(data.n_slots)):
+        for k in range(stored_slot(data.density_slots[family_of(data, i)]), stored_slot(data.n_slots)):
             stored[k] = 0.0
-        density_derivatives(data.family[i], data.y[i], data.trials[i], entry, w,
+        density_derivatives(family_of(data, i), data.y[i], trials_of(data, i), entry, w,
                             data.slots + i * data.n_slots, data.a + i, 1, value, stored)
     if want == 0:
         return
@@ -39,7 +39,7 @@ cdef void pooled_response(const Data *data, Scratch *s, idx i, idx size, double 
                     continue
             elif channel > 0:
                 continue
-            x = design_entry(data, i + row, data.active_column[t])
+            x = data.pattern_value[k] * design_entry(data, i + row, data.pattern_column[k])
             if x == 0.0:
                 continue
             s.row_value[nz] = x

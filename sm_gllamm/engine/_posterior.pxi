@@ -51,7 +51,7 @@ cdef void posterior(const Data *data, const NodeSet *rule, const Place *place, S
             add_moments(data, place, m, s, 0, j, rule.z[0] + k, kp, s.nodes + k, kp, weight * s.post[k])
         for i in range(data.offset[0][j], data.offset[0][j + 1]):
             row_nu(data, s, i, kp, s.nu)
-            if data.family[i] == CHOICE and response_size(data, i) > 0:
+            if family_of(data, i) == CHOICE and response_size(data, i) > 0:
                 choice_normaliser(data, s, i, kp)
             value = 0.0
             mu = 0.0
@@ -59,7 +59,7 @@ cdef void posterior(const Data *data, const NodeSet *rule, const Place *place, S
             for k in range(rule.k[0]):
                 x += s.post[k] * s.nu[k]
                 value += s.post[k] * s.nu[k] * s.nu[k]
-                if data.family[i] == CHOICE:
+                if family_of(data, i) == CHOICE:
                     mu += s.post[k] * sm_exp(s.nu[k] - s.set_work[2 * kp + k])
                 else:
                     mu += s.post[k] * link_mean(m.link[i], (m.shift[i] if m.shift != NULL else 0.0)

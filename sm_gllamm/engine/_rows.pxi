@@ -46,13 +46,20 @@ cdef void rows_derivatives(const Data *data, int family, idx start, int k, in_pt
                            out_ptr f, out_ptr g, out_ptr h) noexcept nogil:
     """log f and its two derivatives in nu for k <= ROW_BLOCK rows of one family, without weights."""
     cdef double none[ROW_BLOCK]
+    cdef double same[ROW_BLOCK]
     cdef const double *entry
+    cdef const double *trials = data.trials + start * data.trials_step
+    cdef int i
+    if data.trials_step == 0:
+        for i in range(k):
+            same[i] = trials[0]
+        trials = same
     if data.entry != NULL:
         entry = data.entry + start
     else:
         memset(none, 0, sizeof(none))
         entry = none
-    density_rows(family, data.y + start, data.trials + start, entry,
+    density_rows(family, data.y + start, trials, entry,
                  data.slots + start * data.n_slots, data.n_slots, nu, k, f, g, h)
 
 
@@ -89,15 +96,15 @@ cdef inline void response_values(const Data *data, Scratch *s, idx i, idx kp) no
     """Add w log f of the response of row i at every node to s.log_post."""
     cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
     cdef double entry = data.entry[i] if data.entry != NULL else 0.0
-    if data.family[i] < 0:
+    if family_of(data, i) < 0:
         set_values(data, s, i, kp, w)
         return
     row_nu(data, s, i, kp, s.nu)
-    if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
+    if family_of(data, i) == BINOMIAL_LOGIT and w == 1.0 and trials_of(data, i) == 1.0:
         bernoulli_values(data.y[i], s.nu, <int> kp, s.log_post, s.product)
         count_factor(s, kp)
     else:
-        density_values(data.family[i], data.y[i], data.trials[i], entry, w, data.slots + i * data.n_slots,
+        density_values(family_of(data, i), data.y[i], trials_of(data, i), entry, w, data.slots + i * data.n_slots,
                        s.nu, <int> kp, s.log_post)
 
 
@@ -107,16 +114,16 @@ cdef inline void response_derivatives(const Data *data, Scratch *s, idx i, idx k
     cdef double w = data.row_weight[i] if data.row_weight != NULL else 1.0
     cdef double entry = data.entry[i] if data.entry != NULL else 0.0
     cdef idx r
-    if data.family[i] < 0:
+    if family_of(data, i) < 0:
         set_derivatives(data, s, i, kp, w, stored, acc)
         return
     # slots that this row's density does not have
-    for r in range(stored_slot(data.density_slots[data.family[i]]), stored_slot(data.n_slots)):
+    for r in range(stored_slot(data.density_slots[family_of(data, i)]), stored_slot(data.n_slots)):
         memset(stored + r * kp, 0, kp * sizeof(double))
     row_nu(data, s, i, kp, s.nu)
-    if data.family[i] == BINOMIAL_LOGIT and w == 1.0 and data.trials[i] == 1.0:
+    if family_of(data, i) == BINOMIAL_LOGIT and w == 1.0 and trials_of(data, i) == 1.0:
         bernoulli_derivatives(data.y[i], s.nu, <int> kp, acc, s.product, stored, stored + kp)
         count_factor(s, kp)
     else:
-        density_derivatives(data.family[i], data.y[i], data.trials[i], entry, w,
+        density_derivatives(family_of(data, i), data.y[i], trials_of(data, i), entry, w,
                             data.slots + i * data.n_slots, s.nu, <int> kp, acc, stored)

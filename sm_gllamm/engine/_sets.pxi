@@ -171,7 +171,7 @@ cdef void set_values(const Data *data, Scratch *s, idx i, idx kp, double w) noex
     cdef out_ptr log_sum = s.set_work + 2 * kp
     for a in range(size):
         row_nu(data, s, i + a, kp, s.set_nu + a * kp)
-    if data.family[i] == CHOICE:
+    if family_of(data, i) == CHOICE:
         choice_shares(s, size, kp, log_sum)
         for a in range(size):
             if data.y[i + a] != 0.0:
@@ -184,7 +184,7 @@ cdef void set_values(const Data *data, Scratch *s, idx i, idx kp, double w) noex
         return
     for k in range(kp):
         composite_mean(data, i, size, s.set_nu + k, kp, &mean, &rest)
-        acc[k] += w * density_of_mean(data.family[i], data.y[i], data.trials[i], tau, mean, rest).f
+        acc[k] += w * density_of_mean(family_of(data, i), data.y[i], trials_of(data, i), tau, mean, rest).f
 
 
 cdef void set_derivatives(const Data *data, Scratch *s, idx i, idx kp, double w, double *stored,
@@ -200,7 +200,7 @@ cdef void set_derivatives(const Data *data, Scratch *s, idx i, idx kp, double w,
     cdef int last = data.n_stored - 2
     for a in range(size):
         row_nu(data, s, i + a, kp, s.set_nu + a * kp)
-    if data.family[i] == CHOICE:
+    if family_of(data, i) == CHOICE:
         choice_shares(s, size, kp, log_sum)
         for a in range(size):
             chosen += data.y[i + a]
@@ -219,7 +219,7 @@ cdef void set_derivatives(const Data *data, Scratch *s, idx i, idx kp, double w,
         return
     for k in range(kp):
         composite_mean(data, i, size, s.set_nu + k, kp, &mean, &rest)
-        r = density_of_mean(data.family[i], data.y[i], data.trials[i], tau, mean, rest)
+        r = density_of_mean(family_of(data, i), data.y[i], trials_of(data, i), tau, mean, rest)
         acc[k] += w * r.f
         for a in range(size):
             link_slopes(data.link[i + a], s.set_nu[a * kp + k], &first, &second)

@@ -24,9 +24,11 @@ cdef struct Data:
     int fixed_slots         # 1 if slot s of every row is channel n_latent + 1 + s
     idx ql[MAX_LEVELS]
     idx first[MAX_LEVELS]   # position of a level's first latent variable in u
-    const int *family
+    const int *family               # family_step apart; a step of 0: the same in all rows
+    idx family_step
     const double *y
     const double *trials            # or the upper bound of a censored response
+    idx trials_step
     const double *entry             # NULL: no late entry
     const int *set_size             # rows that the response of a row owns, 0 after its first; NULL: all one
     const int *link                 # of each row of a composite response; NULL: none
@@ -34,6 +36,7 @@ cdef struct Data:
     const int *slot_channel         # (n, n_slots) channel of each slot of a row, -1: none
     const double *slot_base         # (n, n_slots) fixed part of the slots; NULL: zero
     const double *constant
+    idx constant_step
     const double *row_weight        # NULL: all one
     const double *design
     idx row_stride
@@ -41,12 +44,22 @@ cdef struct Data:
     const idx *active_column        # -1: the constant 1
     const idx *active_channel
     const idx *active_pair          # pair of each active entry
-    const idx *pattern              # of zeros in each row; NULL: all rows have the first
-    const idx *pattern_entry        # active entries that are not zero in the rows of a pattern
-    const idx *pattern_first        # where those of each pattern begin, and where the last end
-    const idx *pattern_pair         # pairs likewise
+    const int *pattern              # of zeros in each row; NULL: all rows have the first
+    idx n_patterns
+    # active entries that are not zero in the rows of a pattern, where they begin and where the last end;
+    # the column of the design of each (-1: none) and what multiplies it
+    const idx *pattern_first
+    const idx *pattern_entry
+    const idx *pattern_column
+    const double *pattern_value
+    # those that differ between the rows of a pattern; NULL: the design is not factored
+    const idx *pattern_first_rest
+    const idx *pattern_rest
+    # pairs likewise
     const idx *pattern_first_pair
-    const idx *pair_column
+    const idx *pattern_pair
+    const idx *pattern_pair_column
+    const double *pattern_pair_value
     const idx *pair_channel         # 0 for the predictor nu, else the slot's channel
     const idx *offset[MAX_LEVELS]
     const double *weight[MAX_LEVELS]  # NULL: all one
@@ -59,6 +72,21 @@ cdef struct Data:
 cdef inline double design_entry(const Data *data, idx i, idx column) noexcept nogil:
     """Entry of the design; column -1 is the constant 1."""
     return data.design[i * data.row_stride + column * data.column_stride] if column >= 0 else 1.0
+
+
+cdef inline int family_of(const Data *data, idx i) noexcept nogil:
+    """Code of the density of row i."""
+    return data.family[i * data.family_step]
+
+
+cdef inline double trials_of(const Data *data, idx i) noexcept nogil:
+    """Denominator or upper bound of row i."""
+    return data.trials[i * data.trials_step]
+
+
+cdef inline double constant_of(const Data *data, idx i) noexcept nogil:
+    """Parameter-free part of the log density of row i."""
+    return data.constant[i * data.constant_step]
 
 
 cdef inline idx pattern_of(const Data *data, idx i) noexcept nogil:

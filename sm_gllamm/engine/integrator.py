@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from sm_gllamm.engine.dispatch import Kernel, Rule
-from sm_gllamm.engine.patterns import row_patterns
+from sm_gllamm.engine.patterns import code_patterns, row_patterns
 from sm_gllamm.engine.problem import Evaluation, Posterior, Problem
 from sm_gllamm.engine.rules import TRAPEZOID_DEPTH, LevelRule, nodes_of
 
@@ -66,13 +66,18 @@ class Integrator:
     def __init__(self, problem: Problem, n_threads: int | None = None):
         self.problem = problem
         self.n_threads = n_threads
+        if problem.row_code is None:
+            pattern, entries = row_patterns(problem.design, problem.active_column)
+        else:
+            pattern = problem.row_code
+            entries = code_patterns(problem.code_table, problem.active_column)
         self.kernel = Kernel(
             problem.family, problem.y, problem.trials, problem.constant, problem.row_weight,
             problem.design, problem.offset, problem.active_column, problem.active_channel,
             problem.cluster_offsets, problem.cluster_weights, problem.dimensions, problem.n_slots,
             problem.slot_channel, problem.slot_base, problem.n_constants, problem.set_size,
             problem.entry, problem.link, problem.part, problem.products,
-            *row_patterns(problem.design, problem.active_column),
+            pattern, entries, problem.code_table, problem.column_source,
         )  # fmt: skip
         self._rows = problem.rows_of_top
         self._row_edges = np.concatenate([[0], np.cumsum(self._rows)])

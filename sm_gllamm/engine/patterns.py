@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["row_patterns"]
+__all__ = ["code_patterns", "row_patterns"]
 
 #: Rows looked at to see whether patterns are worth it, and the share of zeros that makes them so.
 SAMPLE, WORTH = 2000, 0.5
@@ -25,7 +25,7 @@ def row_patterns(design: np.ndarray, active_column: np.ndarray):
 
     Returns
     -------
-    pattern : ndarray of intp, shape (n,), or None
+    pattern : ndarray of intc, shape (n,), or None
         None: a single pattern, with all entries.
     entries : list of ndarray of intp
         Ascending positions among the active entries, by pattern.
@@ -52,4 +52,22 @@ def row_patterns(design: np.ndarray, active_column: np.ndarray):
     for row in where:
         nonzero = np.append(design[row] != 0.0, True)
         entries.append(np.flatnonzero(nonzero[active_column]).astype(np.intp))
-    return codes.astype(np.intp), entries
+    return codes.astype(np.intc), entries
+
+
+def code_patterns(code_table: np.ndarray, active_column: np.ndarray) -> list[np.ndarray]:
+    """Active entries that are not zero in the rows of each code of a factored design.
+
+    Parameters
+    ----------
+    code_table : ndarray, shape (n_codes, d)
+    active_column : ndarray of intp, shape (n_active,)
+        Column of each active entry, -1 for the constant.
+
+    Returns
+    -------
+    entries : list of ndarray of intp
+        Ascending positions among the active entries, by code.
+    """
+    nonzero = np.column_stack([code_table != 0.0, np.ones(len(code_table), dtype=bool)])
+    return [np.flatnonzero(row[active_column]).astype(np.intp) for row in nonzero]

@@ -31,10 +31,11 @@ class Problem:
     row_weight : ndarray, shape (n,), or None
         Exponent of a row's density.
     design : ndarray, shape (n, d)
-        The union of all design columns, float64 in any memory layout.
+        The union of all design columns, float64 in any memory layout. With a factored design only the
+        columns that it multiplies, shape (n, k); k may be zero.
     offset : ndarray, shape (n,), or None
     active_column : ndarray of intp, shape (n_active,)
-        Column of the design, -1 for the constant 1.
+        Column of the design, from 0 to d - 1, or -1 for the constant 1.
     active_channel : ndarray of intp, shape (n_active,)
     cluster_offsets : tuple of ndarray of intp, each shape (J_l + 1,)
         Cluster j of a level owns units offsets[j]:offsets[j + 1] of the level below (rows for the first).
@@ -61,6 +62,17 @@ class Problem:
         Code of the inverse link and weight of each row of a composite response.
     products : tuple of (int, int)
         Positions in u, from 0 and the smaller first, of the factors of each product.
+    row_code : ndarray of intc, shape (n,), or None
+        Factored design: code of each row, such as its item. None: an ordinary design.
+    code_table : ndarray, shape (n_codes, d), or None
+        Value of each column by code.
+    column_source : ndarray of intp, shape (d,), or None
+        Column c of a factored design is ``code_table[row_code, c]`` times column ``column_source[c]`` of
+        `design`, or times 1 where that is -1.
+
+    Notes
+    -----
+    `family`, `trials` and `constant` may be one value broadcast over the rows.
     """
 
     family: np.ndarray
@@ -85,6 +97,19 @@ class Problem:
     link: np.ndarray | None = None
     part: np.ndarray | None = None
     products: tuple[tuple[int, int], ...] = ()
+    row_code: np.ndarray | None = None
+    code_table: np.ndarray | None = None
+    column_source: np.ndarray | None = None
+
+    def column(self, c: int) -> np.ndarray:
+        """Values of the design's column c, shape (n,); of the constant 1 for c = -1."""
+        if c < 0:
+            return np.ones(len(self.y))
+        if self.row_code is None:
+            return self.design[:, c]
+        values = self.code_table[self.row_code, c]
+        source = self.column_source[c]
+        return values if source < 0 else values * self.design[:, source]
 
     @property
     def n_top(self) -> int:
