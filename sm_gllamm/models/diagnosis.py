@@ -35,6 +35,8 @@ ZERO_SD = 1e-4
 #: Logarithm or logit below which a dispersion or probability is nothing, if the information on it is so
 #: small, too.
 VANISHED, FLAT = -5.0, 1e-2
+#: Slots with a limit at which what they stand for is gone.
+_VANISHING = ("dispersion", "zero", "lower", "upper")
 #: A random-effect SD below this is tried at zero; one beyond the other has run away.
 SMALL_SD, HUGE_SD = 0.05, 50.0
 #: The same for loadings times the SD of the latent variable, where a fit stops with two, and with more
@@ -206,18 +208,19 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
 
 
 def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) -> list[int]:
-    """Dispersions and zero probabilities that have gone to nothing.
+    """Dispersions, zero probabilities and distances of asymptotes from 0 and 1 that have gone to nothing.
 
     Of linear predictors for log standard deviations, which depend on the units of the response, these are
     coefficients that the data say nothing about any more: a residual variance of zero (a Heywood case).
     """
     mapping, design, found = likelihood.mapping, likelihood.problem.design, []
     for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
-        if slot.slot not in ("dispersion", "zero"):
+        if slot.slot not in _VANISHING:
             continue
         own = np.diag(information)[block]
         if len(slot.names) == 1:
-            if theta[block.start] < VANISHED and own[0] < FLAT:
+            value = -theta[block.start] if slot.slot == "upper" else theta[block.start]
+            if value < VANISHED and own[0] < FLAT:
                 found.append(block.start)
             continue
         for entry, column in zip(slot.entries, columns, strict=True):
@@ -231,7 +234,7 @@ def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) ->
 
 def vanishing(likelihood: MarginalLikelihood) -> Callable[[np.ndarray, np.ndarray], bool] | None:
     """What ends iterations towards a residual variance of zero; None without dispersions."""
-    if not any(slot.slot in ("dispersion", "zero") for _, slot in likelihood.mapping.slots):
+    if not any(slot.slot in _VANISHING for _, slot in likelihood.mapping.slots):
         return None
     return lambda theta, hessian: bool(_vanished(likelihood, theta, -hessian))
 

@@ -198,7 +198,7 @@ def _check_other_predictors(full, restricted):
         keyword, absent = _keyword(key), key not in restricted.responses.designs
         if (
             absent
-            and keyword in ("dispersion", "zero")
+            and keyword in ("dispersion", "zero", "lower", "upper")
             and not _spans(wide, _constant(full.responses, key))
         ):
             raise SpecificationError(

@@ -151,6 +151,8 @@ def _labelled(items, title: str) -> PlainTable:
 SLOT_TITLES = {
     "threshold": "Thresholds",
     "zero": "Zero inflation (logit)",
+    "lower": "Lower asymptote (logit)",
+    "upper": "Upper asymptote (logit)",
     "scale": "Log scale",
     "dispersion": "Log dispersion",
     "loading": "Loadings",
