@@ -57,16 +57,16 @@ def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale):
     `y_scale` is a number, or has one for each row.
     """
     return [
-        (position, 1.0 / max(_size(likelihood.problem.design, column, y_scale), 1e-300))
+        (position, 1.0 / max(_size(likelihood, column, y_scale), 1e-300))
         for position, column in likelihood.mapping.diagonal_columns()
     ]
 
 
-def _size(design: np.ndarray, column: int, y_scale) -> float:
+def _size(likelihood: MarginalLikelihood, column: int, y_scale) -> float:
     """Root mean square of a column, -1 for the constant, relative to `y_scale`."""
     if np.ndim(y_scale) == 0:
-        return (1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))) / y_scale
-    return float(np.sqrt(np.mean(((1.0 if column < 0 else design[:, column]) / y_scale) ** 2)))
+        return likelihood.column_moments(column)[0] / y_scale
+    return float(np.sqrt(np.mean((likelihood.problem.column(column) / y_scale) ** 2)))
 
 
 def _unit_sds(likelihood: MarginalLikelihood, theta: np.ndarray) -> dict[int, float]:
@@ -117,11 +117,10 @@ def _large_loadings(likelihood: MarginalLikelihood, theta, unit, limit: float) -
     In units of :func:`row_units`, and in the rows on which the loading acts: the latent variable then
     predicts the item perfectly. Of fixed loadings beside free ones it is the variance that is large.
     """
-    design = likelihood.problem.design
 
     def too_large(column: int, effect: float) -> bool:
-        share = 1.0 if column < 0 else float(np.mean(design[:, column] != 0.0))
-        return effect * _size(design, column, unit) > limit * np.sqrt(share)
+        share = likelihood.column_moments(column)[1]
+        return effect * _size(likelihood, column, unit) > limit * np.sqrt(share)
 
     mapping = likelihood.mapping
     found = [p for p, column, sd in mapping.loading_sds(theta) if too_large(column, sd)]
@@ -192,10 +191,12 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
     ]
     unit = row_units(likelihood, theta)
     se = np.sqrt(np.maximum(np.diag(inverse_information(information)), 0.0))
-    design = problem.design[:, : mapping.k_exog] / np.reshape(unit, (-1, 1))
-    size = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
+    columns = mapping.active_column[mapping.active_channel == 0][: mapping.k_exog]
+    size = np.array([_size(likelihood, int(column), unit) for column in columns])
     huge = se[: mapping.k_exog] * size > HUGE_SE
     if huge.any():
+        design = np.column_stack([problem.column(int(column)) for column in columns])
+        design /= np.reshape(unit, (-1, 1))
         # by the share of a column that no other column has: collinearity alone is no runaway
         triangle = np.linalg.qr(design / np.where(size > 0, size, 1.0), mode="r")
         alone = (
@@ -213,7 +214,7 @@ def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) ->
     Of linear predictors for log standard deviations, which depend on the units of the response, these are
     coefficients that the data say nothing about any more: a residual variance of zero (a Heywood case).
     """
-    mapping, design, found = likelihood.mapping, likelihood.problem.design, []
+    mapping, found = likelihood.mapping, []
     for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
         if slot.slot not in _VANISHING:
             continue
@@ -225,7 +226,7 @@ def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) ->
             continue
         for entry, column in zip(slot.entries, columns, strict=True):
             # a row with a standard deviation well above zero has an information of two
-            rows = len(design) if column < 0 else float(design[:, column] @ design[:, column])
+            rows = len(likelihood.problem.y) * likelihood.column_moments(column)[0] ** 2
             if slot.names[entry.parameter].startswith("log_sd:"):
                 if own[entry.parameter] < 1e-4 * rows:
                     found.append(block.start + entry.parameter)

@@ -120,8 +120,9 @@ def bootstrap_estimates(
         if method == "cluster":
             problem = _resampled(model.assembly.problem, rng)
         else:
-            problem = simulated_problem(model, params, rng)
+            problem = model.simulated_problem(params, rng)
         likelihood = MarginalLikelihood(problem, model.mapping, model.n_threads)
+        likelihood.prior = model.likelihood.prior
         likelihood.use(quadrature)
         found = _refit(likelihood, start, reml, restriction, controls)
         yield None if found is None else model.mapping.params(found)

@@ -16,7 +16,7 @@ from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
 
 from sm_gllamm.results.tables import PlainTable
 
-__all__ = ["summary_tables", "summary_text", "wide_summary"]
+__all__ = ["family_name", "link_name", "summary_tables", "summary_text", "wide_summary"]
 
 
 def cell(value: float, precision: int = 3) -> str:
@@ -91,12 +91,11 @@ def link_name(family) -> str:
 
 def header(results) -> tuple[list, list]:
     """Left and right half of the header, (label, value) pairs."""
-    model, family = results.model, results.model.family
+    model = results.model
     left = [
         ("Dep. Variable:", response_name(model)),
         ("Model:", type(model).__name__),
-        ("Family:", family_name(family)),
-        ("Link:", link_name(family)),
+        *results.described,
         ("Method:", method_name(results)),
         ("Covariance Type:", results.cov_type),
         ("Converged:", "yes" if results.converged else "NO"),
@@ -155,6 +154,7 @@ SLOT_TITLES = {
     "upper": "Upper asymptote (logit)",
     "scale": "Log scale",
     "dispersion": "Log dispersion",
+    "asymptote": "Asymptotes (logit)",
     "loading": "Loadings",
     "regression": "Regressions of latent variables",
 }

@@ -1,0 +1,47 @@
+"""Results of item response models."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from statsmodels.base.wrapper import populate_wrapper
+
+from sm_gllamm.items.bank import ItemBank
+from sm_gllamm.results.base import LatentVariableResults, LatentVariableResultsWrapper
+
+__all__ = ["IRTResults", "IRTResultsWrapper"]
+
+
+class IRTResults(LatentVariableResults):
+    """Results of :meth:`sm_gllamm.models.irt.IRT.fit`."""
+
+    title = "Item Response Model Results"
+
+    @property
+    def described(self) -> list[tuple[str, str]]:
+        """Models of the items, and the link."""
+        design = self.model.layout.design
+        counts = Counter(model.name for model in design.models)
+        text = ", ".join(f"{count} x {name}" for name, count in counts.items())
+        return [("Items:", text), ("Link:", design.link)]
+
+    @property
+    def bank(self) -> ItemBank:
+        """Items and latent distribution at the estimates, of several groups those of the first."""
+        return self.model.bank_at(np.asarray(self.params))
+
+    @property
+    def banks(self) -> dict[str, ItemBank]:
+        """Items and latent distribution by group."""
+        params = np.asarray(self.params)
+        return {
+            label: self.model.bank_at(params, g) for g, label in enumerate(self.model.group_labels)
+        }
+
+
+class IRTResultsWrapper(LatentVariableResultsWrapper):
+    """Results with pandas labels."""
+
+
+populate_wrapper(IRTResultsWrapper, IRTResults)
