@@ -141,15 +141,15 @@ def _given_nodes(conditional: ConditionalItems, nodes: slice):
     weights = conditional.weights[nodes]
     inner, whole = [], []
     for t in conditional.testlets:
-        p = [probability[nodes] for probability in t.probabilities]
-        rests = _all_but_one(p)
-        inner.append((p, rests))
-        whole.append(np.einsum("nms,m->ns", _convolve(rests[0], p[0]), t.weights))
+        here = [p[nodes] for p in t.probabilities]
+        rests = _all_but_one(here)
+        inner.append((here, rests))
+        whole.append(np.einsum("nms,m->ns", _convolve(rests[0], here[0]), t.weights))
     others = _all_but_one(whole)
     for t, (probabilities, rests), other in zip(conditional.testlets, inner, others, strict=True):
         for j, p, rest in zip(t.items, probabilities, rests, strict=True):
             given = np.einsum("nmk,nms,m->kns", p, rest, t.weights, optimize=True)
-            yield j, np.stack([weights @ _convolve(other, g) for g in given])
+            yield j, np.stack([weights @ _convolve(other, of_category) for of_category in given])
 
 
 def _partition(expected: np.ndarray, minimum: float) -> list[list[int]]:

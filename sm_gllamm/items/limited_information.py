@@ -83,12 +83,14 @@ def _jacobian(
     margins: Margins, bank_of: Callable[[np.ndarray], ItemBank], params: np.ndarray
 ) -> np.ndarray:
     """Derivatives of the wanted moments in the parameters, shape (moments, parameters)."""
-    columns = [_derivative(margins, bank_of, params, k) for k in range(len(params))]
+    base = bank_of(params)
+    columns = [_derivative(margins, base, bank_of, params, k) for k in range(len(params))]
     return np.column_stack(columns)[margins.variables.wanted]
 
 
-def _derivative(margins: Margins, bank_of, params: np.ndarray, k: int) -> np.ndarray:
-    base = bank_of(params)
+def _derivative(
+    margins: Margins, base: ItemBank, bank_of, params: np.ndarray, k: int
+) -> np.ndarray:
     # steps of 1e-3 make both errors about 1e-12; shorter ones are for values near a bound
     for relative in (1e-3, 1e-4, 1e-5):
         step = relative * max(1.0, abs(params[k]))
@@ -210,8 +212,13 @@ def _rmsea(statistic: float, df: int, n: float, confidence: float) -> tuple[floa
         return brentq(excess, 0.0, upper, xtol=1e-10, rtol=1e-12)
 
     tail = 0.5 * (1.0 - confidence)
-    values = [max(statistic - df, 0.0), noncentrality(1.0 - tail), noncentrality(tail)]
-    return tuple(float(np.sqrt(value / (df * n))) for value in values)
+    point = max(statistic - df, 0.0)
+    lower, upper = noncentrality(1.0 - tail), noncentrality(tail)
+    return (
+        float(np.sqrt(point / (df * n))),
+        float(np.sqrt(lower / (df * n))),
+        float(np.sqrt(upper / (df * n))),
+    )
 
 
 def _srmsr(codes: np.ndarray, weights: np.ndarray, bank: ItemBank, conditional) -> float:
@@ -344,10 +351,10 @@ def limited_information_fit(
     if min(sizes) == 0.0:
         raise SpecificationError("a group has no person with complete responses")
 
-    def group_bank(values: np.ndarray, g: int) -> ItemBank:
-        return bank_at(values) if groups is None else bank_at(values, g)
+    def banks_of(g: int) -> Callable[[np.ndarray], ItemBank]:
+        return bank_at if groups is None else lambda values: bank_at(values, g)
 
-    banks = [group_bank(params, g) for g in range(len(data))]
+    banks = [banks_of(g)(params) for g in range(len(data))]
     errors, covariances, jacobians, srmsr = [], [], [], []
     null_errors, null_covariances, null_jacobians = [], [], []
     null_size = sum(i.n_categories - 1 for bank in banks for i in bank.items)
@@ -362,7 +369,7 @@ def limited_information_fit(
         errors.append((observed - expected)[wanted])
         covariance = variables.covariance(conditional, expected)
         covariances.append(covariance[np.ix_(wanted, wanted)])
-        jacobians.append(_jacobian(margins, lambda values, g=g: group_bank(values, g), params))
+        jacobians.append(_jacobian(margins, banks_of(g), params))
         srmsr.append(_srmsr(y, w, bank, conditional))
         null = _independent(y, w, bank)
         null_expected = Margins(variables, null).expected()
