@@ -8,9 +8,10 @@ import numpy as np
 
 from sm_gllamm.engine.problem import Problem
 from sm_gllamm.mapping.items import ItemLayout
+from sm_gllamm.mapping.structural import StructuralMapping
 from sm_gllamm.responses.densities import CODES, SETS
 
-__all__ = ["Patterns", "collapse", "item_problem"]
+__all__ = ["Patterns", "PersonAssembly", "asymptotic", "collapse", "item_problem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,30 @@ class Patterns:
     first: np.ndarray
     of_person: np.ndarray
     weight: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAssembly:
+    """The engine's problem, and which persons are behind its top-level clusters.
+
+    Attributes
+    ----------
+    problem : Problem
+    mapping : StructuralMapping
+    patterns : Patterns or None
+        Of equal persons, the top-level clusters; None where clusters of persons are.
+    first_row : ndarray of intp
+        A person of every top-level cluster.
+    source : ndarray of intp
+        Persons in the order of the problem.
+    """
+
+    problem: Problem
+    mapping: StructuralMapping
+    patterns: Patterns | None
+    first_row: np.ndarray
+    source: np.ndarray
+    order: None = None
 
 
 def collapse(codes: np.ndarray, others: list[np.ndarray], weights: np.ndarray | None) -> Patterns:
@@ -245,7 +270,7 @@ def _slots(layout: ItemLayout, codes, item, code, flat, shape):
 
 def _borders(layout: ItemLayout, item, responded, wide, cluster):
     """Borders of the clusters of each level, the lowest first."""
-    design, n = layout.design, len(responded)
+    design = layout.design
     offsets = []
     if design.specific_names:
         testlet = np.asarray(design.specific)

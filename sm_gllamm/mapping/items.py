@@ -17,7 +17,7 @@ from sm_gllamm.mapping.covariances import CorrelationMatrix, TermCovariance
 from sm_gllamm.mapping.slots import SlotBlock, SlotEntry
 from sm_gllamm.mapping.structural import Coefficient, LatentEquation, Path, StructuralMapping
 
-__all__ = ["ItemDesign", "ItemLayout", "lay_out_items"]
+__all__ = ["ItemDesign", "ItemLayout", "dif_name", "lay_out_items"]
 
 #: Logits that stand for probabilities of exactly zero and one.
 NEVER, ALWAYS = -1000.0, 1000.0
@@ -44,7 +44,12 @@ class ItemDesign:
     by_group : dict of {"slopes", "intercepts", "asymptotes"} to ndarray of bool, shape (n_items,)
         Which items have parameters of their own in every group.
     covariates : tuple of str
-        Of the latent regression.
+        Of persons.
+    regression : tuple of int
+        Those that the latent variables are regressed on.
+    dif : dict of str to (tuple of int, tuple of int)
+        By item: covariates with direct effects on its intercepts, and on its slopes (differential item
+        functioning).
     fixed : dict of str to dict
         By item: "slope" (a number, or a dict by dimension), "intercept" (a number, or one a category),
         "lower", "upper" (probabilities).
@@ -70,6 +75,8 @@ class ItemDesign:
     groups: tuple[str, ...] = ("",)
     by_group: Mapping[str, np.ndarray] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
+    regression: tuple[int, ...] = ()
+    dif: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     fixed: Mapping[str, Mapping] = field(default_factory=dict)
     item_covariates: np.ndarray | None = None
     item_covariate_names: tuple[str, ...] = ()
@@ -231,6 +238,7 @@ class _Builder:
     def build(self) -> ItemLayout:
         design = self.design
         self.pending: dict[str, dict[int, float]] = {}
+        self.direct: dict[str, int] = {}
         for j in range(len(design.items)):
             for groups, named in self.shares("intercepts", j):
                 self.add_intercepts(j, groups, named)
@@ -238,7 +246,9 @@ class _Builder:
                 self.add_asymptotes(j, groups, named)
             for groups, named in self.shares("slopes", j):
                 self.add_slopes(j, groups, named)
+            self.add_dif(j)
         self.exog = {name: self.columns.place(values) for name, values in self.pending.items()}
+        self.exog |= self.direct
         slots = self.slot_blocks()
         mapping = StructuralMapping(
             list(self.exog), list(self.exog.values()), self.latents(), self.covariances(), slots,
@@ -376,6 +386,21 @@ class _Builder:
         for g in groups:
             self.slopes[g, j] = by_category
 
+    def add_dif(self, j: int) -> None:
+        """Direct effects of covariates of persons on an item."""
+        design = self.design
+        item, model = design.items[j], design.models[j]
+        intercept, slope = design.dif.get(item, ((), ()))
+        everyone = range(len(design.groups))
+        categories = range(1, design.n_categories[j]) if model.form == "divide" else [0]
+        values = {code: float(max(c, 1)) for c in categories for code in self.codes(j, everyone, c)}
+        for k in intercept:
+            self.direct[dif_name(design, j, k)] = self.columns.place(values, (k,))
+        for k in slope:
+            for d in np.flatnonzero(design.pattern[j]).tolist():
+                column = self.columns.place(values, (k,))
+                self.loadings[d][column, Coefficient(dif_name(design, j, k, d))] = None
+
     def load(self, d: int, j: int, values: dict[int, float], coefficient: Coefficient) -> None:
         """A loading on dimension d, and on the item's specific one."""
         column = self.columns.place(values)
@@ -403,7 +428,9 @@ class _Builder:
                 values = np.atleast_1d(np.asarray(value, dtype=float))
                 if category is None and len(values) > 1:
                     return Coefficient(None, float(values[0]))
-                return Coefficient(None, float(values[(category or 1) - 1 if len(values) > 1 else 0]))
+                return Coefficient(
+                    None, float(values[(category or 1) - 1 if len(values) > 1 else 0])
+                )
         if model.slope == "one":
             return Coefficient(None, 1.0)
         if model.slope == "common":
@@ -422,7 +449,9 @@ class _Builder:
                     SlotEntry(None, -1, self.slot_channels[name], k, factor)
                     for k, name in enumerate(names)
                 )
-                blocks.append((SlotBlock(slot, tuple(names), "identity", entries), [-1] * len(names)))
+                blocks.append(
+                    (SlotBlock(slot, tuple(names), "identity", entries), [-1] * len(names))
+                )
         return blocks
 
     @property
@@ -449,7 +478,7 @@ class _Builder:
             loadings = tuple(self.loadings[d])
             paths = [
                 Path(label, (), k, Coefficient(f"{name} ~ {label}"))
-                for k, label in enumerate(design.covariates)
+                for k, label in ((k, design.covariates[k]) for k in design.regression)
             ]
             if self.free_mean(d):
                 paths.append(Path("1", (), None, Coefficient(f"mean({name})")))
@@ -480,9 +509,7 @@ class _Builder:
                 LatentEquation(f"{name} of persons", level, loadings, tuple(paths), False)
             )
         if design.cluster:
-            out += [
-                LatentEquation(self.above(name), level + 1, ()) for name in design.dimensions
-            ]
+            out += [LatentEquation(self.above(name), level + 1, ()) for name in design.dimensions]
         specific = []
         if design.specific_names:
             if design.testlets:
@@ -540,8 +567,8 @@ class _Builder:
     def multiplied(self, column: int, covariates) -> int:
         """Column of the product of a column with covariates of persons and indicators of groups."""
         design = self.design
-        _, values = self.columns.values(column)
-        product = []
+        source, values = self.columns.values(column)
+        product = list(self.columns.products[source]) if source >= 0 else []
         for _, k in covariates:
             if k < len(design.covariates):
                 product.append(k)
@@ -551,6 +578,15 @@ class _Builder:
             high = low + self.n_codes // len(design.groups)
             values = {code: value for code, value in values.items() if low <= code < high}
         return self.columns.place(values, tuple(sorted(product)))
+
+
+def dif_name(design: ItemDesign, j: int, k: int, d: int | None = None) -> str:
+    """Name of the direct effect of covariate k on the intercepts of item j, or on its slope on d."""
+    text = f"{design.items[j]}: {design.covariates[k]}"
+    if d is None:
+        return f"dif[{text}]"
+    where = f", {design.dimensions[d]}" if len(design.dimensions) > 1 else ""
+    return f"dif_slope[{text}{where}]"
 
 
 def lay_out_items(design: ItemDesign) -> ItemLayout:

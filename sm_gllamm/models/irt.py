@@ -3,69 +3,47 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from statsmodels.tools.sm_exceptions import SpecificationWarning
 
-from sm_gllamm.engine.problem import Problem
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.bank import ItemBank
-from sm_gllamm.mapping.item_rows import Patterns, collapse, item_problem
-from sm_gllamm.mapping.items import ItemDesign, ItemLayout, lay_out_items
-from sm_gllamm.mapping.structural import StructuralMapping
-from sm_gllamm.models.designs import design_of
+from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
+from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.item_bank import bank_of, latent_means
+from sm_gllamm.models.item_inputs import (
+    EQUAL,
+    by_person,
+    check_constant,
+    clusters_of,
+    groups_of,
+    item_design,
+    person_weights,
+)
 from sm_gllamm.models.item_priors import ItemPriors
 from sm_gllamm.models.item_start import item_start, sharpened
+from sm_gllamm.models.person_covariates import PersonCovariates
 from sm_gllamm.results.irt import IRTResults, IRTResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
-from sm_gllamm.specification.elements import Level
-from sm_gllamm.specification.evaluation import FormulaEngine, names_in_scope
-from sm_gllamm.specification.item_models import item_models, slopes_pattern
 from sm_gllamm.specification.item_responses import (
     ItemResponses,
     item_responses,
     wide_responses,
 )
-from sm_gllamm.survey.weights import LevelWeights
 
 __all__ = ["IRT"]
 
-_EQUAL = ("slopes", "intercepts", "asymptotes")
 _OPTIONS = ("items", "data", "groups", "group_equal", "free_items", "regression", "clusters",
-            "specific", "testlets", "item_formula", "item_data", "fixed", "correlated", "link",
-            "weights", "freq_weights", "priors", "n_threads")  # fmt: skip
+            "dif", "dif_slopes", "specific", "testlets", "item_formula", "item_data", "fixed",
+            "correlated", "link", "weights", "freq_weights", "priors", "n_threads")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 _LINKS = ("logit", "probit")
-
-
-@dataclass(frozen=True, slots=True)
-class PersonAssembly:
-    """The engine's problem, and which persons are behind its top-level clusters.
-
-    Attributes
-    ----------
-    problem : Problem
-    mapping : StructuralMapping
-    patterns : Patterns or None
-        Of equal persons, the top-level clusters; None where clusters of persons are.
-    first_row : ndarray of intp
-        A person of every top-level cluster.
-    source : ndarray of intp, shape (n_persons,)
-        Persons in the order of the problem.
-    """
-
-    problem: Problem
-    mapping: StructuralMapping
-    patterns: Patterns | None
-    first_row: np.ndarray
-    source: np.ndarray
-    order: None = None
 
 
 class IRT(FitMethods):
@@ -95,6 +73,10 @@ class IRT(FitMethods):
         Items that are exempt from `group_equal`.
     regression : str, optional
         Latent regression, a formula such as ``"~ age + C(sex)"``.
+    dif, dif_slopes : dict of str to str, optional
+        Direct effects of covariates of persons on the intercepts, and on the slopes, of items (uniform
+        and non-uniform differential item functioning), ``{"x1": "~ sex"}``. The covariates belong in
+        `regression`, too: otherwise differences in the latent variables are taken for those of items.
     clusters : str or array_like, shape (n_persons,), optional
         Clusters of persons, such as schools, with random intercepts of the latent variables.
     specific : dict of str to list of str, optional
@@ -161,8 +143,9 @@ class IRT(FitMethods):
 
     def __init__(
         self, responses, model=None, dimensions=1, *, items=None, data=None, groups=None,
-        group_equal=_EQUAL, free_items=(), regression=None, clusters=None, specific=None,
-        testlets=False, item_formula=None, item_data=None, fixed=None, correlated=None, link="logit",
+        group_equal=EQUAL, free_items=(), regression=None, dif=None,
+        dif_slopes=None, clusters=None, specific=None, testlets=False, item_formula=None,
+        item_data=None, fixed=None, correlated=None, link="logit",
         weights=None, freq_weights=None, priors=None, n_threads=None, eval_env=0, **kwargs,
     ):  # fmt: skip
         check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "IRT")
@@ -186,23 +169,30 @@ class IRT(FitMethods):
             raise SpecificationError("no person has any response")
         self.item_responses: ItemResponses = coded
 
-        def by_person(value, what):
-            return _by_person(value, what, data, n_given, coded)
+        def persons_have(value, what):
+            return by_person(value, what, data, n_given, coded)
 
-        self.group_labels, self.groups = _groups(by_person(groups, "groups"), coded)
-        self.covariates, names, self.regression = _covariates(
-            regression, data, n_given, coded, eval_env
+        self.group_labels, self.groups = groups_of(persons_have(groups, "groups"), coded)
+        persons = None
+        if data is not None and len(data) == n_given:
+            persons = data.iloc[coded.kept]
+        elif data is not None:
+            raise SpecificationError(f"data has {len(data)} rows for {n_given} persons")
+        self.person_covariates = PersonCovariates.of(
+            regression, dif, dif_slopes, persons, coded.items, eval_env
         )
-        self.cluster_labels, cluster = _clusters(by_person(clusters, "clusters"), coded)
-        self.weights = _weights(
-            by_person(weights, "weights"), by_person(freq_weights, "freq_weights"), coded
+        self.covariates = self.person_covariates.values
+        self.cluster_labels, cluster = clusters_of(persons_have(clusters, "clusters"), coded)
+        self.weights = person_weights(
+            persons_have(weights, "weights"), persons_have(freq_weights, "freq_weights"), coded
         )
         cluster_name = None
         if cluster is not None:
             cluster_name = clusters if isinstance(clusters, str) else "cluster"
-        design = _design(
-            coded, model, dimensions, self.group_labels, group_equal, free_items, names, specific,
-            testlets, item_formula, item_data, fixed, correlated, link, cluster_name, eval_env,
+        design = item_design(
+            coded, model, dimensions, self.group_labels, group_equal, free_items,
+            self.person_covariates, specific, testlets, item_formula, item_data, fixed, correlated,
+            link, cluster_name, eval_env,
         )  # fmt: skip
         self.exploratory = design[1]
         self.layout: ItemLayout = lay_out_items(design[0])
@@ -215,8 +205,8 @@ class IRT(FitMethods):
         )  # fmt: skip
         super().__init__(endog, None, missing="none", **kwargs)
         self._data_attr += [
-            "item_responses", "groups", "covariates", "cluster", "weights", "assembly", "_likelihood",
-            "data.orig_endog",
+            "item_responses", "groups", "covariates", "person_covariates", "cluster", "weights",
+            "assembly", "_likelihood", "data.orig_endog",
         ]  # fmt: skip
         self._set_up()
 
@@ -284,7 +274,8 @@ class IRT(FitMethods):
         >>> import sm_gllamm.api as smg
         >>> from sm_gllamm.datasets import verbagg
         >>> data = verbagg.load_pandas().data
-        >>> model = smg.IRT.from_formula("r2 ~ 1", data, person="id", item="item", model="Rasch")
+        >>> data["yes"] = (data["r2"] == "Y").astype(int)
+        >>> model = smg.IRT.from_formula("yes ~ 1", data, person="id", item="item", model="Rasch")
         >>> len(model.param_names)
         25
         """
@@ -294,7 +285,7 @@ class IRT(FitMethods):
         frame = wide_responses(data, response.strip(), person, item)
         persons = data.drop_duplicates(person).set_index(person)
         persons = persons.loc[frame.index]
-        _check_constant(data, person, right, kwargs)
+        check_constant(data, person, right, kwargs)
         if right.strip() not in ("1", ""):
             kwargs["regression"] = f"~ {right.strip()}"
         if isinstance(eval_env, int):
@@ -339,19 +330,75 @@ class IRT(FitMethods):
         given = self.weights.by_level.get("person")
         return np.ones(self.item_responses.n_persons) if given is None else given
 
-    def bank_at(self, params, group: int = 0) -> ItemBank:
+    def bank_at(self, params, group: int = 0, covariates=None) -> ItemBank:
         """Items and latent distribution of a group at given parameters.
 
         Parameters
         ----------
         params : array_like, shape (k_params,)
         group : int
+        covariates : array_like, shape (number of covariates,), optional
+            Values of the covariates of persons, which make a difference where items have direct effects
+            (`dif`); default zero.
 
         Returns
         -------
         ItemBank
+            Its mean is that of the group without latent regression.
         """
-        return bank_of(self.layout, np.asarray(params), group, self.item_responses.categories)
+        return bank_of(
+            self.layout, np.asarray(params), group, self.item_responses.categories, covariates
+        )
+
+    def banks_of_persons(self, params) -> list[tuple[ItemBank, np.ndarray]]:
+        """Item banks with the positions of the persons to whom they apply.
+
+        Persons of a group have the same bank, unless covariates have direct effects on items.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+
+        Returns
+        -------
+        list of (ItemBank, ndarray of intp)
+        """
+        direct = self.person_covariates.direct
+        key = [self.groups[:, None]]
+        if direct:
+            key.append(self.covariates[:, list(direct)])
+        _, first, of_person = np.unique(
+            np.column_stack(key), axis=0, return_index=True, return_inverse=True
+        )
+        of_person = of_person.reshape(-1)
+        order = np.argsort(of_person, kind="stable")
+        edges = np.searchsorted(of_person[order], np.arange(len(first) + 1))
+        out = []
+        for k, person in enumerate(first):
+            values = None if self.covariates is None else self.covariates[person]
+            bank = self.bank_at(params, int(self.groups[person]), values)
+            out.append((bank, order[edges[k] : edges[k + 1]]))
+        return out
+
+    def with_design(self, **changes) -> IRT:
+        """The same data with another design of the items.
+
+        Parameters
+        ----------
+        **changes
+            Attributes of the model's :class:`sm_gllamm.mapping.items.ItemDesign`.
+
+        Returns
+        -------
+        IRT
+        """
+        other = copy(self)
+        other.layout = lay_out_items(replace(self.layout.design, **changes))
+        other.data = copy(self.data)
+        other._likelihood, other._quadrature = None, None
+        other.priors = ItemPriors.of(self.priors.asked, other.layout)
+        other._set_up()
+        return other
 
     def latent_means(self, params) -> np.ndarray:
         """Means of the latent variables given group and covariates, shape (n_persons, q)."""
@@ -476,9 +523,7 @@ class IRT(FitMethods):
         codes = self.codes
         out = np.full(codes.shape, -1, dtype=np.int16)
         theta = self._draw_latent(params, rng)
-        for g in range(len(self.group_labels)):
-            here = np.flatnonzero(self.groups == g)
-            bank = self.bank_at(params, g)
+        for bank, here in self.banks_of_persons(params):
             for j, item in enumerate(bank.items):
                 below = np.cumsum(item.probabilities(theta[here]), axis=1)[:, :-1]
                 out[here, j] = (rng.random(len(here))[:, None] > below).sum(axis=1)
@@ -508,243 +553,10 @@ class IRT(FitMethods):
         _, _, block, term = next(t for t in self.mapping.terms if t[0] == top)
         return term.matrix(params[block])
 
-    def simulated_problem(self, params: np.ndarray, rng: np.random.Generator) -> Problem:
+    def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
         """The engine's problem with responses drawn at given parameters."""
         return self._assemble(self._draw(np.asarray(params, dtype=float), rng)).problem
 
 
 def _rows(values: np.ndarray | None, which: np.ndarray) -> np.ndarray | None:
     return None if values is None else values[which]
-
-
-def _by_person(value, what: str, data, n_given: int, coded: ItemResponses) -> pd.Series | None:
-    """A column, or values, of the persons in use."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if data is None or value not in data:
-            have = [] if data is None else list(data.columns)
-            raise SpecificationError(f"{what}={value!r} is no column of the data; it has {have}")
-        if value in coded.items:
-            raise SpecificationError(
-                f"{what}={value!r} is one of the items; name the items with items=[...]"
-            )
-        value = data[value]
-    if isinstance(value, pd.Series):
-        series = value.reset_index(drop=True)
-    else:
-        array = np.asarray(value) if not isinstance(value, pd.Categorical) else value
-        if np.ndim(array) != 1:
-            raise SpecificationError(f"{what} must have one value a person")
-        series = pd.Series(array)
-    if len(series) != n_given:
-        raise SpecificationError(f"{what} has {len(series)} values for {n_given} persons")
-    series = series.iloc[coded.kept]
-    if series.isna().any():
-        person = coded.persons[int(np.argmax(series.isna()))]
-        raise SpecificationError(f"{what} is missing for person {person!r}; drop the person")
-    return series
-
-
-def _groups(series, coded: ItemResponses):
-    """Labels of groups and the group of each person."""
-    if series is None:
-        return ("",), np.zeros(coded.n_persons, dtype=np.intp)
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.cat.remove_unused_categories()
-        labels, codes = series.cat.categories, series.cat.codes.to_numpy()
-    else:
-        labels, codes = np.unique(series.to_numpy(), return_inverse=True)
-    if len(labels) < 2:
-        raise SpecificationError(f"groups has one group, {labels[0]!r}; leave it out")
-    codes = np.asarray(codes, dtype=np.intp)
-    for j, item in enumerate(coded.items):
-        for g, label in enumerate(labels):
-            seen = np.unique(coded.codes[codes == g, j])
-            if not (seen >= 0).any():
-                raise SpecificationError(f"nobody of group {label!r} responded to item {item!r}")
-    return tuple(map(str, labels)), codes
-
-
-def _clusters(series, coded: ItemResponses):
-    """Labels of clusters and the cluster of each person."""
-    if series is None:
-        return None, None
-    codes, labels = pd.factorize(series, sort=True)
-    if len(labels) < 2:
-        raise SpecificationError(f"clusters has one cluster, {labels[0]!r}; leave it out")
-    return pd.Index(labels), codes.astype(np.intp)
-
-
-def _weights(sampling, frequency, coded: ItemResponses) -> LevelWeights:
-    if sampling is not None and frequency is not None:
-        raise SpecificationError("give weights or freq_weights, not both")
-    given = sampling if sampling is not None else frequency
-    if given is None:
-        return LevelWeights({})
-    what = "weights" if sampling is not None else "freq_weights"
-    try:
-        values = given.to_numpy(dtype=float)
-    except (TypeError, ValueError):
-        raise SpecificationError(f"{what} are not numeric") from None
-    bad = ~np.isfinite(values) | (values < 0 if frequency is not None else values <= 0)
-    if bad.any():
-        person = coded.persons[int(np.argmax(bad))]
-        raise SpecificationError(
-            f"{what} of person {person!r} is {values[bad][0]:g}; weights must be positive"
-        )
-    if sampling is not None:
-        # the scale does not matter for estimates; the log-likelihood is that of n persons
-        values = values * len(values) / values.sum()
-    return LevelWeights({"person": values}, sampling is not None, None if frequency is None else values)
-
-
-def _covariates(regression, data, n_given: int, coded: ItemResponses, eval_env):
-    """Columns of the latent regression without a constant, their names, and how to make them."""
-    if regression is None:
-        return None, (), None
-    if data is None:
-        raise SpecificationError("regression= needs data=, a data frame of covariates of persons")
-    if len(data) != n_given:
-        raise SpecificationError(f"data has {len(data)} rows for {n_given} persons")
-    engine = FormulaEngine(
-        "patsy", names_in_scope(eval_env, [regression], map(str, data.columns), depth=2)
-    )
-    text = regression if regression.lstrip().startswith("~") else f"~ {regression}"
-    frame = data.iloc[coded.kept]
-    matrix, names = design_of("regression", text, frame, None, engine)
-    kept = [k for k, name in enumerate(names) if name != "Intercept"]
-    if not kept:
-        raise SpecificationError(f"regression={regression!r} has no covariates")
-    matrix = matrix[:, kept]
-    if np.isnan(matrix).any():
-        row = int(np.argmax(np.isnan(matrix).any(axis=1)))
-        raise SpecificationError(
-            f"covariates of person {coded.persons[row]!r} are missing; drop the person"
-        )
-    if np.linalg.matrix_rank(matrix - matrix.mean(axis=0)) < matrix.shape[1]:
-        raise SpecificationError(
-            f"covariates of regression={regression!r} are collinear or constant"
-        )
-    return matrix, tuple(names[k] for k in kept), (text, engine, frame)
-
-
-def _check_constant(data: pd.DataFrame, person: str, right: str, options: Mapping) -> None:
-    """Refuse covariates of persons that vary within persons."""
-    columns = {
-        value
-        for key, value in options.items()
-        if key in ("groups", "clusters", "weights", "freq_weights") and isinstance(value, str)
-    }
-    columns |= {str(c) for c in data.columns if str(c) in right}
-    for column in sorted(columns & set(map(str, data.columns))):
-        varies = data.groupby(person, observed=True)[column].nunique(dropna=False) > 1
-        if varies.any():
-            raise SpecificationError(
-                f"{column!r} varies within person {varies.index[int(np.argmax(varies))]!r}; covariates of a "
-                "latent regression, groups, clusters and weights belong to persons"
-            )
-
-
-def _design(
-    coded: ItemResponses, model, dimensions, groups, group_equal, free_items, covariates, specific,
-    testlets, item_formula, item_data, fixed, correlated, link, cluster, eval_env,
-) -> tuple[ItemDesign, bool]:  # fmt: skip
-    """The item design, and whether the model is exploratory."""
-    items, counts = coded.items, coded.n_categories
-    models = item_models(model, items, counts)
-    names, pattern, exploratory = slopes_pattern(dimensions, items)
-    if isinstance(group_equal, str):
-        group_equal = (group_equal,)
-    if unknown := [what for what in group_equal if what not in _EQUAL]:
-        raise SpecificationError(
-            f"group_equal names {unknown[0]!r}; it knows {', '.join(map(repr, _EQUAL))}"
-        )
-    for argument, listed in (("free_items", list(free_items)), ("fixed", list(fixed or {}))):
-        if unknown := [item for item in listed if item not in items]:
-            raise SpecificationError(
-                f"{argument} names {unknown[0]!r}, which is no item; they are {list(items)}"
-            )
-    free = np.isin(items, list(free_items))
-    by_group = {what: free | (what not in group_equal) for what in _EQUAL}
-    of_item, specific_names = _specific(specific, items)
-    if testlets and not specific_names:
-        raise SpecificationError("testlets=True needs specific={name: items, ...}")
-    item_covariates, item_names = _item_covariates(item_formula, item_data, items, models, eval_env)
-    for item, known in (fixed or {}).items():
-        if unknown := set(known) - {"slope", "intercept", "lower", "upper"}:
-            raise SpecificationError(
-                f"fixed[{item!r}] names {sorted(unknown)[0]!r}; it knows 'slope', 'intercept', 'lower', 'upper'"
-            )
-    if link == "probit" and any(m.form == "divide" or m.lower or m.upper for m in models):
-        raise SpecificationError("link='probit' is for '1PL', '2PL', 'Rasch' and 'graded' items")
-    if correlated is None:
-        correlated = not exploratory and not specific_names
-    design = ItemDesign(
-        items, tuple(models), tuple(int(k) for k in counts), names, pattern, bool(correlated), link,
-        groups, by_group, covariates, fixed or {}, item_covariates, item_names, of_item,
-        specific_names, bool(testlets), cluster,
-    )  # fmt: skip
-    return design, exploratory
-
-
-def _specific(specific, items: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Specific dimension of each item, -1 for none, and their names."""
-    of_item = [-1] * len(items)
-    if specific is None:
-        return tuple(of_item), ()
-    if not isinstance(specific, Mapping) or not specific:
-        raise SpecificationError("specific must be a dict of the items of each specific dimension")
-    names = tuple(str(name) for name in specific)
-    for s, (name, listed) in enumerate(zip(names, specific.values(), strict=True)):
-        for item in listed:
-            if item not in items:
-                raise SpecificationError(f"specific[{name!r}] names {item!r}, which is no item")
-            j = list(items).index(item)
-            if of_item[j] >= 0:
-                raise SpecificationError(
-                    f"item {item!r} belongs to {names[of_item[j]]!r} and to {name!r}; specific dimensions share "
-                    "no items (use dimensions= for those that do)"
-                )
-            of_item[j] = s
-        if of_item.count(s) < 2:
-            raise SpecificationError(
-                f"specific dimension {name!r} has {of_item.count(s)} items; it needs two or more"
-            )
-    return tuple(of_item), names
-
-
-def _item_covariates(formula, data, items, models, eval_env):
-    """Covariates of items by item."""
-    if formula is None:
-        return None, ()
-    if not isinstance(data, pd.DataFrame):
-        raise SpecificationError(
-            "item_formula= needs item_data=, a data frame with the items in its index"
-        )
-    if unsuitable := [
-        item
-        for item, m in zip(items, models, strict=True)
-        if m.form != "binary" and not m.shared_steps
-    ]:
-        raise SpecificationError(
-            f"item_formula= explains intercepts of binary and rating scale items; {unsuitable[0]!r} is neither"
-        )
-    frame = data.copy()
-    frame.index = frame.index.map(str)
-    if lacking := [item for item in items if item not in frame.index]:
-        raise SpecificationError(f"item_data has no row for item {lacking[0]!r}")
-    frame = frame.loc[list(items)]
-    engine = FormulaEngine(
-        "patsy", names_in_scope(eval_env, [formula], map(str, frame.columns), depth=2)
-    )
-    text = formula if formula.lstrip().startswith("~") else f"~ {formula}"
-    matrix, names = design_of("item_formula", text, frame, None, engine)
-    if np.isnan(matrix).any():
-        item = items[int(np.argmax(np.isnan(matrix).any(axis=1)))]
-        raise SpecificationError(f"covariates of item {item!r} are missing")
-    if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
-        raise SpecificationError(
-            f"item_formula={formula!r}: the covariates of the {len(items)} items are collinear"
-        )
-    return matrix, tuple(names)

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from sm_gllamm.items.bank import Item, ItemBank
 from sm_gllamm.mapping.item_rows import asymptotic
-from sm_gllamm.mapping.items import ItemLayout
+from sm_gllamm.mapping.items import ItemLayout, dif_name
 
 __all__ = ["bank_of", "latent_means"]
 
@@ -37,7 +37,23 @@ def _specific_slopes(layout: ItemLayout, params: dict[str, float], j: int, gener
     return out
 
 
-def bank_of(layout: ItemLayout, params: np.ndarray, group: int, categories) -> ItemBank:
+def _add_direct_effects(layout, params, j: int, covariates, intercepts, slopes) -> None:
+    """Effects of covariates on an item, added in place; of divide-by-total items once a step."""
+    design = layout.design
+    on_intercept, on_slope = design.dif[design.items[j]]
+    steps = np.arange(1.0, len(intercepts) + 1)
+    if design.models[j].form != "divide":
+        steps = np.ones(len(intercepts))
+    for k in on_intercept:
+        intercepts += steps * covariates[k] * params[dif_name(design, j, k)]
+    for k in on_slope:
+        for d in np.flatnonzero(design.pattern[j]).tolist():
+            slopes[:, d] += steps[: len(slopes)] * covariates[k] * params[dif_name(design, j, k, d)]
+
+
+def bank_of(
+    layout: ItemLayout, params: np.ndarray, group: int, categories, covariates=None
+) -> ItemBank:
     """The items as a group of persons has them, and the distribution of its latent variables.
 
     Parameters
@@ -48,6 +64,8 @@ def bank_of(layout: ItemLayout, params: np.ndarray, group: int, categories) -> I
     group : int
     categories : sequence of tuple
         Observed responses by code.
+    covariates : array_like, shape (p,), optional
+        Values of the persons' covariates, for direct effects on items; default zero.
 
     Returns
     -------
@@ -64,6 +82,8 @@ def bank_of(layout: ItemLayout, params: np.ndarray, group: int, categories) -> I
         for c, by_dimension in enumerate(layout.slopes[group, j]):
             for d, term in by_dimension.items():
                 slopes[c, d] = _values([term], named)
+        if covariates is not None and name in design.dif:
+            _add_direct_effects(layout, named, j, covariates, intercepts, slopes)
         if design.specific_names:
             slopes = np.column_stack([slopes, _specific_slopes(layout, named, j, slopes)])
         code = layout.first_code[group, j]
@@ -85,9 +105,7 @@ def bank_of(layout: ItemLayout, params: np.ndarray, group: int, categories) -> I
                  tuple(categories[j]))
         )  # fmt: skip
     mean, covariance = _distribution(layout, named, np.asarray(params, dtype=float), group)
-    return ItemBank(
-        tuple(items), (*design.dimensions, *design.specific_names), mean, covariance
-    )
+    return ItemBank(tuple(items), (*design.dimensions, *design.specific_names), mean, covariance)
 
 
 def _distribution(layout: ItemLayout, named, params, group: int):
@@ -102,9 +120,7 @@ def _distribution(layout: ItemLayout, named, params, group: int):
         for e in range(d):
             scale[d, e] = named.get(f"scale({name},{design.dimensions[e]}|{label})", 0.0)
     covariance = np.eye(q + s)
-    matrices = {
-        level: term.matrix(params[block]) for level, _, block, term in mapping.terms
-    }
+    matrices = {level: term.matrix(params[block]) for level, _, block, term in mapping.terms}
     person = int(bool(s))
     covariance[:q, :q] = scale @ matrices[person] @ scale.T
     if design.cluster:
@@ -136,6 +152,6 @@ def latent_means(layout: ItemLayout, params: np.ndarray, group: np.ndarray, cova
     out = of_group[group]
     if design.covariates:
         for d, name in enumerate(design.dimensions):
-            slopes = [named[f"{name} ~ {label}"] for label in design.covariates]
-            out[:, d] += covariates @ np.array(slopes)
+            for k in design.regression:
+                out[:, d] += named[f"{name} ~ {design.covariates[k]}"] * covariates[:, k]
     return out

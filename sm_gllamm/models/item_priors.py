@@ -32,12 +32,15 @@ class ItemPriors:
         Position of the parameter, distribution and its two parameters.
     k_params : int
     text : tuple of str
-        As they were asked for, for the summary.
+        For the summary.
+    asked : dict, optional
+        As they were given.
     """
 
     terms: tuple[tuple[int, str, float, float], ...] = ()
     k_params: int = 0
     text: tuple[str, ...] = ()
+    asked: Mapping | None = None
 
     @classmethod
     def of(cls, priors: Mapping | None, layout: ItemLayout) -> ItemPriors:
@@ -60,8 +63,8 @@ class ItemPriors:
                 chosen = [k for k, name in enumerate(names) if name == key]
             if not chosen:
                 raise SpecificationError(
-                    f"priors names {key!r}, which is no free parameter; use {', '.join(map(repr, _KINDS))} or "
-                    f"one of {names}"
+                    f"priors names {key!r}, which is no free parameter; use {', '.join(map(repr, _KINDS))} "
+                    f"or one of {names}"
                 )
             if (
                 not isinstance(prior, (tuple, list))
@@ -69,8 +72,8 @@ class ItemPriors:
                 or prior[0] not in _DISTRIBUTIONS
             ):
                 raise SpecificationError(
-                    f"priors[{key!r}] must be ('normal', mean, sd), ('lognormal', mean, sd) or ('beta', a, b), "
-                    f"not {prior!r}"
+                    f"priors[{key!r}] must be ('normal', mean, sd), ('lognormal', mean, sd) or ('beta', a, "
+                    f"b), not {prior!r}"
                 )
             kind, first, second = prior[0], float(prior[1]), float(prior[2])
             if second <= 0 or (kind == "beta" and first <= 0):
@@ -82,7 +85,7 @@ class ItemPriors:
                     )
                 terms[k] = (k, kind, first, second)
             text.append(f"{key} ~ {kind}({first:g}, {second:g})")
-        return cls(tuple(terms.values()), len(names), tuple(text))
+        return cls(tuple(terms.values()), len(names), tuple(text), dict(priors))
 
     def evaluate(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Log density without constants, its gradient and Hessian in theta.

@@ -116,14 +116,17 @@ def item_models(model, items: Sequence[str], n_categories: Sequence[int]) -> lis
                 found = ITEM_MODELS["PCM"]
             else:
                 raise SpecificationError(
-                    f"item {name!r} has {k} categories, model {found.name!r} is for two; use 'graded', 'GPCM', "
-                    "'PCM', 'RSM' or 'nominal', by item: model={'" + name + "': 'graded', ...}"
+                    f"item {name!r} has {k} categories, model {found.name!r} is for two; use 'graded', "
+                    "'GPCM', 'PCM', 'RSM' or 'nominal', by item: model={'"
+                    + name
+                    + "': 'graded', ...}"
                 )
         out.append(found)
     scales = [k for found, k in zip(out, n_categories, strict=True) if found.shared_steps]
     if len(set(scales)) > 1:
         raise SpecificationError(
-            f"items of a rating scale model must have the same number of categories, not {sorted(set(scales))}"
+            "items of a rating scale model must have the same number of categories, not "
+            f"{sorted(set(scales))}"
         )
     return out
 
@@ -161,7 +164,9 @@ def slopes_pattern(dimensions, items: Sequence[str]) -> tuple[tuple[str, ...], n
                     )
                 pattern[list(items).index(str(item)), d] = True
         if not names or not pattern.any(axis=0).all():
-            empty = [name for name, used in zip(names, pattern.any(axis=0), strict=True) if not used]
+            empty = [
+                name for name, used in zip(names, pattern.any(axis=0), strict=True) if not used
+            ]
             raise SpecificationError(f"no item measures {', '.join(empty) or 'anything'}")
         if not pattern.any(axis=1).all():
             lost = items[int(np.argmin(pattern.any(axis=1)))]

@@ -128,8 +128,9 @@ def _categories(values: pd.Series, name: str) -> tuple:
                 "(.cat.remove_unused_categories()) or merge it with a neighbour"
             )
         return tuple(categories)
-    kind = values.dtype
-    if kind == object:
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        if not values.notna().any():
+            return ()
         listed = values.dropna().unique()
         raise SpecificationError(
             f"item {name!r} has responses that are no numbers, such as {listed[0]!r}; use integers or an "
@@ -184,8 +185,8 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
             raise SpecificationError(f"nobody responded to item {name!r}; leave it out")
         if len(found) == 1:
             raise SpecificationError(
-                f"item {name!r} has one category ({found[0]!r}): everybody gave the same response, which says "
-                "nothing; leave it out"
+                f"item {name!r} has one category ({found[0]!r}): everybody gave the same response, which "
+                "says nothing; leave it out"
             )
         if len(found) > MOST_CATEGORIES:
             raise SpecificationError(
@@ -233,7 +234,7 @@ def _codes(values: pd.Series, categories: tuple) -> np.ndarray:
         place = {category: k for k, category in enumerate(categories)}
         of_code = np.array([place.get(c, -2) for c in values.cat.categories] + [-1])
         return of_code[values.cat.codes.to_numpy()]
-    if values.dtype == object:
+    if not pd.api.types.is_numeric_dtype(values.dtype):
         place = {category: k for k, category in enumerate(categories)}
         return np.array([-1 if pd.isna(v) else place.get(v, -2) for v in values])
     array = values.to_numpy(dtype=float, na_value=np.nan)
