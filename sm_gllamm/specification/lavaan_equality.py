@@ -57,7 +57,11 @@ def freed_by_equality(
 
 
 def equal_in_groups(
-    drafts: list[Draft], roles: Roles, equal: Collection[str], partial: Iterable[str]
+    syntax: Syntax,
+    drafts: list[Draft],
+    roles: Roles,
+    equal: Collection[str],
+    partial: Iterable[str],
 ) -> None:
     """Label rows of the first group and their equals in the others.
 
@@ -65,6 +69,7 @@ def equal_in_groups(
 
     Parameters
     ----------
+    syntax : Syntax
     drafts : list of Draft
         Of all groups, in the order of the table; changed in place.
     roles : Roles
@@ -77,7 +82,7 @@ def equal_in_groups(
     Raises
     ------
     SpecificationError
-        Kinds or exceptions that there are not.
+        Kinds or exceptions that there are not, parameters that the text fixes at different values.
     """
     for kind in equal:
         if kind not in GROUP_EQUAL:
@@ -97,13 +102,19 @@ def equal_in_groups(
         excepted.add(names[compact])
     first = {(d.level, d.key): (i, d) for i, d in enumerate(drafts, 1) if d.group == 1}
     for draft in drafts:
-        if draft.group == 1 or draft.exo or (draft.level, draft.key) not in first:
+        if draft.group == 1 or draft.exo or draft.given or (draft.level, draft.key) not in first:
             continue
         if draft.key in excepted or _kind(draft, roles) not in equal:
             continue
         index, model = first[draft.level, draft.key]
         if model.exo or draft.label or model.label not in ("", f".p{index}."):
             continue
+        if not (model.free or draft.free) and model.ustart != draft.ustart:
+            raise syntax.source.error(
+                f"'{draft.lhs}{draft.op}{draft.rhs}' is fixed at values that differ between groups, "
+                "but to be equal by group_equal; except it by group_partial",
+                draft.term.place if draft.term else 0,
+            )
         if model.free or draft.free:
             model.label = draft.label = f".p{index}."
 

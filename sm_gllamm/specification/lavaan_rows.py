@@ -70,6 +70,8 @@ class Draft:
     equal: str = ""
     #: name of the random coefficient that it is
     rv: str = ""
+    #: whether it is a moment of a covariate of which the text does not speak
+    given: bool = False
     #: whether the text fixes or frees it
     settled: bool = False
     group: int = 1
@@ -95,9 +97,7 @@ class Draft:
         self.free, self.ustart = False, value
 
 
-def block_drafts(
-    syntax: Syntax, place: Place, n_groups: int, order: Mapping[str, int], defaults: Defaults
-) -> list[Draft]:
+def block_drafts(syntax: Syntax, place: Place, n_groups: int, defaults: Defaults) -> list[Draft]:
     """The rows of a block, those of the text before those by default.
 
     Parameters
@@ -106,8 +106,6 @@ def block_drafts(
     place : Place
     n_groups : int
         Lengths that lists of modifiers may have besides one; one if the text has blocks of groups.
-    order : dict of variable to int
-        Covariances are written with the variable first that comes first.
     defaults : Defaults
 
     Raises
@@ -119,8 +117,6 @@ def block_drafts(
     drafts: dict[tuple[str, str, str], Draft] = {}
     for term in place.terms:
         draft = Draft(term.lhs, term.op, term.rhs, user=1, term=term)
-        if term.op == "~~" and order[term.rhs] < order[term.lhs]:
-            draft.lhs, draft.rhs = term.rhs, term.lhs
         draft = drafts.setdefault(draft.key, draft)
         for modifiers in term.modifiers:
             if len(modifiers) not in (1, n_groups):
@@ -133,6 +129,7 @@ def block_drafts(
             _modify(syntax, draft, modifiers[place.group - 1 if several else 0])
     _check_residuals(syntax, place, drafts.values(), defaults)
     _fix_loadings(place, list(drafts.values()), defaults)
+    _fix_written(place, drafts.values(), defaults)
     for default in _defaults(place, set(drafts), defaults):
         drafts.setdefault(default.key, default)
     for draft in drafts.values():
@@ -207,8 +204,24 @@ def _fix_loadings(place: Place, drafts: list[Draft], defaults: Defaults) -> None
             continue
         first = next(draft for draft in drafts if draft.op == "=~" and draft.lhs == factor)
         if not first.settled:
-            # a starting value of a loading that is fixed is the value it is fixed at, as in lavaan
-            first.fix(1.0 if first.ustart is None else first.ustart)
+            _fix_unless_started(first, 1.0)
+
+
+def _fix_written(place: Place, drafts: Iterable[Draft], defaults: Defaults) -> None:
+    """What would not be identified if free stays fixed where the text only names it."""
+    for draft in drafts:
+        if draft.settled:
+            continue
+        if draft.op == "~1" and draft.lhs in place.above:
+            _fix_unless_started(draft, 0.0)
+        elif draft.op == "~~" and draft.lhs == draft.rhs and defaults.std_lv:
+            if draft.lhs in place.roles.latent and draft.lhs not in place.roles.coefficients:
+                _fix_unless_started(draft, 1.0)
+
+
+def _fix_unless_started(draft: Draft, value: float) -> None:
+    """Fix at a value; a starting value of what is fixed is the value it is fixed at, as in lavaan."""
+    draft.fix(value if draft.ustart is None else draft.ustart)
 
 
 def _defaults(place: Place, written: set[tuple[str, str, str]], options: Defaults) -> list[Draft]:
@@ -233,7 +246,7 @@ def _defaults(place: Place, written: set[tuple[str, str, str]], options: Default
         ]
     exo = int(options.fixed_x)
     rows += [
-        Draft(one, "~~", other, user=0, free=not exo, exo=exo)
+        Draft(one, "~~", other, user=0, free=not exo, exo=exo, given=True)
         for one, other in combinations_with_replacement(given, 2)
     ]
     if options.meanstructure:
@@ -281,14 +294,14 @@ def _covariances(roles: Roles, names: tuple[str, ...], options: Defaults) -> lis
 def _intercepts(place: Place, given: tuple[str, ...], options: Defaults) -> list[Draft]:
     rows = []
     for name in place.roles.observed:
-        row = Draft(name, "~1", "", user=0)
+        row = Draft(name, "~1", "", user=0, given=name in given)
         if name in given and options.fixed_x:
             row.free, row.exo = False, 1
             # the mean of a variable at two levels belongs to the higher one
             row.ustart = 0.0 if name in place.above else None
-        elif name in place.above or name in options.ordered:
+        elif name in place.above or name in options.ordered and name not in given:
             row.fix(0.0)
-        elif not options.int_ov_free and name not in given:
+        elif not options.int_ov_free:
             row.fix(0.0)
         rows.append(row)
     for name in place.roles.latent:

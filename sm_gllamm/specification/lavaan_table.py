@@ -7,7 +7,7 @@ the text has before those by default, block by block.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -253,11 +253,11 @@ def lavaan_table(
     -----
     Where lavaan 0.6-14 differs: products with a latent variable are no variables with moments of their own;
     scales of ordered responses (``~*~``) are no rows by default and do not differ between groups, nor have
-    their residuals covariances by default; with
-    ``group:`` blocks and equal intercepts the means of latent variables are free as without the blocks;
-    growth models of several levels have free means at the highest level only; ``c(a, NA)`` gives a label to
-    the first group only; ``equal()`` finds parameters that have labels; random coefficients (``rv()``) have
-    no row in which they measure themselves; latent variables of higher levels may stand right of ``~``.
+    their residuals covariances by default; with ``group:`` blocks and equal intercepts the means of latent
+    variables are free as without the blocks; growth models of several levels have free means at the highest
+    level only; ``c(a, NA)`` gives a label to the first group only; ``equal()`` finds parameters that have
+    labels; random coefficients (``rv()``) have no row in which they measure themselves; latent variables of
+    higher levels may stand right of ``~``.
 
     Examples
     --------
@@ -269,7 +269,7 @@ def lavaan_table(
     2   f  =~  x3     2     NaN
     3  x1  ~~  x1     3     NaN
     """
-    syntax = parse(text)
+    syntax = _ordered_covariances(parse(text))
     labels = _group_labels(syntax, groups)
     levels = tuple(dict.fromkeys(b.level for b in syntax.blocks if b.level is not None)) or ("1",)
     group_equal, group_partial = _strings(group_equal), _strings(group_partial)
@@ -279,8 +279,11 @@ def lavaan_table(
             numbers[term.lhs] = max(int(term.rhs[1:]), numbers.get(term.lhs, 0))
     numbers |= dict(ordered or {})
     variances = {name: 1.0 for name in numbers} | dict(residual_variance or {})
+    blocks = places(syntax, len(labels), numbers)
+    whole = variable_roles(syntax.terms, (n for b in blocks for n in b.roles.coefficients))
     if meanstructure is None:
-        meanstructure = max(len(labels), len(levels)) > 1 or bool(variances)
+        modelled = {*whole.indicators, *whole.outcomes, *whole.others}
+        meanstructure = max(len(labels), len(levels)) > 1 or not modelled.isdisjoint(variances)
     defaults = _defaults(
         style,
         switches,
@@ -291,26 +294,44 @@ def lavaan_table(
         ordered=numbers,
         residual_variance=variances,
     )
-    blocks = places(syntax, len(labels), numbers)
-    whole = variable_roles(syntax.terms, (n for b in blocks for n in b.roles.coefficients))
-    order = {name: i for i, name in enumerate((*whole.latent, *whole.observed))}
-    order |= {name: len(order) for name in whole.products}
     in_text = any(block.group is not None for block in syntax.blocks)
     if columns is not None:
         for place in blocks:
             _check_columns(syntax, place.roles, whole, list(columns))
     drafts: list[Draft] = []
     for number, place in enumerate(blocks, 1):
-        rows = block_drafts(syntax, place, 1 if in_text else len(labels), order, defaults)
+        rows = block_drafts(syntax, place, 1 if in_text else len(labels), defaults)
         if place.group > 1:
             freed_by_equality(rows, place.roles, group_equal, std_lv, place.top)
         for row in rows:
             row.block = number
         drafts += rows
-    equal_in_groups(drafts, whole, group_equal, group_partial)
+    equal_in_groups(syntax, drafts, whole, group_equal, group_partial)
     shared = share_labels(drafts, syntax)
     check_thresholds(drafts, syntax)
     return _table(syntax, drafts, shared, labels, levels, tuple(place.roles for place in blocks))
+
+
+def _ordered_covariances(syntax: Syntax) -> Syntax:
+    """Covariances with the variable first that comes first, as lavaan writes them.
+
+    Latent variables come before others, those of the first block before those of the second.
+    """
+    roles = [
+        variable_roles(term for term in syntax.terms if term.block == block)
+        for block in range(len(syntax.blocks))
+    ]
+    random = (m for t in syntax.terms for listed in t.modifiers for m in listed if m.kind == "rv")
+    names = [*(n for r in roles for n in r.latent), *(m.value for m in random)]
+    names += [n for r in roles for n in r.observed]
+    order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    terms = [
+        replace(t, lhs=t.rhs, rhs=t.lhs, place=t.lhs_place, lhs_place=t.place)
+        if t.op == "~~" and order.get(t.lhs, -1) > order.get(t.rhs, len(order))
+        else t
+        for t in syntax.terms
+    ]
+    return replace(syntax, terms=tuple(terms))
 
 
 def _strings(names: Iterable[str]) -> tuple[str, ...]:

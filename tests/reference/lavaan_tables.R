@@ -111,6 +111,9 @@ case("sole indicators", "f =~ x1 \n g =~ 0.5*y1 + y2 \n h =~ z1 \n z1 ~~ z1 \n f
 case("shared sole indicator", "f =~ x1 \n g =~ x1 + x2 + x3")
 case("two factors at once", "f + g =~ x1 + x2 + x3 \n y1 + y2 ~ a*f + b*g")
 case("split statements", "y ~ x \n f =~ y1 \n y ~ w \n f =~ y2; f =~ y3")
+case("variances with std.lv", "f =~ x1 + x2 \n g =~ y1 + y2 \n h =~ z1 + z2 \n f ~~ f \n g ~~ a*g \n h ~~ NA*h", std.lv = TRUE)
+case("order of covariances", "x2 ~~ y1 \n g =~ x5 + x3 \n x1 ~ f \n z2 ~~ c*x3 \n f =~ x4 + x1 \n y2 ~ g + x3 \n x3 ~~ y2",
+     meanstructure = TRUE)
 case("modifiers", "f =~ NA*x1 + start(0.5)*x2 + label(\"b\")*x3 + 0.7*x4 + a*x5 + start(.9)*x5 \n f ~~ 1*f")
 case("numbers", "y ~ -1*x + 1e-3*z + 1/3*w + (1+2)*k + sqrt(4)*l + exp(1)*m + 2^2*n")
 case("start of a marker", "f =~ start(.8)*x1 + x2 + x3 \n g =~ a*y1 + y2")
@@ -125,6 +128,7 @@ case("growth", growth, style = "growth")
 case("growth by sem", paste(growth, "\n i ~ 1 \n s ~ 1 \n t1 + t2 + t3 + t4 ~ 0*1"))
 case("growth covariates", paste(growth, "\n i + s ~ x1 + x2 \n t1 ~ c1 \n t2 ~ c2 \n t3 ~ c3 \n t4 ~ c4"), style = "growth")
 case("growth equal residuals", paste(growth, "\n t1 ~~ r*t1; t2 ~~ r*t2; t3 ~~ r*t3; t4 ~~ r*t4 \n i ~ 0*1"), style = "growth")
+case("growth random covariates", paste(growth, "\n i + s ~ x"), style = "growth", fixed.x = FALSE)
 case("growth groups", growth, style = "growth", ngroups = 2, group.equal = "means")
 for (kind in c("intercepts", "means", "residuals", "residual.covariances", "lv.variances", "lv.covariances"))
   case(paste("groups", kind), grouped, ngroups = 2, meanstructure = TRUE, group.equal = kind)
@@ -142,6 +146,8 @@ case("groups labels kept", "f =~ x1 + c(a,b)*x2 + x3 + c*x4 \n x1 ~ 0*1 \n f ~ 1
      group.equal = c("loadings", "intercepts"))
 case("groups fixed in one", "f =~ x1 + c(1,NA)*x2 + c(NA,.5)*x3", ngroups = 2, meanstructure = TRUE,
      group.equal = "loadings")
+case("groups random covariates", "f =~ x1 + x2 + x3 \n f ~ z + w \n z ~~ z", ngroups = 2, meanstructure = TRUE,
+     fixed.x = FALSE, group.equal = c("residuals", "intercepts", "regressions", "residual.covariances"))
 case("three groups", "f =~ x1 + c(a,b,a)*x2 + x3 + x4", ngroups = 3, meanstructure = TRUE, group.equal = "loadings",
      group.partial = "f=~x4")
 case("groups without means", "f =~ x1 + x2 + x3", ngroups = 2, group.equal = c("loadings", "intercepts"))
@@ -159,6 +165,10 @@ case("twolevel saturated between", "level: 1 \n f =~ y1 + y2 + y3 \n level: 2 \n
 case("twolevel path", "level: 1 \n y2 ~~ y1 \n y1 ~ x \n level: 2 \n y2 ~~ y1 \n y3 ~ y1 \n y1 ~~ y3", meanstructure = TRUE)
 case("twolevel random covariates", "level: 1 \n f =~ y1 + y2 + y3 \n z1 ~ x1 \n level: 2 \n g =~ y1 + y2 + y3
      g ~ w \n z2 ~ g", meanstructure = TRUE, fixed.x = FALSE)
+case("twolevel means in the text", "level: 1 \n z2 ~ 1 \n x1 ~ start(1.1)*1 \n y ~ x1 + z2 \n level: 2 \n y ~ x1 \n y ~ 1
+     z2 ~~ x1", meanstructure = TRUE)
+case("twolevel covariances turned", "level: 1 \n x1 ~ z1 + z2 \n y2 ~~ y1 \n w ~ y2 \n level: 2 \n y2 ~~ f \n f =~ x3 + x2
+     z1 ~~ x3 \n q ~~ z1 \n x2 ~~ w", meanstructure = TRUE)
 case("twolevel groups", "group: 1 \n level: 1 \n f =~ y1 + y2 + y3 \n level: 2 \n f =~ y1 + y2 + y3
      group: 2 \n level: 1 \n f =~ y1 + y2 + y3 \n level: 2 \n f =~ y1 + y2 + y3", ngroups = 2, meanstructure = TRUE,
      group.equal = "loadings")

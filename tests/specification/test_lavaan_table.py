@@ -146,7 +146,9 @@ def test_ordered_variables():
 
 
 def test_ordered_covariates_stay_covariates():
-    assert rows("y ~ u", "~~", "|", ordered={"u": 2}) == {"y~~y": "free", "u~~u": "given"}
+    assert rows("y ~ u", ordered={"u": 2}) == {"y~u": "free", "y~~y": "free", "u~~u": "given"}
+    random = rows("y ~ u + 1", ordered={"u": 2}, fixed_x=False)
+    assert random["u~1"] == random["u~~u"] == "free"
 
 
 def test_counts_have_no_residual_variance():
@@ -373,6 +375,11 @@ def test_errors_point_at_the_place(text, line, column, message):
         ("y ~ x", {"groups": [1, 2], "group_equal": ["loading"]}, "did you mean 'loadings'"),
         ("y ~ x", {"groups": [1, 2], "group_partial": "y ~ z"}, "the model has no 'y ~ z'"),
         ("y ~ c(a,b,c)*x", {"groups": [1, 2]}, "3 modifiers for 2 groups"),
+        (
+            "f =~ x1 + c(1, 2)*x2",
+            {"groups": [1, 2], "group_equal": "loadings"},
+            "line 1, column 19: 'f=~x2' is fixed at values that differ",
+        ),
         ("y ~ x", {"style": "semm"}, "did you mean 'sem'"),
         ("y ~ x", {"auto_foo": True}, "no option 'auto_foo'"),
         ("y ~ x", {"ordered": {"y": 2}, "std_lv": True, "std_ov": True}, "no option 'std_ov'"),
