@@ -16,6 +16,7 @@ from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.item_bank import bank_of, latent_means
+from sm_gllamm.models.item_dif import dif_tests
 from sm_gllamm.models.item_inputs import (
     EQUAL,
     by_person,
@@ -182,6 +183,8 @@ class IRT(FitMethods):
             regression, dif, dif_slopes, persons, coded.items, eval_env
         )
         self.covariates = self.person_covariates.values
+        #: covariates of the persons in use, for further formulas
+        self.persons_data = persons
         self.cluster_labels, cluster = clusters_of(persons_have(clusters, "clusters"), coded)
         self.weights = person_weights(
             persons_have(weights, "weights"), persons_have(freq_weights, "freq_weights"), coded
@@ -205,8 +208,8 @@ class IRT(FitMethods):
         )  # fmt: skip
         super().__init__(endog, None, missing="none", **kwargs)
         self._data_attr += [
-            "item_responses", "groups", "covariates", "person_covariates", "cluster", "weights",
-            "assembly", "_likelihood", "data.orig_endog",
+            "item_responses", "groups", "covariates", "person_covariates", "persons_data", "cluster",
+            "weights", "assembly", "_likelihood", "data.orig_endog",
         ]  # fmt: skip
         self._set_up()
 
@@ -380,6 +383,27 @@ class IRT(FitMethods):
             out.append((bank, order[edges[k] : edges[k + 1]]))
         return out
 
+    def with_covariates(self, covariates: PersonCovariates) -> IRT:
+        """The same model with other covariates of persons.
+
+        Parameters
+        ----------
+        covariates : PersonCovariates
+
+        Returns
+        -------
+        IRT
+        """
+        other = copy(self)
+        other.person_covariates, other.covariates = covariates, covariates.values
+        return other.with_design(
+            covariates=covariates.names, regression=covariates.regression, dif=covariates.dif
+        )
+
+    def dif_tests(self, result, **options) -> pd.DataFrame:
+        """Tests for differential item functioning; see :meth:`sm_gllamm.results.irt.IRTResults.dif`."""
+        return dif_tests(result, **options)
+
     def with_design(self, **changes) -> IRT:
         """The same data with another design of the items.
 
@@ -395,6 +419,8 @@ class IRT(FitMethods):
         other = copy(self)
         other.layout = lay_out_items(replace(self.layout.design, **changes))
         other.data = copy(self.data)
+        # names are cached there, and are those of the parameters
+        other.data._cache = dict(self.data._cache)
         other._likelihood, other._quadrature = None, None
         other.priors = ItemPriors.of(self.priors.asked, other.layout)
         other._set_up()

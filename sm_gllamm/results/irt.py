@@ -8,12 +8,13 @@ import numpy as np
 from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.items.bank import ItemBank
-from sm_gllamm.results.base import LatentVariableResults, LatentVariableResultsWrapper
+from sm_gllamm.results.base import LatentVariableResultsWrapper
+from sm_gllamm.results.irt_dif import DifMethods
 
 __all__ = ["IRTResults", "IRTResultsWrapper"]
 
 
-class IRTResults(LatentVariableResults):
+class IRTResults(DifMethods):
     """Results of :meth:`sm_gllamm.models.irt.IRT.fit`."""
 
     title = "Item Response Model Results"
