@@ -10,11 +10,12 @@ from statsmodels.base.wrapper import populate_wrapper
 from sm_gllamm.items.bank import ItemBank
 from sm_gllamm.results.base import LatentVariableResultsWrapper
 from sm_gllamm.results.irt_dif import DifMethods
+from sm_gllamm.results.irt_explain import ExplainMethods
 
 __all__ = ["IRTResults", "IRTResultsWrapper"]
 
 
-class IRTResults(DifMethods):
+class IRTResults(DifMethods, ExplainMethods):
     """Results of :meth:`sm_gllamm.models.irt.IRT.fit`."""
 
     title = "Item Response Model Results"
