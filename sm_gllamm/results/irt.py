@@ -11,11 +11,12 @@ from sm_gllamm.items.bank import ItemBank
 from sm_gllamm.results.base import LatentVariableResultsWrapper
 from sm_gllamm.results.irt_dif import DifMethods
 from sm_gllamm.results.irt_explain import ExplainMethods
+from sm_gllamm.results.irt_items import ItemMethods
 
 __all__ = ["IRTResults", "IRTResultsWrapper"]
 
 
-class IRTResults(DifMethods, ExplainMethods):
+class IRTResults(DifMethods, ExplainMethods, ItemMethods):
     """Results of :meth:`sm_gllamm.models.irt.IRT.fit`."""
 
     title = "Item Response Model Results"
