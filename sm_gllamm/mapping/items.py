@@ -17,7 +17,7 @@ from sm_gllamm.mapping.covariances import CorrelationMatrix, TermCovariance
 from sm_gllamm.mapping.slots import SlotBlock, SlotEntry
 from sm_gllamm.mapping.structural import Coefficient, LatentEquation, Path, StructuralMapping
 
-__all__ = ["ItemDesign", "ItemLayout", "dif_name", "lay_out_items"]
+__all__ = ["ItemDesign", "ItemLayout", "dif_name", "lay_out_items", "specific_name"]
 
 #: Logits that stand for probabilities of exactly zero and one.
 NEVER, ALWAYS = -1000.0, 1000.0
@@ -89,9 +89,24 @@ class ItemDesign:
         """Whether item j has parameters of its own in every group."""
         return len(self.groups) > 1 and bool(self.by_group[what][j])
 
+    def known(self, what: str, j: int, d: int):
+        """The known slope on dimension d, or intercept, of item j; None where it is free."""
+        value = self.fixed.get(self.items[j], {}).get(what)
+        return value.get(self.dimensions[d]) if isinstance(value, Mapping) else value
+
+    def first_dimension(self, j: int) -> int:
+        """The first of the dimensions that item j measures."""
+        return int(np.argmax(self.pattern[j]))
+
     def anchored(self, what: str, d: int) -> bool:
         """Whether some item of dimension d has the same parameters in all groups."""
-        return bool(np.any(self.pattern[:, d] & ~np.asarray(self.by_group[what])))
+        return any(
+            not self.by_group[what][j]
+            or self.known(what.removesuffix("s"), j, d) is not None
+            # slopes of one, and of all items together, are those of all groups
+            or (what == "slopes" and self.models[j].slope in ("one", "common"))
+            for j in np.flatnonzero(self.pattern[:, d])
+        )
 
 
 #: A coefficient times a parameter (by name), or a constant where the name is None.
@@ -315,14 +330,18 @@ class _Builder:
 
     def rating_terms(self, j: int, groups, named) -> list[list[Term]]:
         """Andrich's model: k times a location, plus steps that sum to zero over all."""
-        k = self.design.n_categories[j]
+        design, k = self.design, self.design.n_categories[j]
+        # steps are those of all items: a group has its own only where all items have theirs
+        scales = [i for i, model in enumerate(design.models) if model.shared_steps]
+        several = named is not None and all(design.own("intercepts", i) for i in scales)
+        group = f"|{design.groups[named]}" if several else ""
         terms = []
         for c in range(1, k):
-            if self.design.item_covariates is None:
+            if design.item_covariates is None:
                 own: list[Term] = [(float(c), self.name("intercept", j, None, named))]
             else:
                 own = self.explained(j, groups, float(c), c)
-            terms.append(own + ([(1.0, f"step[{c}]")] if c < k - 1 else []))
+            terms.append(own + ([(1.0, f"step[{c}{group}]")] if c < k - 1 else []))
         return terms
 
     def explained(self, j: int, groups, factor: float, category: int) -> list[Term]:
@@ -361,25 +380,27 @@ class _Builder:
     def add_slopes(self, j: int, groups: list[int], named: int | None) -> None:
         design = self.design
         model, k = design.models[j], design.n_categories[j]
-        known = design.fixed.get(design.items[j], {}).get("slope")
         categories = range(1, k) if model.form == "divide" else [0]
         nominal = model.slope == "categories"
+        measured = np.flatnonzero(design.pattern[j]).tolist()
+        every = {code: float(max(c, 1)) for c in categories for code in self.codes(j, groups, c)}
+        parts: list[tuple[int | None, dict[int, float]]] = [(None, every)]
+        if nominal:
+            parts = [(c, dict.fromkeys(self.codes(j, groups, c), 1.0)) for c in categories]
+        for category, values in parts:
+            column = self.columns.place(values)
+            for d in measured:
+                self.loadings[d][column, self.slope_of(j, d, named, category)] = None
+            if design.specific_names and (s := design.specific[j]) >= 0:
+                own = Coefficient(specific_name(design, j, category, named))
+                if design.testlets:
+                    own = self.slope_of(j, design.first_dimension(j), named, category)
+                self.specific_loadings[s][column, own] = None
         by_category: list[dict[int, Term]] = []
-        for d in np.flatnonzero(design.pattern[j]).tolist():
-            coefficient = self.slope_of(j, d, known, named)
-            if nominal:
-                for c in categories:
-                    own = self.slope_of(j, d, known, named, c)
-                    self.load(d, j, {code: 1.0 for code in self.codes(j, groups, c)}, own)
-            else:
-                values = {
-                    code: float(max(c, 1)) for c in categories for code in self.codes(j, groups, c)
-                }
-                self.load(d, j, values, coefficient)
         for c in categories:
             terms = {}
-            for d in np.flatnonzero(design.pattern[j]).tolist():
-                own = self.slope_of(j, d, known, named, c if nominal else None)
+            for d in measured:
+                own = self.slope_of(j, d, named, c if nominal else None)
                 factor = 1.0 if nominal else float(max(c, 1))
                 terms[d] = (factor * (own.value if own.name is None else 1.0), own.name)
             by_category.append(terms)
@@ -401,36 +422,16 @@ class _Builder:
                 column = self.columns.place(values, (k,))
                 self.loadings[d][column, Coefficient(dif_name(design, j, k, d))] = None
 
-    def load(self, d: int, j: int, values: dict[int, float], coefficient: Coefficient) -> None:
-        """A loading on dimension d, and on the item's specific one."""
-        column = self.columns.place(values)
-        self.loadings[d][column, coefficient] = None
-        design = self.design
-        if design.specific_names and d == 0 and (s := design.specific[j]) >= 0:
-            own = coefficient
-            if not design.testlets:
-                item = coefficient.name
-                text = design.items[j] if item is None else item[len("slope[") : -1].split(", ")[0]
-                if design.models[j].slope == "common":
-                    text = design.items[j]
-                own = Coefficient(f"slope[{text}, {design.specific_names[s]}]")
-            self.specific_loadings[s][column, own] = None
-
-    def slope_of(self, j: int, d: int, known, named, category: int | None = None) -> Coefficient:
+    def slope_of(self, j: int, d: int, named, category: int | None = None) -> Coefficient:
         """The slope of an item on a dimension."""
         design = self.design
         model = design.models[j]
         several = len(design.dimensions) > 1 or bool(design.specific_names and not design.testlets)
         where = f", {design.dimensions[d]}" if several else ""
-        if known is not None:
-            value = known.get(design.dimensions[d]) if isinstance(known, Mapping) else known
-            if value is not None:
-                values = np.atleast_1d(np.asarray(value, dtype=float))
-                if category is None and len(values) > 1:
-                    return Coefficient(None, float(values[0]))
-                return Coefficient(
-                    None, float(values[(category or 1) - 1 if len(values) > 1 else 0])
-                )
+        value = design.known("slope", j, d)
+        if value is not None:
+            values = np.atleast_1d(np.asarray(value, dtype=float))
+            return Coefficient(None, float(values[0 if category is None else category - 1]))
         if model.slope == "one":
             return Coefficient(None, 1.0)
         if model.slope == "common":
@@ -578,6 +579,14 @@ class _Builder:
             high = low + self.n_codes // len(design.groups)
             values = {code: value for code, value in values.items() if low <= code < high}
         return self.columns.place(values, tuple(sorted(product)))
+
+
+def specific_name(design: ItemDesign, j: int, category: int | None, group: int | None) -> str:
+    """Name of the slope of item j on its specific dimension."""
+    text = design.items[j] + ("" if category is None else f":{category}")
+    if group is not None and design.own("slopes", j):
+        text += f"|{design.groups[group]}"
+    return f"slope[{text}, {design.specific_names[design.specific[j]]}]"
 
 
 def dif_name(design: ItemDesign, j: int, k: int, d: int | None = None) -> str:

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from sm_gllamm.items.bank import Item, ItemBank
 from sm_gllamm.mapping.item_rows import asymptotic
-from sm_gllamm.mapping.items import ItemLayout, dif_name
+from sm_gllamm.mapping.items import ItemLayout, dif_name, specific_name
 
 __all__ = ["bank_of", "latent_means"]
 
@@ -16,24 +16,24 @@ def _values(terms, params: dict[str, float]) -> float:
     return sum(value * (1.0 if name is None else params[name]) for value, name in terms)
 
 
-def _specific_slopes(layout: ItemLayout, params: dict[str, float], j: int, general: np.ndarray):
+def _specific_slopes(
+    layout: ItemLayout, params: dict[str, float], j: int, general: np.ndarray, group: int
+) -> np.ndarray:
     """Slopes of an item on the specific dimensions, for slopes by category one row each."""
     design = layout.design
     out = np.zeros((len(general), len(design.specific_names)))
-    s = design.specific[j]
+    s = design.specific[j] if design.specific else -1
     if s < 0:
         return out
-    label = design.specific_names[s]
     if design.testlets:
-        out[:, s] = general[:, 0] * params[f"sd({label})"]
+        own = general[:, design.first_dimension(j)]
+        out[:, s] = own * params[f"sd({design.specific_names[s]})"]
         return out
     for c in range(len(general)):
-        names = [f"slope[{design.items[j]}, {label}]"]
-        names.insert(0, f"slope[{design.items[j]}:{c + 1}, {label}]")
-        found = next((name for name in names if name in params), None)
-        if found is not None:
-            factor = c + 1.0 if len(general) > 1 and found == names[1] else 1.0
-            out[c, s] = factor * params[found]
+        if design.models[j].slope == "categories":
+            out[c, s] = params[specific_name(design, j, c + 1, group)]
+        else:
+            out[c, s] = (c + 1.0) * params[specific_name(design, j, None, group)]
     return out
 
 
@@ -82,10 +82,12 @@ def bank_of(
         for c, by_dimension in enumerate(layout.slopes[group, j]):
             for d, term in by_dimension.items():
                 slopes[c, d] = _values([term], named)
+        # slopes on testlets are proportional to those without direct effects
+        specific = _specific_slopes(layout, named, j, slopes, group)
         if covariates is not None and name in design.dif:
             _add_direct_effects(layout, named, j, covariates, intercepts, slopes)
         if design.specific_names:
-            slopes = np.column_stack([slopes, _specific_slopes(layout, named, j, slopes)])
+            slopes = np.column_stack([slopes, specific])
         code = layout.first_code[group, j]
         lower, upper = 0.0, 1.0
         if model.form == "binary" and asymptotic(layout, j):

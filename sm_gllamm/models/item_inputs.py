@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -120,7 +121,12 @@ def check_constant(data: pd.DataFrame, person: str, right: str, options: Mapping
         for key, value in options.items()
         if key in ("groups", "clusters", "weights", "freq_weights") and isinstance(value, str)
     }
-    columns |= {str(c) for c in data.columns if str(c) in right}
+    direct = [*(options.get("dif") or {}).values(), *(options.get("dif_slopes") or {}).values()]
+    for text in (right, options.get("regression") or "", *direct):
+        # names of columns as whole words
+        columns |= {
+            str(c) for c in data.columns if re.search(rf"(?<![\w.]){re.escape(str(c))}(?!\w)", text)
+        }
     for column in sorted(columns & set(map(str, data.columns))):
         varies = data.groupby(person, observed=True)[column].nunique(dropna=False) > 1
         if varies.any():
@@ -150,6 +156,15 @@ def item_design(
                 f"{argument} names {unknown[0]!r}, which is no item; they are {list(items)}"
             )
     free = np.isin(items, list(free_items))
+    if (
+        item_formula is not None
+        and len(groups) > 1
+        and ("intercepts" not in group_equal or free.any())
+    ):
+        raise SpecificationError(
+            "item_formula= explains intercepts in all groups alike; leave 'intercepts' in group_equal and "
+            "free_items out"
+        )
     by_group = {what: free | (what not in group_equal) for what in EQUAL}
     of_item, specific_names = specific_of(specific, items)
     if testlets and not specific_names:
@@ -158,11 +173,9 @@ def item_design(
         item_formula, item_data, items, models, eval_env
     )
     for item, known in (fixed or {}).items():
-        if unknown := set(known) - {"slope", "intercept", "lower", "upper"}:
-            raise SpecificationError(
-                f"fixed[{item!r}] names {sorted(unknown)[0]!r}; it knows 'slope', 'intercept', "
-                "'lower', 'upper'"
-            )
+        j = list(items).index(item)
+        measured = [name for name, one in zip(names, pattern[j], strict=True) if one]
+        check_known(item, known, models[j], int(counts[j]), measured)
     if link == "probit" and any(m.form == "divide" or m.lower or m.upper for m in models):
         raise SpecificationError("link='probit' is for '1PL', '2PL', 'Rasch' and 'graded' items")
     if correlated is None:
@@ -173,6 +186,44 @@ def item_design(
         item_covariates, item_names, of_item, specific_names, bool(testlets), cluster,
     )  # fmt: skip
     return design, exploratory
+
+
+def check_known(item: str, known, model, n_categories: int, dimensions: Sequence[str]) -> None:
+    """Refuse known parameters of an item that are no numbers, or not as many as it has."""
+    if not isinstance(known, Mapping):
+        raise SpecificationError(
+            f"fixed[{item!r}] must be a dict such as {{'slope': 1.0}}, not {known!r}"
+        )
+    if unknown := [key for key in known if key not in ("slope", "intercept", "lower", "upper")]:
+        raise SpecificationError(
+            f"fixed[{item!r}] names {unknown[0]!r}; it knows 'slope', 'intercept', 'lower', 'upper'"
+        )
+    slopes = known.get("slope", {})
+    if not isinstance(slopes, Mapping):
+        slopes = dict.fromkeys(dimensions, slopes)
+    elif lost := [name for name in slopes if name not in dimensions]:
+        raise SpecificationError(
+            f"fixed[{item!r}] has a slope on {lost[0]!r}; the item measures {list(dimensions)}"
+        )
+    each = n_categories - 1 if model.slope == "categories" else 1
+    expected = {f"slope on {name}": (value, each) for name, value in slopes.items()}
+    for what, count in (("intercept", n_categories - 1), ("lower", 1), ("upper", 1)):
+        if what in known:
+            expected[what] = (known[what], count)
+    for what, (value, count) in expected.items():
+        try:
+            numbers = np.atleast_1d(np.asarray(value, dtype=float))
+        except (TypeError, ValueError):
+            numbers = np.array([np.nan])
+        if numbers.shape != (count,) or not np.isfinite(numbers).all():
+            raise SpecificationError(
+                f"fixed[{item!r}]: the {what} must be {'one number' if count == 1 else f'{count} numbers'}, "
+                f"not {value!r}"
+            )
+        if what == "intercept" and model.form == "graded" and np.any(np.diff(numbers) >= 0):
+            raise SpecificationError(
+                f"fixed[{item!r}]: intercepts of a graded item must descend, not {value!r}"
+            )
 
 
 def specific_of(specific, items: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
