@@ -93,6 +93,8 @@ class MarginalLikelihood:
         self.n_evaluations = 0
         #: theta, quadrature and log-likelihood of the latest evaluation, often asked for again
         self._latest: tuple | None = None
+        #: theta that the nodes are placed for
+        self._placed: np.ndarray | None = None
         self.quadrature: Any = None
         #: log prior density of theta with gradient and Hessian, for penalised (posterior mode) estimates
         self.prior: Callable | None = None
@@ -129,9 +131,13 @@ class MarginalLikelihood:
         self.integrator.set_rules(list(quadrature.rules), quadrature.assignment)
 
     def place(self, theta):
-        """Predictors and nodes for theta."""
-        self.integrator.set_phi(self.mapping.phi(theta))
-        self.integrator.adapt()
+        """Predictors and nodes for theta, unless they are there already."""
+        integrator = self.integrator
+        if integrator.placed and self._placed is not None and np.array_equal(self._placed, theta):
+            return
+        integrator.set_phi(self.mapping.phi(theta))
+        integrator.adapt()
+        self._placed = np.array(theta, dtype=float)
 
     def evaluate(self, theta, want: int = 0) -> ThetaEvaluation:
         """Log-likelihood, score (want >= 1) and Hessian (2) at theta."""
@@ -194,12 +200,16 @@ class MarginalLikelihood:
         return ThetaEvaluation(centre, score, hessian)
 
     @contextmanager
-    def sample(self, n_clusters: int):
-        """Sums are over some top-level clusters only, spread over the data, within the context."""
+    def only(self, chosen: np.ndarray):
+        """Sums are over some top-level clusters, a boolean array, within the context."""
         self._latest = None
-        with self.integrator.sample(n_clusters):
+        with self.integrator.only(chosen):
             yield
         self._latest = None
+
+    def sample(self, n_clusters: int):
+        """The same with some top-level clusters spread over the data."""
+        return self.only(self.integrator.spread(n_clusters))
 
     def pooled(self, theta, want: int) -> ThetaEvaluation:
         """The same with all random effects at zero: an ordinary generalized linear model."""

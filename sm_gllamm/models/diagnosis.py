@@ -324,7 +324,8 @@ def diagnose(
     names = []
     nowhere = not fit.outcome.converged and fit.outcome.iterations == 0
     flat = [] if nowhere else null_space(information[np.ix_(interior, interior)])
-    of_latents = isinstance(mapping, StructuralMapping)
+    # what items say of their parameters the information shows
+    of_latents = isinstance(mapping, StructuralMapping) and likelihood.problem.row_code is None
     if of_latents and not nowhere and likelihood.problem.n_top > len(theta):
         scores = likelihood.evaluate(theta, 1).score[:, interior]
         if basis is None:

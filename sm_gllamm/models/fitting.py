@@ -208,7 +208,9 @@ def fit_adaptive(
             theta = outcome.theta
             if outcome.interrupted:
                 break
-            errors = ladders.errors(likelihood, theta)
+            # nodes stand where the likelihood was evaluated last
+            looked_at = theta if outcome.evaluated is None else outcome.evaluated
+            errors = ladders.errors(likelihood, looked_at)
             if outcome.reason.endswith(RUNS_AWAY):
                 break
             budget = error_budget(tol, outcome.value)
