@@ -94,6 +94,24 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         """Heading of `summary`."""
         return f"{type(self.model).__name__} Results"
 
+    #: titles of tables of parameters that are others than usual
+    slot_titles: dict[str, str] = {}
+    #: whether prior densities are part of what was maximised
+    penalized = False
+
+    @property
+    def random_rows(self) -> bool:
+        """Whether there are variances, covariances or dispersions to show."""
+        mapping = self.model.mapping
+        return any(len(term.params) for *_, term in mapping.terms) or any(
+            slot.published != "identity" for _, slot in mapping.slots
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """Further notes below the tables of `summary`."""
+        return []
+
     @property
     def described(self) -> list[tuple[str, str]]:
         """What the header of `summary` says of the responses."""
