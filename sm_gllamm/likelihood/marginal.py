@@ -34,6 +34,12 @@ class Quadrature:
     rules: tuple[tuple[LevelRule, ...], ...]
     assignment: np.ndarray | None = None
 
+    def of(self, problem: Problem) -> Quadrature:
+        """The same for other data: where clusters are others, all have the finest of the rules."""
+        if self.assignment is None or len(self.assignment) == problem.n_top:
+            return self
+        return Quadrature(self.placement, self.rules[-1:])
+
     @property
     def laplace(self) -> bool:
         """Whether a single node stands for the integral at some level."""

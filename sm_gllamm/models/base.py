@@ -31,7 +31,7 @@ from sm_gllamm.likelihood.quadrature import (
 )
 from sm_gllamm.models.constrained import constrained_results, maximum_under
 from sm_gllamm.models.fitting import FitSettings
-from sm_gllamm.models.refits import bootstrap_estimates, simulated_problem
+from sm_gllamm.models.refits import bootstrap_estimates, resampled_problem, simulated_problem
 from sm_gllamm.specification.checks import check_keywords
 
 __all__ = ["LatentVariableModel"]
@@ -86,6 +86,10 @@ class LatentVariableModel(GenericLikelihoodModel):
     def cluster_counts(self) -> dict[str, int]:
         """Number of clusters of each level, from the top level down."""
         return {level.name: level.n_clusters for level in reversed(self.random)}
+
+    def resampled_problem(self, rng: np.random.Generator):
+        """The engine's problem with independent units drawn with replacement."""
+        return resampled_problem(self, rng)
 
     def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
         """The engine's problem with responses drawn at given parameters."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.tools.sm_exceptions import SpecificationWarning
 
-from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.exceptions import IdentificationWarning, SpecificationError
 from sm_gllamm.items.bank import ItemBank
 from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
@@ -169,6 +169,8 @@ class IRT(FitMethods):
         if not coded.n_persons:
             raise SpecificationError("no person has any response")
         self.item_responses: ItemResponses = coded
+        #: responses of each item by code; stays when the data are removed
+        self.categories = coded.categories
 
         def persons_have(value, what):
             return by_person(value, what, data, n_given, coded)
@@ -193,7 +195,7 @@ class IRT(FitMethods):
         if cluster is not None:
             cluster_name = clusters if isinstance(clusters, str) else "cluster"
         design = item_design(
-            coded, model, dimensions, self.group_labels, group_equal, free_items,
+            coded, model, dimensions, self.group_labels, self.groups, group_equal, free_items,
             self.person_covariates, specific, testlets, item_formula, item_data, fixed, correlated,
             link, cluster_name, eval_env,
         )  # fmt: skip
@@ -349,9 +351,7 @@ class IRT(FitMethods):
         ItemBank
             Its mean is that of the group without latent regression.
         """
-        return bank_of(
-            self.layout, np.asarray(params), group, self.item_responses.categories, covariates
-        )
+        return bank_of(self.layout, np.asarray(params), group, self.categories, covariates)
 
     def banks_of_persons(self, params) -> list[tuple[ItemBank, np.ndarray]]:
         """Item banks with the positions of the persons to whom they apply.
@@ -445,6 +445,32 @@ class IRT(FitMethods):
     def _check_before_fit(self, scale=None):
         if scale is not None:
             raise SpecificationError("scale= is for grouped binomial and Poisson responses")
+        if problem := self._lacks_responses():
+            warnings.warn(problem, IdentificationWarning, stacklevel=3)
+
+    def _lacks_responses(self) -> str:
+        """What is to be said where there are too few items for the parameters."""
+        design, k = self.layout.design, len(self.param_names)
+        if self.covariates is None and self.cluster is None and not self.priors.terms:
+            distinct = len(self.group_labels) * (np.prod(np.float64(design.n_categories)) - 1)
+            if k > distinct:
+                return (
+                    f"the model is not identified: it has {k} parameters, and {len(design.items)} items have "
+                    f"{distinct:g} free probabilities of responses; use more items, equal slopes ('1PL') or "
+                    "known ones"
+                )
+        for d, name in enumerate(design.dimensions):
+            measuring = np.flatnonzero(design.pattern[:, d])
+            j = int(measuring[0])
+            free = (
+                design.models[j].slope in ("free", "common") and design.known("slope", j, d) is None
+            )
+            if len(measuring) == 1 and len(design.items) > 1 and free:
+                return (
+                    f"dimension {name!r} is measured by item {design.items[j]!r} alone: its slope cannot be "
+                    "told from the correlations of the dimension; fix the slope, or name more items"
+                )
+        return ""
 
     def _separation(self, theta) -> tuple[str, ...]:
         return ()
@@ -578,6 +604,20 @@ class IRT(FitMethods):
         top = len(self.level_names) - 1
         _, _, block, term = next(t for t in self.mapping.terms if t[0] == top)
         return term.matrix(params[block])
+
+    def resampled_problem(self, rng: np.random.Generator):
+        """The engine's problem with persons, or clusters of them, drawn with replacement."""
+        patterns = self.assembly.patterns
+        if patterns is None:
+            return super().resampled_problem(rng)
+        frequency, n = self.weights.frequency, self.item_responses.n_persons
+        if frequency is not None:
+            times = rng.multinomial(int(round(frequency.sum())), frequency / frequency.sum())
+        else:
+            times = rng.multinomial(n, np.full(n, 1.0 / n)) * self.person_weights
+        weight = np.bincount(patterns.of_person, times, len(patterns.first))
+        problem = self.assembly.problem
+        return replace(problem, cluster_weights=(*problem.cluster_weights[:-1], weight))
 
     def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
         """The engine's problem with responses drawn at given parameters."""

@@ -73,6 +73,21 @@ class IRTResults(
         text = ", ".join(f"{count} x {name}" for name, count in counts.items())
         return [("Items:", text), ("Link:", design.link)]
 
+    def simulate(self, n: int = 1, seed=None) -> np.ndarray:
+        """Responses drawn at the estimates for persons with new latent variables.
+
+        Parameters
+        ----------
+        n : int
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        ndarray of int, shape (n_persons, n_items, n), or (n_persons, n_items) for n = 1
+            Codes, -1 where the data are missing.
+        """
+        return self.model.simulate(np.asarray(self.params), n, seed)
+
     @property
     def bank(self) -> ItemBank:
         """Items and latent distribution at the estimates, of several groups those of the first."""
