@@ -36,7 +36,7 @@ ZERO_SD = 1e-4
 #: small, too.
 VANISHED, FLAT = -5.0, 1e-2
 #: Slots with a limit at which what they stand for is gone.
-_VANISHING = ("dispersion", "zero", "lower", "upper")
+_VANISHING = ("dispersion", "zero", "lower", "upper", "asymptote")
 #: A random-effect SD below this is tried at zero; one beyond the other has run away.
 SMALL_SD, HUGE_SD = 0.05, 50.0
 #: The same for loadings times the SD of the latent variable, where a fit stops with two, and with more
@@ -219,6 +219,12 @@ def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) ->
         if slot.slot not in _VANISHING:
             continue
         own = np.diag(information)[block]
+        if slot.slot == "asymptote":
+            # of items, with a logit each
+            sign = np.array([-1.0 if "upper" in name.split("[")[0] else 1.0 for name in slot.names])
+            gone = (sign * theta[block] < VANISHED) & (own < FLAT)
+            found += (block.start + np.flatnonzero(gone)).tolist()
+            continue
         if len(slot.names) == 1:
             value = -theta[block.start] if slot.slot == "upper" else theta[block.start]
             if value < VANISHED and own[0] < FLAT:

@@ -67,16 +67,24 @@ def groups_of(series, coded: ItemResponses):
         series = series.cat.remove_unused_categories()
         labels, codes = series.cat.categories, series.cat.codes.to_numpy()
     else:
-        labels, codes = np.unique(series.to_numpy(), return_inverse=True)
+        try:
+            labels, codes = np.unique(series.to_numpy(), return_inverse=True)
+        except TypeError:
+            raise SpecificationError(
+                "groups has labels that cannot be sorted, such as numbers and strings; use strings"
+            ) from None
+    labels = [str(label) for label in labels]
     if len(labels) < 2:
         raise SpecificationError(f"groups has one group, {labels[0]!r}; leave it out")
+    if len(set(labels)) < len(labels):
+        raise SpecificationError(f"groups has two labels that read the same among {labels}")
     codes = np.asarray(codes, dtype=np.intp)
     for j, item in enumerate(coded.items):
         for g, label in enumerate(labels):
             seen = np.unique(coded.codes[codes == g, j])
             if not (seen >= 0).any():
                 raise SpecificationError(f"nobody of group {label!r} responded to item {item!r}")
-    return tuple(map(str, labels)), codes
+    return tuple(labels), codes
 
 
 def clusters_of(series, coded: ItemResponses):
@@ -85,7 +93,12 @@ def clusters_of(series, coded: ItemResponses):
         return None, None
     codes, labels = pd.factorize(series, sort=True)
     if len(labels) < 2:
-        raise SpecificationError(f"clusters has one cluster, {labels[0]!r}; leave it out")
+        raise SpecificationError(f"clusters has one cluster, {str(labels[0])!r}; leave it out")
+    if len(labels) == coded.n_persons:
+        raise SpecificationError(
+            "every cluster of clusters= has one person: differences between clusters cannot be told from "
+            "those between persons; leave it out"
+        )
     return pd.Index(labels), codes.astype(np.intp)
 
 
@@ -106,6 +119,8 @@ def person_weights(sampling, frequency, coded: ItemResponses) -> LevelWeights:
         raise SpecificationError(
             f"{what} of person {person!r} is {values[bad][0]:g}; weights must be positive"
         )
+    if not values.any():
+        raise SpecificationError(f"all {what} are zero: there are no persons")
     if sampling is not None:
         # the scale does not matter for estimates; the log-likelihood is that of n persons
         values = values * len(values) / values.sum()
@@ -137,7 +152,7 @@ def check_constant(data: pd.DataFrame, person: str, right: str, options: Mapping
 
 
 def item_design(
-    coded: ItemResponses, model, dimensions, groups, group_equal, free_items, covariates, specific,
+    coded: ItemResponses, model, dimensions, groups, group_of, group_equal, free_items, covariates, specific,
     testlets, item_formula, item_data, fixed, correlated, link, cluster, eval_env,
 ) -> tuple[ItemDesign, bool]:  # fmt: skip
     """The item design, and whether the model is exploratory."""
@@ -150,12 +165,13 @@ def item_design(
         raise SpecificationError(
             f"group_equal names {unknown[0]!r}; it knows {', '.join(map(repr, EQUAL))}"
         )
-    for argument, listed in (("free_items", list(free_items)), ("fixed", list(fixed or {}))):
+    free_items = [free_items] if isinstance(free_items, str) else list(free_items)
+    for argument, listed in (("free_items", free_items), ("fixed", list(fixed or {}))):
         if unknown := [item for item in listed if item not in items]:
             raise SpecificationError(
                 f"{argument} names {unknown[0]!r}, which is no item; they are {list(items)}"
             )
-    free = np.isin(items, list(free_items))
+    free = np.isin(items, free_items)
     if (
         item_formula is not None
         and len(groups) > 1
@@ -166,7 +182,12 @@ def item_design(
             "free_items out"
         )
     by_group = {what: free | (what not in group_equal) for what in EQUAL}
+    check_categories_of_groups(coded, models, groups, group_of, by_group["intercepts"])
     of_item, specific_names = specific_of(specific, items)
+    if twice := [name for name in names if name in specific_names]:
+        raise SpecificationError(
+            f"{twice[0]!r} is the name of a dimension and of a specific one; give the specific one another"
+        )
     if testlets and not specific_names:
         raise SpecificationError("testlets=True needs specific={name: items, ...}")
     item_covariates, item_names = item_covariates_of(
@@ -186,6 +207,21 @@ def item_design(
         item_covariates, item_names, of_item, specific_names, bool(testlets), cluster,
     )  # fmt: skip
     return design, exploratory
+
+
+def check_categories_of_groups(coded: ItemResponses, models, groups, group_of, own) -> None:
+    """Refuse items with intercepts of their own in a group where nobody chose one of the categories."""
+    for j in np.flatnonzero(own) if len(groups) > 1 else ():
+        if models[j].shared_steps:
+            continue
+        for g, label in enumerate(groups):
+            seen = np.unique(coded.codes[group_of == g, j])
+            if lacking := [c for k, c in enumerate(coded.categories[j]) if k not in seen]:
+                raise SpecificationError(
+                    f"nobody of group {label!r} chose category {lacking[0]!r} of item {coded.items[j]!r}, "
+                    "whose intercepts are to differ between groups: they would be infinite; hold them equal "
+                    "(group_equal), merge categories or leave the item out"
+                )
 
 
 def check_known(item: str, known, model, n_categories: int, dimensions: Sequence[str]) -> None:
@@ -235,7 +271,7 @@ def specific_of(specific, items: Sequence[str]) -> tuple[tuple[int, ...], tuple[
         raise SpecificationError("specific must be a dict of the items of each specific dimension")
     names = tuple(str(name) for name in specific)
     for s, (name, listed) in enumerate(zip(names, specific.values(), strict=True)):
-        for item in listed:
+        for item in [listed] if isinstance(listed, str) else listed:
             if item not in items:
                 raise SpecificationError(f"specific[{name!r}] names {item!r}, which is no item")
             j = list(items).index(item)

@@ -53,6 +53,10 @@ class ItemPriors:
         """
         if not priors:
             return cls()
+        if not isinstance(priors, Mapping):
+            raise SpecificationError(
+                f"priors must be a dict such as {{'lower': ('beta', 5, 17)}}, not {priors!r}"
+            )
         names = layout.mapping.param_names
         terms: dict[int, tuple] = {}
         text = []
@@ -75,8 +79,17 @@ class ItemPriors:
                     f"priors[{key!r}] must be ('normal', mean, sd), ('lognormal', mean, sd) or ('beta', a, "
                     f"b), not {prior!r}"
                 )
-            kind, first, second = prior[0], float(prior[1]), float(prior[2])
-            if second <= 0 or (kind == "beta" and first <= 0):
+            if chosen and names[chosen[0]].startswith(("var(", "cov(", "corr(")):
+                raise SpecificationError(
+                    f"priors[{key!r}]: latent variances and correlations take no prior densities here"
+                )
+            kind = prior[0]
+            try:
+                first, second = float(prior[1]), float(prior[2])
+            except (TypeError, ValueError):
+                first = second = np.nan
+            known = np.isfinite([first, second]).all()
+            if not known or second <= 0 or (kind == "beta" and first <= 0):
                 raise SpecificationError(f"priors[{key!r}] = {prior!r} is no density")
             for k in chosen:
                 if kind == "beta" and not names[k].startswith("logit_"):

@@ -179,7 +179,7 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
     categories = []
     codes = np.empty(frame.shape, dtype=np.int16)
     for j, name in enumerate(names):
-        values = frame.iloc[:, j]
+        values = frame.iloc[:, j].infer_objects()
         found = _categories(values, name)
         if not found:
             raise SpecificationError(f"nobody responded to item {name!r}; leave it out")
@@ -211,6 +211,7 @@ def _as_frame(data, items) -> pd.DataFrame:
     if isinstance(data, pd.DataFrame):
         frame = data
         if items is not None:
+            items = [items] if isinstance(items, str) else items
             if unknown := [name for name in items if name not in frame]:
                 raise SpecificationError(
                     f"item {unknown[0]!r} is no column of the data; it has {list(frame.columns)}"

@@ -16,7 +16,7 @@ ONE, COMMON = ("Rasch", "PCM", "RSM"), ("1PL",)
 ADJACENT = ("PCM", "RSM", "GPCM", "nominal")
 
 
-def trapezoid(q, step=0.25, half_width=8.0):
+def trapezoid(q, step, half_width=8.0):
     """Return nodes (m, q) and log weights of a standard normal density in q dimensions."""
     axis = np.arange(-half_width, half_width + step / 2, step)
     nodes = np.array(list(product(axis, repeat=q))).reshape(-1, q)
@@ -39,7 +39,7 @@ class Direct:
     fixed: dict = field(default_factory=dict)
     item_covariates: dict = field(default_factory=dict)  # item: {name: value}
     weights: np.ndarray | None = None
-    step: float = 0.25
+    step: float = 1 / 3
 
     def __post_init__(self):
         self.items = list(self.models)

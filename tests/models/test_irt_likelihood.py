@@ -13,7 +13,7 @@ HALVES = {"A": BINARY[:3], "B": BINARY[3:]}
 TESTLETS = {"s1": BINARY[:2], "s2": BINARY[2:4]}
 
 
-def responses(n=24, seed=1):
+def responses(n=20, seed=1):
     """Return binary items b, items p with three or four categories, groups, a covariate and schools."""
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=n)
@@ -21,13 +21,13 @@ def responses(n=24, seed=1):
     for k, p in enumerate(FOUR):
         top = 3 if k < 3 else 2
         data[p] = np.clip(np.round(theta + rng.normal(size=n) + top / 2), 0, top)
-        # nothing depends on luck: every category is chosen
-        data[p][: top + 1] = np.arange(top + 1)
-    frame = pd.DataFrame(data)
-    frame = frame.mask(rng.random(frame.shape) < 0.12)
-    frame.iloc[:4, len(BINARY) :] = pd.DataFrame(data).iloc[:4, len(BINARY) :]
+        # nothing depends on luck: every category is chosen in every group
+        data[p][: 3 * (top + 1)] = np.repeat(np.arange(top + 1), 3)
+    complete = pd.DataFrame(data)
+    frame = complete.mask(rng.random(complete.shape) < 0.12)
+    frame.iloc[:12, len(BINARY) :] = complete.iloc[:12, len(BINARY) :]
     for b in BINARY:
-        frame.loc[[4, 5, 6, 7, 8, 9], b] = [0, 1, 0, 1, 0, 1]
+        frame.loc[12:17, b] = [0, 0, 0, 1, 1, 1]
     frame["group"] = np.tile(["u", "v", "w"], n)[:n]
     frame["x"], frame["z"] = rng.normal(size=n), rng.normal(size=n)
     frame["school"] = np.sort(rng.integers(0, 6, n))
