@@ -39,7 +39,7 @@ class Direct:
     fixed: dict = field(default_factory=dict)
     item_covariates: dict = field(default_factory=dict)  # item: {name: value}
     weights: np.ndarray | None = None
-    step: float = 1 / 3
+    step: float = 0.25
 
     def __post_init__(self):
         self.items = list(self.models)

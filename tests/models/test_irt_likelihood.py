@@ -13,7 +13,7 @@ HALVES = {"A": BINARY[:3], "B": BINARY[3:]}
 TESTLETS = {"s1": BINARY[:2], "s2": BINARY[2:4]}
 
 
-def responses(n=20, seed=1):
+def responses(n=18, seed=1):
     """Return binary items b, items p with three or four categories, groups, a covariate and schools."""
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=n)
@@ -174,6 +174,8 @@ def both(case):
         "groups": DATA["group"].to_numpy() if "groups" in options else None,
         "clusters": DATA["school"].to_numpy() if "clusters" in options else None,
         "weights": DATA["count"].to_numpy() if "freq_weights" in options else None,
+        # slopes of several categories are steep
+        "step": 1 / 3 if items == BINARY else 0.25,
         **told,
     }  # fmt: skip
     rng = np.random.default_rng(abs(sum(map(ord, case))))
@@ -196,15 +198,13 @@ def test_loglike_and_derivatives(case):
         values = [direct.loglike(dict(zip(named, p, strict=True))) for p in moved]
         return np.dot([1, -8, 8, -1], values) / (12 * step)
 
+    # all parameters at once in a random direction: an error in one of them shows
     rng = np.random.default_rng(0)
-    score, hessian = model.score(params), model.hessian(params)
-    # all parameters at once, in two random directions: an error in one of them shows in both
-    for _ in range(2):
-        direction = rng.uniform(0.5, 1.5, len(params)) * rng.choice([-1, 1], len(params))
-        assert score @ direction == pytest.approx(along(direction), rel=1e-6, abs=1e-5)
-        step = 1e-5 * direction
-        difference = (model.score(params + step) - model.score(params - step)) / 2e-5
-        np.testing.assert_allclose(hessian @ direction, difference, rtol=1e-5, atol=1e-5)
+    direction = rng.uniform(0.5, 1.5, len(params)) * rng.choice([-1, 1], len(params))
+    assert model.score(params) @ direction == pytest.approx(along(direction), rel=1e-6, abs=1e-5)
+    step = 1e-5 * direction
+    difference = (model.score(params + step) - model.score(params - step)) / 2e-5
+    np.testing.assert_allclose(model.hessian(params) @ direction, difference, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)
