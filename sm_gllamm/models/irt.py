@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from copy import copy
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from sm_gllamm.exceptions import IdentificationWarning, SpecificationError
 from sm_gllamm.items.bank import ItemBank
+from sm_gllamm.items.marginal import marginal_probabilities
 from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.models.glmm_fit import FitMethods
@@ -452,7 +454,7 @@ class IRT(FitMethods):
         """What is to be said where there are too few items for the parameters."""
         design, k = self.layout.design, len(self.param_names)
         if self.covariates is None and self.cluster is None and not self.priors.terms:
-            distinct = len(self.group_labels) * (np.prod(np.float64(design.n_categories)) - 1)
+            distinct = len(self.group_labels) * (float(prod(design.n_categories)) - 1.0)
             if k > distinct:
                 return (
                     f"the model is not identified: it has {k} parameters, and {len(design.items)} items have "
@@ -528,30 +530,20 @@ class IRT(FitMethods):
         -------
         list of ndarray, each of shape (m, K_j), or ndarray of shape (m, n_items)
         """
+        if which not in ("probability", "mean"):
+            raise SpecificationError(f"which={which!r} is not known; use 'probability' or 'mean'")
         bank = self.bank_at(params, group)
         if theta is None:
-            nodes, weights = np.polynomial.hermite_e.hermegauss(41)
-            q = len(bank.dimensions)
-            if q > 2:
-                raise SpecificationError(
-                    f"predict() averages over at most two dimensions, the model has {q}; give theta"
-                )
-            grid = np.stack(np.meshgrid(*[nodes] * q, indexing="ij"), -1).reshape(-1, q)
-            weight = np.prod(
-                np.stack(np.meshgrid(*[weights] * q, indexing="ij"), -1), axis=-1
-            ).ravel()
-            at = bank.mean + grid @ np.linalg.cholesky(bank.covariance).T
-            weight = weight / weight.sum()
-            found = [weight @ item.probabilities(at) for item in bank.items]
-            if which == "probability":
-                return [p[None, :] for p in found]
-            return np.array([[p @ np.arange(len(p)) for p in found]])
-        at = np.asarray(theta, dtype=float).reshape(-1, len(bank.dimensions))
+            shares = [
+                marginal_probabilities(item, bank.mean, bank.covariance)[None, :]
+                for item in bank.items
+            ]
+        else:
+            at = np.asarray(theta, dtype=float).reshape(-1, len(bank.dimensions))
+            shares = [item.probabilities(at) for item in bank.items]
         if which == "probability":
-            return [item.probabilities(at) for item in bank.items]
-        if which == "mean":
-            return np.column_stack([item.expected_score(at) for item in bank.items])
-        raise SpecificationError(f"which={which!r} is not known; use 'probability' or 'mean'")
+            return shares
+        return np.column_stack([p @ np.arange(p.shape[1]) for p in shares])
 
     def simulate(self, params, n=1, seed=None) -> np.ndarray:
         """Responses drawn at given parameters for persons with new latent variables.

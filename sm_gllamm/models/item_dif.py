@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ _KINDS = ("both", "uniform", "nonuniform")
 class _ByGroups:
     """Items whose parameters are free in every group (multiple-group analysis)."""
 
-    model: object
+    model: Any
     kind: str
 
     def freed(self, items: Sequence[str]):
@@ -58,7 +59,7 @@ class _ByGroups:
 class _ByCovariates:
     """Direct effects of covariates on items (MIMIC models, and moderated non-linear ones)."""
 
-    model: object
+    model: Any
     kind: str
     columns: tuple[int, ...]
 
@@ -267,7 +268,7 @@ def _effects(fits, approach, tested, table: pd.DataFrame, alpha: float) -> pd.Da
                 mean[d] += value
             focal = replace(shifted, mean=mean)
         effect = dif_effect(reference.items[j], focal.items[j], focal.mean, focal.covariance)
-        row = {
+        row: dict[str, Any] = {
             "signed": effect.signed, "unsigned": effect.unsigned, "effect_size": effect.standardised
         }  # fmt: skip
         a, b = reference.items[j], focal.items[j]

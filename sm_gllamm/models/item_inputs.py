@@ -157,7 +157,7 @@ def item_design(
 ) -> tuple[ItemDesign, bool]:  # fmt: skip
     """The item design, and whether the model is exploratory."""
     items, counts = coded.items, coded.n_categories
-    models = item_models(model, items, counts)
+    models = item_models(model, items, counts.tolist())
     names, pattern, exploratory = slopes_pattern(dimensions, items)
     if isinstance(group_equal, str):
         group_equal = (group_equal,)

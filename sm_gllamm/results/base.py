@@ -96,8 +96,11 @@ class LatentVariableResults(GenericLikelihoodModelResults):
 
     #: titles of tables of parameters that are others than usual
     slot_titles: dict[str, str] = {}
-    #: whether prior densities are part of what was maximised
-    penalized = False
+
+    @property
+    def penalized(self) -> bool:
+        """Whether prior densities are part of what was maximised."""
+        return False
 
     @property
     def random_rows(self) -> bool:

@@ -164,9 +164,7 @@ def slopes_pattern(dimensions, items: Sequence[str]) -> tuple[tuple[str, ...], n
                     )
                 pattern[list(items).index(str(item)), d] = True
         if not names or not pattern.any(axis=0).all():
-            empty = [
-                name for name, used in zip(names, pattern.any(axis=0), strict=True) if not used
-            ]
+            empty = [name for d, name in enumerate(names) if not pattern[:, d].any()]
             raise SpecificationError(f"no item measures {', '.join(empty) or 'anything'}")
         if not pattern.any(axis=1).all():
             lost = items[int(np.argmin(pattern.any(axis=1)))]

@@ -1,0 +1,64 @@
+"""Probabilities of responses averaged over the distribution of the latent variables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.items.bank import Item
+
+__all__ = ["marginal_probabilities"]
+
+#: Nodes a dimension, equally spaced, and standard deviations that they reach: steep items are no problem.
+NODES, REACH = {1: 401, 2: 121}, 8.0
+#: Share of the largest singular value from which on slopes have a direction more.
+RANK = 1e-10
+
+
+def marginal_probabilities(item: Item, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Shares of the categories in a population with normal latent variables.
+
+    Parameters
+    ----------
+    item : Item
+    mean : ndarray, shape (q,)
+    covariance : ndarray, shape (q, q)
+
+    Returns
+    -------
+    ndarray, shape (K,)
+
+    Raises
+    ------
+    SpecificationError
+        A nominal item whose slopes span more than two directions.
+
+    Notes
+    -----
+    Only the projection of the latent variables on the slopes matters, which is normal, too: one dimension
+    for all but nominal items.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> item = Item("x", "binary", "2PL", np.array([1.0, 2.0]), np.array([0.0]))
+    >>> marginal_probabilities(item, np.zeros(2), np.eye(2)).round(3)
+    array([0.5, 0.5])
+    """
+    slopes = np.atleast_2d(item.slopes)
+    _, values, directions = np.linalg.svd(slopes, full_matrices=False)
+    span = directions[values > RANK * max(values[0], 1e-300)]
+    if len(span) == 0:
+        return item.probabilities(np.asarray(mean, dtype=float)[None, :])[0]
+    if len(span) > 2:
+        raise SpecificationError(
+            f"the slopes of item {item.name!r} span {len(span)} directions; probabilities averaged over "
+            "them are not available, give theta"
+        )
+    z = np.linspace(-REACH, REACH, NODES[len(span)])
+    grid = np.stack(np.meshgrid(*[z] * len(span), indexing="ij"), axis=-1).reshape(-1, len(span))
+    weight = np.exp(-0.5 * (grid**2).sum(axis=1))
+    own, vectors = np.linalg.eigh(span @ covariance @ span.T)
+    root = vectors * np.sqrt(np.maximum(own, 0.0))
+    at = (span @ mean + grid @ root.T) @ span
+    return (weight / weight.sum()) @ item.probabilities(at)
