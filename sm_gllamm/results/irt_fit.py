@@ -16,8 +16,7 @@ from sm_gllamm.items.limited_information import limited_information_fit
 from sm_gllamm.items.local_dependence import pair_fit, q3
 from sm_gllamm.items.person_fit import person_fit
 from sm_gllamm.results.bank_jacobian import bank_jacobian
-from sm_gllamm.results.irt_items import ItemMethods
-from sm_gllamm.results.irt_scores import ScoreMethods
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["ModelFitMethods"]
 
@@ -28,7 +27,7 @@ _OF_MARGINS = ("ldx2", "p_value", "cramers_v", "residual")
 _RANK_TOLERANCE = 1e-6
 
 
-class ModelFitMethods(ItemMethods, ScoreMethods):
+class ModelFitMethods(LatentVariableResults):
     """Fit statistics; part of :class:`sm_gllamm.results.irt.IRTResults`."""
 
     # ------------------------------------------------------------ persons and groups
@@ -205,6 +204,13 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         >>> from sm_gllamm.datasets import lsat
         >>> result = smg.IRT(lsat.load_pandas().data).fit()
         >>> print(result.item_fit().round(3))
+                statistic  df  p_value  p_adjusted  rmsea
+        item
+        item_1      0.450   2    0.798       0.946    0.0
+        item_2      1.691   2    0.429       0.946    0.0
+        item_3      0.666   1    0.414       0.946    0.0
+        item_4      0.175   2    0.916       0.946    0.0
+        item_5      0.111   2    0.946       0.946    0.0
         """
         if statistic == "S-X2":
             columns = ["statistic", "df", "p_value", "p_adjusted", "rmsea"]
@@ -246,7 +252,7 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         Raises
         ------
         SpecificationError
-            Scores that are not finite.
+            Scores that are not finite, or that the model does not have.
 
         References
         ----------
@@ -261,6 +267,9 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         >>> from sm_gllamm.datasets import lsat
         >>> result = smg.IRT(lsat.load_pandas().data).fit()
         >>> print(result.person_fit().iloc[[0, -1]].round(3))
+                zh  infit  z_infit  outfit  z_outfit  n_responses
+        0   -1.206  1.464    1.210   1.497     1.120            5
+        999  0.850  0.265   -1.057   0.194    -0.537            5
         """
         columns = ["zh", "infit", "z_infit", "outfit", "z_outfit", "n_responses"]
         first, of_person, _ = self._patterns()
@@ -319,6 +328,13 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         >>> from sm_gllamm.datasets import lsat
         >>> result = smg.IRT(lsat.load_pandas().data).fit()
         >>> print(result.local_dependence("residual").round(3))
+                item_1  item_2  item_3  item_4  item_5
+        item
+        item_1     NaN   0.007   0.020  -0.017  -0.026
+        item_2   0.007     NaN   0.000  -0.022   0.020
+        item_3   0.020   0.000     NaN   0.005  -0.027
+        item_4  -0.017  -0.022   0.005     NaN   0.038
+        item_5  -0.026   0.020  -0.027   0.038     NaN
         """
         if statistic in _OF_SCORES:
             fits = [
@@ -408,6 +424,8 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         >>> from sm_gllamm.datasets import lsat
         >>> result = smg.IRT(lsat.load_pandas().data).fit()
         >>> print(result.m2()[["statistic", "df", "p_value", "rmsea", "tli", "cfi"]].round(3))
+            statistic  df  p_value  rmsea    tli  cfi
+        M2      4.738   5    0.449    0.0  1.009  1.0
         """
         first, _, weight = self._patterns()
         name = statistic or self._suitable_statistic()
@@ -460,8 +478,8 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         -------
         DataFrame
             A row a model in the order of their numbers of parameters: ``n_params``, ``llf``, ``aic``,
-            ``bic``, ``converged``, and ``lr``, ``df`` and ``p_value`` of the likelihood-ratio test of
-            the model above within this one, NaN where it is not nested.
+            ``bic``, ``converged``, and ``lr``, ``df`` and ``p_value`` of the likelihood-ratio test
+            ``against`` the last of the models above that is nested in this one; NaN if none is.
 
         Raises
         ------
@@ -478,7 +496,14 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
         >>> from sm_gllamm.datasets import lsat
         >>> data = lsat.load_pandas().data
         >>> one, two = smg.IRT(data, model="1PL").fit(), smg.IRT(data).fit()
-        >>> print(two.compare(one).round(3))
+        >>> table = two.compare(one)
+        >>> print(table[["n_params", "llf", "aic", "bic"]].round(2))
+                 n_params      llf      aic      bic
+        5 x 1PL         6 -2466.94  4945.88  4975.32
+        5 x 2PL        10 -2466.65  4953.31  5002.38
+        >>> print(table[["against", "lr", "df", "p_value"]].iloc[[1]].round(3))
+                 against     lr   df  p_value
+        5 x 2PL  5 x 1PL  0.568  4.0    0.967
         """
         fits = [self, *(getattr(other, "_results", other) for other in others)]
         for fit in fits:
@@ -489,20 +514,24 @@ class ModelFitMethods(ItemMethods, ScoreMethods):
             raise SpecificationError(f"names= has {len(names)} names for {len(fits)} models")
         order = sorted(range(len(fits)), key=lambda k: fits[k].df_modelwc)
         rows: list[dict] = []
-        for above, k in zip([None, *order[:-1]], order, strict=True):
-            fit = fits[k]
-            lr = df = p_value = np.nan
-            if above is not None and fit.df_modelwc > fits[above].df_modelwc:
+        for place, k in enumerate(order):
+            row = {
+                "n_params": fits[k].df_modelwc, "llf": fits[k].llf, "aic": fits[k].aic,
+                "bic": fits[k].bic, "converged": fits[k].converged, "against": None,
+                "lr": np.nan, "df": np.nan, "p_value": np.nan,
+            }  # fmt: skip
+            for other in reversed(order[:place]):
+                if fits[other].df_modelwc == fits[k].df_modelwc:
+                    continue
                 try:
-                    test = fit.compare_lr_test(fits[above])
-                    lr, p_value, df = test.statistic, test.pvalue, test.df
+                    test = fits[k].compare_lr_test(fits[other])
                 except SpecificationError:
-                    # not nested, as the docstring says of NaN
-                    pass
-            rows.append(
-                {"n_params": fit.df_modelwc, "llf": fit.llf, "aic": fit.aic, "bic": fit.bic,
-                 "converged": fit.converged, "lr": lr, "df": df, "p_value": p_value}
-            )  # fmt: skip
+                    # not nested: the one above it may be
+                    continue
+                row["against"] = names[other]
+                row["lr"], row["p_value"], row["df"] = test
+                break
+            rows.append(row)
         return pd.DataFrame(rows, index=[names[k] for k in order])
 
     def _comparable(self, other) -> None:

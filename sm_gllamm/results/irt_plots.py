@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, softmax
+from scipy.special import softmax
 from scipy.stats import norm
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.bank import Item, ItemBank
 from sm_gllamm.items.information import along, item_information
 from sm_gllamm.items.latent_quadrature import dependence
-from sm_gllamm.items.probability_gradient import coefficients, probability_gradient
+from sm_gllamm.items.probability_gradient import coefficients
 from sm_gllamm.plotting.information import plot_item_information, plot_test_information
 from sm_gllamm.plotting.item_curves import (
     plot_category_curves,
@@ -25,7 +25,7 @@ from sm_gllamm.plotting.item_fit import plot_item_fit
 from sm_gllamm.plotting.sum_scores import plot_sum_scores
 from sm_gllamm.plotting.wright_map import plot_wright_map
 from sm_gllamm.results.bank_jacobian import BankJacobian
-from sm_gllamm.results.irt_fit import ModelFitMethods
+from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["ItemPlotMethods"]
 
@@ -39,7 +39,7 @@ BLOCK = 4_000_000
 FARTHEST = 5.0
 
 
-class ItemPlotMethods(ModelFitMethods):
+class ItemPlotMethods(LatentVariableResults):
     """Plots of items and persons; part of :class:`sm_gllamm.results.irt.IRTResults`."""
 
     # ------------------------------------------------------------ what is drawn
@@ -59,24 +59,22 @@ class ItemPlotMethods(ModelFitMethods):
                 raise SpecificationError("theta must be a vector of finite numbers")
             return values
         banks = self.banks.values()
-        sds = [REACH * np.sqrt(bank.covariance[d, d]) for bank in banks]
+        sds = [REACH * _spread(bank, d) for bank in banks]
         low = min(bank.mean[d] - sd for bank, sd in zip(banks, sds, strict=True))
         high = max(bank.mean[d] + sd for bank, sd in zip(banks, sds, strict=True))
         return np.linspace(low, high, POINTS)
 
-    def _chosen(self, items, candidates: Sequence[str] | None = None) -> list[int]:
+    def _chosen(self, items, default: Sequence[str]) -> list[int]:
         """Positions of items that are asked for."""
         names = list(self.model.item_responses.items)
-        if items is None:
-            return [names.index(name) for name in (names if candidates is None else candidates)]
-        items = [items] if isinstance(items, str) else list(items)
+        items = [items] if isinstance(items, str) else list(default if items is None else items)
         if unknown := [name for name in items if name not in names]:
             raise SpecificationError(f"items= names {unknown[0]!r}, which is none of {names}")
         return [names.index(name) for name in items]
 
     def _one_group(self, group: str | None) -> tuple[int, str]:
         """Position of a group, the first by default, and what labels say of it."""
-        g = 0 if group is None else self._group_numbers(group)[0]
+        g = self._group_number(group)
         labels = self.model.group_labels
         return g, f" ({labels[g]})" if len(labels) > 1 else ""
 
@@ -92,31 +90,14 @@ class ItemPlotMethods(ModelFitMethods):
         lost = own[..., self._at_boundary()[used]].any(axis=-1)
         return np.where(lost, np.nan, np.sqrt(np.maximum(variance, 0.0)))
 
-    def _in_unit_interval(self, share: np.ndarray, gradient: np.ndarray, alpha: float):
-        """Limits of shares or probabilities that are symmetric for their logits."""
-        inside = (share > 0.0) & (share < 1.0)
-        slope = np.where(inside, share * (1.0 - share), 1.0)
-        half = self._quantile(alpha) * np.where(inside, self._errors(gradient) / slope, 0.0)
-        at = logit(share)
-        return expit(at - half), expit(at + half)
-
     # ------------------------------------------------------------ curves of items
-    def _category_table(self, found: BankJacobian, chosen, theta, d, alpha) -> pd.DataFrame:
-        """Probabilities of all categories of items with limits."""
-        at = along(found.bank, theta, d)
-        tables = []
-        for j in chosen:
-            item, jacobian = found.bank.items[j], found.items[j]
-            p = item.probabilities(at)
-            lower, upper = self._in_unit_interval(
-                p, probability_gradient(item, at) @ jacobian, alpha
-            )
-            tables += [
-                pd.DataFrame({"item": item.name, "category": item.categories[k], "theta": theta,
-                              "predicted": p[:, k], "ci_lower": lower[:, k], "ci_upper": upper[:, k]})
-                for k in range(item.n_categories)
-            ]  # fmt: skip
-        return pd.concat(tables, ignore_index=True)
+    def _predictions(self, which: str, items, theta, d: int, g: int, alpha: float) -> pd.DataFrame:
+        """Predictions along a latent variable with limits, in the columns that plots read."""
+        at = along(self.model.bank_at(np.asarray(self.params), g), theta, d)
+        found = self.get_prediction(at, which, items, self.model.group_labels[g])
+        table = found.summary_frame(alpha=alpha).reset_index()
+        table["theta"] = np.repeat(theta, len(table) // len(theta))
+        return table
 
     def _observed(self, bank: ItemBank, g: int, chosen: list[int]) -> pd.DataFrame:
         """Proportions of responses among persons in tenths of the latent variable.
@@ -132,17 +113,17 @@ class ItemPlotMethods(ModelFitMethods):
         here = self.model.groups[first] == g
         which, weight = first[here], weight[here]
         means = self.model.latent_means(np.asarray(self.params))[which, 0]
-        sd = np.sqrt(bank.covariance[0, 0])
+        sd = _spread(bank, 0)
         nodes = np.linspace(means.min() - 5.0 * sd, means.max() + 5.0 * sd, NODES)
         mass = np.zeros(NODES)
         counts = {j: np.zeros((bank.items[j].n_categories, NODES)) for j in chosen}
         step = max(1, BLOCK // NODES)
         for start in range(0, len(which), step):
-            part = slice(start, start + step)
-            codes = self.model.codes[which[part]]
+            persons = slice(start, start + step)
+            codes = self.model.codes[which[persons]]
             log_p = bank.log_likelihood(codes, nodes[:, None])
-            log_p -= 0.5 * ((nodes - means[part, None]) / sd) ** 2
-            posterior = softmax(log_p, axis=1) * weight[part, None]
+            log_p -= 0.5 * ((nodes - means[persons, None]) / sd) ** 2
+            posterior = softmax(log_p, axis=1) * weight[persons, None]
             mass += posterior.sum(axis=0)
             for j in chosen:
                 for k in range(len(counts[j])):
@@ -170,7 +151,7 @@ class ItemPlotMethods(ModelFitMethods):
         Parameters
         ----------
         items : str or list of str, optional
-            Default all binary items.
+            Default all binary items that measure the latent variable.
         theta : array_like, shape (m,), optional
             Values of the latent variable; default four standard deviations around the mean.
         alpha : float
@@ -181,8 +162,8 @@ class ItemPlotMethods(ModelFitMethods):
             the length of the test (groups of persons with similar scores are not). In short tests
             they follow the curves too readily; `plot_item_fit` is sharper.
         dimension : str, optional
-            Latent variable along which the curves go, the others being at their means; default the
-            first.
+            Latent variable along which the curves go, the others being at their means in the group;
+            default the first.
         group : str, optional
             Default the first one.
         panels : bool, optional
@@ -211,19 +192,20 @@ class ItemPlotMethods(ModelFitMethods):
         >>> figure = result.plot_item_curves(["item_1", "item_3"])
         """
         (g, label), (d, name) = self._one_group(group), self._dimension(dimension)
-        found = self._jacobian(g)
-        binary = [item.name for item in found.bank.items if item.n_categories == 2]
-        chosen = self._chosen(items, binary)
-        wide = [found.bank.items[j].name for j in chosen if found.bank.items[j].n_categories > 2]
+        bank = self.model.bank_at(np.asarray(self.params), g)
+        two = [j for j, item in enumerate(bank.items) if item.n_categories == 2]
+        chosen = self._chosen(items, _measuring(bank.select(two), d))
+        wide = [bank.names[j] for j in chosen if bank.items[j].n_categories > 2]
         if wide or not chosen:
-            what = f"item {wide[0]!r} has" if wide else "all items have"
+            what = f"item {wide[0]!r} has" if wide else f"all items of {name} have"
             raise SpecificationError(
                 f"{what} more than two categories; use plot_category_curves or plot_expected_scores"
             )
-        table = self._category_table(found, chosen, self._grid(theta, d), d, alpha)
-        points = self._observed(found.bank, g, chosen) if observed else None
+        names = [bank.names[j] for j in chosen]
+        table = self._predictions("probability", names, self._grid(theta, d), d, g, alpha)
+        points = self._observed(bank, g, chosen) if observed else None
         # the second category of each item
-        right = {found.bank.items[j].name: found.bank.items[j].categories[1] for j in chosen}
+        right = {bank.names[j]: bank.items[j].categories[1] for j in chosen}
         table = table[table["category"] == table["item"].map(right)]
         if points is not None:
             points = points[points["category"] == points["item"].map(right)]
@@ -240,7 +222,7 @@ class ItemPlotMethods(ModelFitMethods):
         Parameters
         ----------
         items : str or list of str, optional
-            Default all.
+            Default all that measure the latent variable.
         theta, alpha, observed, dimension, group
             As for :meth:`plot_item_curves`.
         axes : matplotlib.axes.Axes or sequence of them, optional
@@ -265,9 +247,11 @@ class ItemPlotMethods(ModelFitMethods):
         >>> figure = result.plot_category_curves()
         """
         (g, label), (d, name) = self._one_group(group), self._dimension(dimension)
-        found, chosen = self._jacobian(g), self._chosen(items)
-        table = self._category_table(found, chosen, self._grid(theta, d), d, alpha)
-        points = self._observed(found.bank, g, chosen) if observed else None
+        bank = self.model.bank_at(np.asarray(self.params), g)
+        chosen = self._chosen(items, _measuring(bank, d))
+        names = [bank.names[j] for j in chosen]
+        table = self._predictions("probability", names, self._grid(theta, d), d, g, alpha)
+        points = self._observed(bank, g, chosen) if observed else None
         return plot_category_curves(table, points, name, f"probability{label}", axes)
 
     def plot_expected_scores(
@@ -302,40 +286,17 @@ class ItemPlotMethods(ModelFitMethods):
         >>> figure = result.plot_expected_scores()
         """
         d, name = self._dimension(dimension)
-        theta, chosen = self._grid(theta, d), self._chosen(items)
+        theta = self._grid(theta, d)
+        chosen = [self.bank.items[j] for j in self._chosen(items, self.bank.names)]
+        most = pd.Series({item.name: item.n_categories - 1.0 for item in chosen})
+        which, names = ("total" if items is None else "mean"), list(most.index)
         tables = []
         for g, label in enumerate(self.model.group_labels):
-            found = self._jacobian(g)
-            at = along(found.bank, theta, d)
-            scores, gradients, most = [], [], []
-            for j in chosen:
-                item = found.bank.items[j]
-                codes = np.arange(item.n_categories)
-                scores.append(item.probabilities(at) @ codes)
-                slope = np.einsum("mkc,k->mc", probability_gradient(item, at), codes)
-                gradients.append(slope @ found.items[j])
-                most.append(item.n_categories - 1.0)
-            names = [found.bank.items[j].name for j in chosen]
-            if items is None:
-                scores, gradients, most, names = (
-                    [sum(scores)],
-                    [sum(gradients)],
-                    [sum(most)],
-                    [None],
-                )
-            for score, gradient, largest, item_name in zip(
-                scores, gradients, most, names, strict=True
-            ):
-                lower, upper = self._in_unit_interval(score / largest, gradient / largest, alpha)
-                table = pd.DataFrame(
-                    {"theta": theta, "predicted": score, "ci_lower": largest * lower,
-                     "ci_upper": largest * upper, "maximum": largest}
-                )  # fmt: skip
-                if item_name is not None:
-                    table["item"] = item_name
-                if len(self.model.group_labels) > 1:
-                    table["group"] = label
-                tables.append(table)
+            table = self._predictions(which, names, theta, d, g, alpha)
+            table["maximum"] = most.sum() if items is None else table["item"].map(most)
+            if len(self.model.group_labels) > 1:
+                table["group"] = label
+            tables.append(table)
         what = "expected sum score" if items is None else "expected score"
         return plot_expected_scores(pd.concat(tables, ignore_index=True), name, what, axes)
 
@@ -371,7 +332,7 @@ class ItemPlotMethods(ModelFitMethods):
         Parameters
         ----------
         items : str or list of str, optional
-            Default all.
+            Default all that measure the latent variable.
         theta, alpha, dimension, group, panels
             As for :meth:`plot_item_curves`; bands are symmetric for logarithms. Information about one
             of several latent variables is that which there is if the others are known.
@@ -394,8 +355,9 @@ class ItemPlotMethods(ModelFitMethods):
         >>> figure = result.plot_information()
         """
         (g, _), (d, name) = self._one_group(group), self._dimension(dimension)
-        theta, chosen = self._grid(theta, d), self._chosen(items)
-        table = self._information_table(self._jacobian(g), chosen, theta, d, alpha, False)
+        found, theta = self._jacobian(g), self._grid(theta, d)
+        chosen = self._chosen(items, _measuring(found.bank, d))
+        table = self._information_table(found, chosen, theta, d, alpha, False)
         return plot_item_information(table, panels, name, axes)
 
     def plot_test_information(
@@ -433,8 +395,8 @@ class ItemPlotMethods(ModelFitMethods):
         >>> figure = result.plot_test_information(items=True)
         """
         d, name = self._dimension(dimension)
-        theta, chosen = self._grid(theta, d), self._chosen(None)
         found = [self._jacobian(g) for g in range(len(self.model.group_labels))]
+        theta, chosen = self._grid(theta, d), self._chosen(None, _measuring(found[0].bank, d))
         tables = [self._information_table(one, chosen, theta, d, alpha, True) for one in found]
         same = all(
             np.array_equal(table["information"], tables[0]["information"]) for table in tables
@@ -507,23 +469,24 @@ class ItemPlotMethods(ModelFitMethods):
         """
         (g, _), (d, name) = self._one_group(group), self._dimension(dimension)
         found = self._jacobian(g)
-        measuring = [item.name for item in found.bank.items if dependence(item)[d]]
-        table = self._location_table(found, self._chosen(items, measuring), d, alpha)
+        chosen = self._chosen(items, _measuring(found.bank, d))
+        # names leave no room for intervals
+        table = self._location_table(found, chosen, d, None if layout == "names" else alpha)
         first, _, weight = self._patterns()
         here = slice(None) if group is None else self.model.groups[first] == g
         score = self._scores(method)[0].estimate[first[here], d]
         weight = weight[here]
         finite = np.isfinite(score)
         score, weight = score[finite], weight[finite]
-        frequency = self.model.weights.sampling is False and (weight == np.round(weight)).all()
-        if frequency:
+        weights: np.ndarray | None = weight
+        if not self.model.weights.sampling and (weight == np.round(weight)).all():
             # whole persons, so that the histogram counts them
-            score, weight = np.repeat(score, weight.astype(int)), None
+            score, weights = np.repeat(score, weight.astype(int)), None
         curve = self._latent_density(d, None if group is None else g) if density else None
         if limits is None:
             limits = self._map_limits(found.bank, d, score, table, curve)
         text = name.replace(", others at their means", "")
-        return plot_wright_map(score, table, weight, curve, layout, bins, limits, text, axes)
+        return plot_wright_map(score, table, weights, curve, layout, bins, limits, text, axes)
 
     def _location_table(self, found: BankJacobian, chosen, d: int, alpha) -> pd.DataFrame:
         """Difficulties and thresholds of items on a latent variable, with limits."""
@@ -550,6 +513,10 @@ class ItemPlotMethods(ModelFitMethods):
         means = self.model.latent_means(np.asarray(self.params))[first, d]
         banks, groups = list(self.banks.values()), self.model.groups[first]
         sds = np.sqrt([bank.covariance[d, d] for bank in banks])
+        if not sds.all():
+            raise SpecificationError(
+                f"the variance of {banks[0].dimensions[d]!r} is zero: there is no density to draw"
+            )
         wanted = range(len(banks)) if group is None else [group]
         low = min(means[groups == g].min() - REACH * sds[g] for g in wanted)
         high = max(means[groups == g].max() + REACH * sds[g] for g in wanted)
@@ -568,7 +535,7 @@ class ItemPlotMethods(ModelFitMethods):
 
     def _map_limits(self, bank: ItemBank, d: int, score, table: pd.DataFrame, curve):
         """Limits that hold the persons, and locations that are not too far away."""
-        sd = np.sqrt(bank.covariance[d, d])
+        sd = _spread(bank, d)
         columns = [c for c in ("location", "ci_lower", "ci_upper") if c in table]
         places = np.clip(
             table[columns].to_numpy(dtype=float), bank.mean[d] - FARTHEST * sd,
@@ -620,7 +587,7 @@ class ItemPlotMethods(ModelFitMethods):
         """
         g, _ = self._one_group(group)
         fit, bank = self._sum_score_fits(min_expected)[g], list(self.banks.values())[g]
-        chosen = self._chosen(items)
+        chosen = self._chosen(items, bank.names)
         several = any(bank.items[j].n_categories > 2 for j in chosen)
         rows, notes, q = [], {}, self._quantile(alpha)
         for j in chosen:
@@ -682,6 +649,17 @@ class ItemPlotMethods(ModelFitMethods):
             by = table["group"] if "group" in table else np.zeros(len(table))
             shares["observed"] = table["observed"] / table["observed"].groupby(by).transform("sum")
         return plot_sum_scores(shares, multiple, name, ax)
+
+
+def _spread(bank: ItemBank, d: int) -> float:
+    """Standard deviation of a latent variable, one if it has none: something is to be seen."""
+    sd = float(np.sqrt(bank.covariance[d, d]))
+    return sd if sd > 0.0 else 1.0
+
+
+def _measuring(bank: ItemBank, d: int) -> list[str]:
+    """Items that depend on a latent variable."""
+    return [item.name for item in bank.items if dependence(item)[d]]
 
 
 def _wilson(share: float, n: float, q: float) -> tuple[float, float]:

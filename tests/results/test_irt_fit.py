@@ -339,6 +339,17 @@ def test_models_are_compared_in_the_order_of_their_parameters(two):
     assert_allclose(table["bic"], [one.bic, two.bic])
 
 
+def test_each_model_is_tested_against_the_last_that_is_nested(science_data):
+    names = ["graded", "GPCM", "PCM", "RSM", "nominal"]
+    fits = {name: smg.IRT(science_data, name).fit() for name in names}
+    graded, *others = fits.values()
+    table = graded.compare(*others, names=names)
+    assert list(table.index) == ["RSM", "PCM", "graded", "GPCM", "nominal"]
+    assert table["against"].fillna("none").tolist() == ["none", "RSM", "none", "PCM", "GPCM"]
+    assert_allclose(table.loc["GPCM", "lr"], 2 * (fits["GPCM"].llf - fits["PCM"].llf))
+    assert table.loc["GPCM", "df"] == 3
+
+
 def test_names_tell_models_apart(two):
     again = smg.IRT(DATA).fit_constrained("slope[item_1] = 1")
     assert list(two.compare(again).index) == ["5 x 2PL (2)", "5 x 2PL (1)"]
