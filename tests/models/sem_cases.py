@@ -1,0 +1,43 @@
+"""Models that lavaan was asked about: their data, their fits, and how lavaan's options are said here."""
+
+from functools import cache
+
+import numpy as np
+
+from sm_gllamm.models.sem import SEM
+from tests.reference import load_cases, load_data
+
+CASES = load_cases("sem")
+SWITCHES = {
+    "std.lv": "std_lv", "fixed.x": "fixed_x", "meanstructure": "meanstructure",
+    "orthogonal": "orthogonal", "group.equal": "group_equal", "group": "groups",
+    "cluster": "cluster",
+}  # fmt: skip
+
+
+@cache
+def data(name):
+    frame = load_data(name)
+    if name == "holzinger":
+        school = np.repeat(["Pasteur", "Grant-White"], [156, 145])
+        frame = frame.assign(
+            female=frame["sex"] - 1.0, age=frame["ageyr"] + frame["agemo"] / 12, school=school
+        )
+    return frame
+
+
+@cache
+def model(case_id):
+    case = CASES[case_id]
+    options = {SWITCHES[k]: v for k, v in dict(case["options"]).items() if k in SWITCHES}
+    return SEM(case["model"], data(case["data"]), style=case["fun"], **options)
+
+
+@cache
+def fit(case_id):
+    """Fit as lavaan does by default: information and covariance matrix by estimator."""
+    options = dict(CASES[case_id]["options"])
+    if options.get("estimator") == "MLR":
+        return model(case_id).fit(cov_type="robust")
+    observed = options.get("missing") == "ml" or CASES[case_id]["data"] == "twolevel"
+    return model(case_id).fit(information="observed" if observed else "expected")
