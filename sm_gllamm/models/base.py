@@ -137,12 +137,13 @@ class LatentVariableModel(GenericLikelihoodModel):
         if not want:
             return result
         inverse = np.linalg.pinv(self.mapping.jacobian(theta))
-        score = result.score @ inverse
-        hessian = None
+        hessian, prior = None, None
+        if result.prior is not None:
+            prior = result.prior[0], result.prior[1] @ inverse
         if want >= 2:
-            bend = self.mapping.curvature(theta, score.sum(0))
+            bend = self.mapping.curvature(theta, result.gradient @ inverse)
             hessian = inverse.T @ (result.hessian - bend) @ inverse
-        return ThetaEvaluation(result.loglike, score, hessian)
+        return ThetaEvaluation(result.loglike, result.score @ inverse, hessian, prior)
 
     def loglike(self, params) -> float:
         """Log-likelihood at published parameters.
