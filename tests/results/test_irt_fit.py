@@ -51,7 +51,8 @@ ITEMS = [f"y{j}" for j in range(6)]
 
 
 def fitted(data, model="2PL", **options):
-    return smg.IRT(data, model, items=ITEMS, data=data, **options).fit()
+    n_points = 11 if "clusters" in options else None
+    return smg.IRT(data, model, items=ITEMS, data=data, **options).fit(n_points=n_points)
 
 
 def scored(result):
@@ -163,24 +164,22 @@ def test_residual_statistics_are_those_of_a_direct_computation(simulated, option
         assert_allclose(q3.loc[label] if several else q3, expected, atol=1e-9)
 
 
-def test_direct_effects_on_ordinal_items(science_data):
+@pytest.mark.parametrize("model", ["graded", "GPCM", "nominal"])
+def test_direct_effects_on_ordinal_items(science_data, model):
     data = science_data.assign(x=np.tile([0.0, 1.0, 2.5, -1.0], 98))
-    for model in ("graded", "GPCM", "nominal"):
-        result = smg.IRT(
-            data, model, items=ORDINAL, data=data, regression="~ x", dif={"work": "~ x"},
-            dif_slopes={"comfort": "~ x"},
-        ).fit()  # fmt: skip
-        theta = scored(result)
-        expected = np.zeros(theta.shape[0])
-        variance = expected.copy()
-        square = expected.copy()
-        for bank, here in result.model.banks_of_persons(np.asarray(result.params)):
-            for j, item in enumerate(bank.items):
-                p = item.probabilities(theta[here])
-                mean = p @ np.arange(4)
-                variance[here] += p @ np.arange(4) ** 2 - mean**2
-                square[here] += (result.model.codes[here, j] - mean) ** 2
-        assert_allclose(result.person_fit()["infit"], square / variance, rtol=1e-8)
+    result = smg.IRT(
+        data, model, items=ORDINAL, data=data, regression="~ x", dif={"work": "~ x"},
+        dif_slopes={"comfort": "~ x"},
+    ).fit()  # fmt: skip
+    theta = scored(result)
+    variance, square = np.zeros(len(theta)), np.zeros(len(theta))
+    for bank, here in result.model.banks_of_persons(np.asarray(result.params)):
+        for j, item in enumerate(bank.items):
+            p = item.probabilities(theta[here])
+            mean = p @ np.arange(4)
+            variance[here] += p @ np.arange(4) ** 2 - mean**2
+            square[here] += (result.model.codes[here, j] - mean) ** 2
+    assert_allclose(result.person_fit()["infit"], square / variance, rtol=1e-8)
 
 
 def test_sampling_weights_have_mean_squares_without_tests(simulated):
