@@ -85,6 +85,7 @@ class Integrator:
         self.placement_rule = "mode"
         #: whether the nodes stand where the predictors in force want them
         self.placed = False
+        self.rules: list[tuple[LevelRule, ...]] = []
         self._placements = 0
         # one node until rules are set: product rules of many dimensions are larger than any memory
         self.set_rules([tuple(LevelRule("hermite", 1) for _ in problem.dimensions)])
@@ -92,8 +93,9 @@ class Integrator:
     # ------------------------------------------------------------ rules
     def set_rules(self, rules: list[tuple[LevelRule, ...]], assignment: np.ndarray | None = None):
         """Rules (one LevelRule a level, lowest first) and which of them each top cluster uses."""
+        same = self.placed and self._placed_by_modes
         self.rules = rules
-        self.placed = self.placed and self._placed_by_modes
+        self.placed = same and self._placed_by_modes
         self._sparse = [any(rule.kind == "sparse" for rule in levels) for levels in rules]
         if assignment is None:
             assignment = np.zeros(self.problem.n_top, dtype=np.intp)
