@@ -15,6 +15,7 @@ from sm_gllamm.results.irt_fit import ModelFitMethods
 from sm_gllamm.results.irt_items import ItemMethods
 from sm_gllamm.results.irt_plots import ItemPlotMethods
 from sm_gllamm.results.irt_predictions import ItemPredictionMethods
+from sm_gllamm.results.irt_rotation import RotationMethods
 from sm_gllamm.results.irt_scores import ScoreMethods
 
 __all__ = ["IRTResults", "IRTResultsWrapper"]
@@ -27,6 +28,7 @@ class IRTResults(
     ModelFitMethods,
     ItemMethods,
     ItemPredictionMethods,
+    RotationMethods,
     ScoreMethods,
 ):
     """Results of :meth:`sm_gllamm.models.irt.IRT.fit`."""
