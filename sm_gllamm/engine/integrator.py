@@ -263,28 +263,33 @@ class Integrator:
         problem, placement = self.problem, self._placement
         na = len(problem.active_column)
 
-        def task(g, clusters):
-            value = np.empty(len(clusters))
-            score = np.empty((len(clusters), na)) if want >= 1 else None
-            hessian = np.zeros((na, na)) if want >= 2 else None
-            rule = self._kernel_rules[g]
-            self.kernel.evaluate(clusters, rule, placement, want, value, score, hessian)
-            if self._sparse[g] and not np.isfinite(value).all():
-                self._repair(clusters, placement, want, value, score, hessian)
-            return value, score, hessian
-
-        results = self._map(task)
-        weight = problem.cluster_weights[-1]
         value = np.zeros(problem.n_top)
         score = np.zeros((problem.n_top, na)) if want >= 1 else None
-        hessian = np.zeros((na, na)) if want >= 2 else None
-        for (_, clusters), (v, s, h) in zip(self._chunks, results, strict=True):
-            w = 1.0 if weight is None else weight[clusters]
-            value[clusters] = v * w
+
+        def task(g, clusters):
+            # consecutive clusters write straight into the result
+            one_run = clusters[-1] - clusters[0] + 1 == len(clusters)
+            where = slice(clusters[0], clusters[-1] + 1) if one_run else clusters
+            its_value = value[where]
+            its_score = score[where] if want >= 1 else None
+            its_hessian = np.zeros((na, na)) if want >= 2 else None
+            rule = self._kernel_rules[g]
+            self.kernel.evaluate(clusters, rule, placement, want, its_value, its_score, its_hessian)
+            if self._sparse[g] and not np.isfinite(its_value).all():
+                self._repair(clusters, placement, want, its_value, its_score, its_hessian)
+            if not one_run:
+                value[where] = its_value
+                if want >= 1:
+                    score[where] = its_score
+            return its_hessian
+
+        results = self._map(task)
+        hessian = sum(results) if want >= 2 else None
+        weight = problem.cluster_weights[-1]
+        if weight is not None:
+            value *= weight
             if score is not None:
-                score[clusters] = s * (1.0 if weight is None else w[:, None])
-            if hessian is not None:
-                hessian += h
+                score *= weight[:, None]
         return Evaluation(value, score, None if hessian is None else _symmetric(hessian))
 
     def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
