@@ -13,22 +13,26 @@ from sm_gllamm.exceptions import (
 )
 from sm_gllamm.models.gllamm import GLLAMM
 from sm_gllamm.models.glmm import GLMM
+from sm_gllamm.models.irt import IRT
 from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
 from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
 from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
+from sm_gllamm.results.irt import IRTResults
 from sm_gllamm.specification.latent import Latent, Regression
 
 __all__ = [
     "GLLAMM",
     "GLMM",
+    "IRT",
     "BoundaryWarning",
     "ConvergenceWarning",
     "CrossedDesignError",
     "GLLAMMResults",
     "GLMMResults",
+    "IRTResults",
     "IdentificationWarning",
     "Latent",
     "QuadratureWarning",

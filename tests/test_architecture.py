@@ -23,8 +23,10 @@ MAY_IMPORT = {
     "survey": {"inference"},
     "specification": {"mapping", "engine", "responses"},
     "prediction": {"specification", "likelihood", "mapping", "engine", "responses"},
+    "items": set(),
     "plotting": set(),
     "results": {
+        "items",
         "specification",
         "prediction",
         "inference",
@@ -34,6 +36,7 @@ MAY_IMPORT = {
         "plotting",
     },
     "models": {
+        "items",
         "specification",
         "mapping",
         "likelihood",

@@ -83,6 +83,9 @@ class Integrator:
         self._row_edges = np.concatenate([[0], np.cumsum(self._rows)])
         self._allocate()
         self.placement_rule = "mode"
+        #: whether the nodes stand where the predictors in force want them
+        self.placed = False
+        self._placements = 0
         # one node until rules are set: product rules of many dimensions are larger than any memory
         self.set_rules([tuple(LevelRule("hermite", 1) for _ in problem.dimensions)])
 
@@ -90,6 +93,7 @@ class Integrator:
     def set_rules(self, rules: list[tuple[LevelRule, ...]], assignment: np.ndarray | None = None):
         """Rules (one LevelRule a level, lowest first) and which of them each top cluster uses."""
         self.rules = rules
+        self.placed = self.placed and self._placed_by_modes
         self._sparse = [any(rule.kind == "sparse" for rule in levels) for levels in rules]
         if assignment is None:
             assignment = np.zeros(self.problem.n_top, dtype=np.intp)
@@ -103,6 +107,7 @@ class Integrator:
         self._kernel_rules = [_kernel_rule(rule, self.problem.dimensions) for rule in rules]
         self._chunks = []
         self._work = 0.0
+        self._everything = True
         for g, kernel_rule in enumerate(self._kernel_rules):
             clusters = np.flatnonzero(assignment == g).astype(np.intp)
             if len(clusters) == 0:
@@ -124,8 +129,9 @@ class Integrator:
         counts = np.array([float(prod(rule.counts)) for rule in self._kernel_rules])
         return float(counts[self.assignment].mean())
 
-    def _map(self, task):
+    def _map(self, task, chunks=None):
         """Results of task(group, clusters) for all chunks, in order."""
+        chunks = self._chunks if chunks is None else chunks
         threads = self.n_threads
         if threads is None and self._work < THREADED_WORK:
             threads = 1
@@ -134,25 +140,32 @@ class Integrator:
                 len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             )
             threads = min(threads or 1, int(os.environ.get("OMP_NUM_THREADS", threads or 1)))
-        threads = min(threads, len(self._chunks))
+        threads = min(threads, len(chunks))
         if threads <= 1:
-            return [task(*chunk) for chunk in self._chunks]
+            return [task(*chunk) for chunk in chunks]
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda chunk: task(*chunk), self._chunks))
+            return list(pool.map(lambda chunk: task(*chunk), chunks))
 
     @contextmanager
-    def sample(self, n_clusters: int):
-        """Only some top-level clusters, spread over the data, are looked at within the context."""
-        everything = self._chunks
-        if self.problem.n_top > n_clusters:
-            chosen = np.zeros(self.problem.n_top, dtype=bool)
-            chosen[np.linspace(0, self.problem.n_top - 1, n_clusters).astype(np.intp)] = True
-            parts = [(g, clusters[chosen[clusters]]) for g, clusters in everything]
-            self._chunks = [(g, clusters) for g, clusters in parts if len(clusters)]
+    def only(self, chosen: np.ndarray):
+        """Only these top-level clusters, a boolean array, are looked at within the context."""
+        everything, self._everything = self._chunks, False
+        placed, latest = self.placed, self._placements
+        parts = [(g, clusters[chosen[clusters]]) for g, clusters in everything]
+        self._chunks = [(g, clusters) for g, clusters in parts if len(clusters)]
         try:
             yield
         finally:
-            self._chunks = everything
+            self._chunks, self._everything = everything, True
+            # others may have been left behind
+            self.placed = placed and latest == self._placements
+
+    def spread(self, n_clusters: int) -> np.ndarray:
+        """Some top-level clusters spread over the data, as a boolean array; all if they are no more."""
+        n = self.problem.n_top
+        chosen = np.zeros(n, dtype=bool)
+        chosen[np.linspace(0, n - 1, min(n, n_clusters)).astype(np.intp)] = True
+        return chosen
 
     # ------------------------------------------------------------ predictors and placement
     def _allocate(self):
@@ -184,7 +197,17 @@ class Integrator:
     def set_phi(self, phi: np.ndarray):
         """Put values of the active entries in force; the nodes stay where they are."""
         phi = np.ascontiguousarray(phi, dtype=float)
-        self._map(lambda g, clusters: self._set_rows(phi, clusters))
+        self.placed = False
+        self._placements += 1
+        if not self._everything:
+            self._map(lambda g, clusters: self._set_rows(phi, clusters))
+            return
+        # rows in their order, whatever the rules of their clusters
+        edges = np.linspace(0, len(self.problem.y), max(1, len(self._chunks)) + 1).astype(np.intp)
+        self._map(
+            lambda first, last: self.kernel.set_predictors(phi, first, last),
+            list(zip(edges[:-1], edges[1:], strict=True)),
+        )
 
     def _set_rows(self, phi, clusters):
         """Predictors of the rows of some clusters; consecutive ones at a time."""
@@ -198,6 +221,7 @@ class Integrator:
 
     def reset_modes(self):
         """Start the next search for modes at zero."""
+        self.placed = False
         for mode, *_ in self._modes:
             mode[:] = 0.0
 
@@ -213,7 +237,15 @@ class Integrator:
         if self.placement_rule == "meansd":
             self._adapt_to_moments()
         self._map(self._bracket)
+        self.placed = True
         return failed
+
+    @property
+    def _placed_by_modes(self) -> bool:
+        """Whether the nodes of the rules in force stand where those of any such rules would."""
+        return self.placement_rule == "mode" and all(
+            rule.kind != "trapezoid" and rule.points > 1 for rules in self.rules for rule in rules
+        )
 
     def _find_modes(self, tolerance: float) -> int:
         return sum(

@@ -16,11 +16,14 @@ _UNIT_LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit", "log")
 _UNIT_FILES = ("binomial", "poisson_log", "nb", "z", "beta", "cumulative", "truncated")
 #: Spread of log durations with unit scale: normal, logistic, minimum extreme value.
 _ERROR_SD = {"lognormal": 1.0, "loglogistic": 1.814, "weibull_aft": 1.283, "weibull_ph": 1.283}
+#: Size of the logits that asymptotes start with: 0.12 and 0.88.
+ASYMPTOTE = 2.0
 _DURATIONS = tuple(name for name, file, _ in DENSITIES if file == "duration")
 
 
 def _link_name(density: str) -> str:
     """Name of the link in a density's name: ``gamma_inverse`` has "inverse"."""
+    density = density.removesuffix("_asymptotes")
     for link in ("inverse_squared", "inverse", "identity", "log", "sqrt", *_UNIT_LINKS):
         if density.endswith("_" + link):
             return link
@@ -168,6 +171,8 @@ class LinkedResponses:
             if np.all(np.isfinite(y))
             else 1.0
         )
+        if file == "asymptotes":
+            return [-ASYMPTOTE, ASYMPTOTE]
         if file == "gaussian":
             centre = fitted[here] if name == "gaussian_identity" else mean
             spread = np.sqrt(np.average((y - centre) ** 2, weights=weight))

@@ -111,6 +111,8 @@ class Outcome:
     path : list of (iteration, value, decrement, seconds)
     interrupted : bool
         By the user; `theta` is the best point until then.
+    evaluated : ndarray or None
+        Where the function was evaluated last, if that is a step (too short to matter) before `theta`.
     """
 
     theta: np.ndarray
@@ -123,6 +125,7 @@ class Outcome:
     decrement: float
     path: list = field(default_factory=list)
     interrupted: bool = False
+    evaluated: np.ndarray | None = None
 
 
 def newton_step(
@@ -212,6 +215,7 @@ def maximize(evaluate: Callable, start: np.ndarray, controls: Controls) -> Outco
                     continue
                 if not shifted:
                     # the last step costs nothing, and its effect on value and curvature is known
+                    outcome.evaluated = outcome.theta
                     outcome.theta = outcome.theta + step
                     outcome.value += 0.5 * decrement
                 outcome.converged, outcome.reason = True, "Newton decrement below tolerance"

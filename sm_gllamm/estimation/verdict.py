@@ -25,7 +25,8 @@ class Verdict:
     decrement : float
         Newton decrement at the estimate, in log-likelihood units.
     boundary : tuple of str
-        Variances estimated as zero, and log dispersions that have gone to minus infinity.
+        Variances estimated as zero, log dispersions that have gone to minus infinity, and logits of
+        asymptotes that are zero or one.
     singular : tuple of str
         Levels whose covariance matrix is singular (correlation of plus or minus one).
     unidentified : tuple of str
@@ -93,8 +94,13 @@ class Verdict:
                 "estimates and standard errors run away."
             )
         logs = [name for name in self.boundary if name.startswith("log_sd:")]
-        if zero := [name for name in self.boundary if name not in logs]:
+        ends = [name for name in self.boundary if name.startswith(("logit_lower", "logit_upper"))]
+        if zero := [name for name in self.boundary if name not in logs + ends]:
             out.append(f"On the boundary: {', '.join(zero)} estimated as zero; no standard error.")
+        if ends:
+            out.append(
+                f"On the boundary: {', '.join(ends)} of an asymptote that is zero or one; no standard error."
+            )
         if logs:
             out.append(
                 f"Residual variance of zero (a Heywood case): {', '.join(logs)} has gone to minus infinity."

@@ -28,7 +28,7 @@ class LikelihoodRatioTest:
     weights : tuple of (df, weight)
         Mixture of chi-square distributions.
     n_zero : int
-        Number of variances that are zero under the restriction.
+        Number of variances, asymptotes or correlations at the edge of their values under the restriction.
 
     Examples
     --------
@@ -70,7 +70,8 @@ class LikelihoodRatioTest:
         ]
         if self.n_zero > 1:
             lines.append(
-                f"{self.n_zero} variances are zero under the restriction: the p-value is an upper bound"
+                f"{self.n_zero} parameters are at the edge of their values under the restriction "
+                "(variances of zero, say): the p-value is an upper bound"
             )
         return "\n".join(lines)
 
@@ -84,7 +85,7 @@ def likelihood_ratio_test(statistic: float, df: int, n_zero: int = 0) -> Likelih
     df : int
         Difference in the number of parameters.
     n_zero : int
-        How many variances are zero under the restriction.
+        How many parameters are at the edge of their values under the restriction, such as variances of zero.
 
     Returns
     -------

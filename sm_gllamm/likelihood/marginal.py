@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,12 @@ class Quadrature:
     rules: tuple[tuple[LevelRule, ...], ...]
     assignment: np.ndarray | None = None
 
+    def of(self, problem: Problem) -> Quadrature:
+        """The same for other data: where clusters are others, all have the finest of the rules."""
+        if self.assignment is None or len(self.assignment) == problem.n_top:
+            return self
+        return Quadrature(self.placement, self.rules[-1:])
+
     @property
     def laplace(self) -> bool:
         """Whether a single node stands for the integral at some level."""
@@ -47,19 +55,25 @@ class ThetaEvaluation:
     loglike : ndarray, shape (n_top,)
     score : ndarray, shape (n_top, p), or None
     hessian : ndarray, shape (p, p), or None
+        With that of the log prior density, where there is one.
+    prior : tuple of (float, ndarray of shape (p,)), or None
+        Log prior density and its gradient, parts of `total` and `gradient`.
     """
 
     loglike: np.ndarray
     score: Any = None
     hessian: Any = None
+    prior: Any = None
 
     @property
     def total(self) -> float:
-        return float(self.loglike.sum())
+        total = float(self.loglike.sum())
+        return total if self.prior is None else total + self.prior[0]
 
     @property
     def gradient(self) -> np.ndarray:
-        return self.score.sum(0)
+        gradient = self.score.sum(0)
+        return gradient if self.prior is None else gradient + self.prior[1]
 
 
 class MarginalLikelihood:
@@ -85,7 +99,34 @@ class MarginalLikelihood:
         self.n_evaluations = 0
         #: theta, quadrature and log-likelihood of the latest evaluation, often asked for again
         self._latest: tuple | None = None
+        #: theta that the nodes are placed for
+        self._placed: np.ndarray | None = None
         self.quadrature: Any = None
+        #: log prior density of theta with gradient and Hessian, for penalised (posterior mode) estimates
+        self.prior: Callable | None = None
+        self._column_moments: dict[int, tuple[float, float]] = {}
+
+    def column_moments(self, column: int) -> tuple[float, float]:
+        """Root mean square of a column of the design, -1 for the constant, and share of its rows that
+        are not zero."""
+        if column < 0:
+            return 1.0, 1.0
+        if column not in self._column_moments:
+            problem, count = self.problem, None
+            if problem.row_code is None or problem.column_source[column] >= 0:
+                values = problem.column(column)
+            else:
+                # as many values as codes, not as rows
+                values, count = problem.code_table[:, column], self._rows_of_code
+            size = np.sqrt(np.average(values**2, weights=count))
+            share = np.average(values != 0.0, weights=count)
+            self._column_moments[column] = float(size), float(share)
+        return self._column_moments[column]
+
+    @cached_property
+    def _rows_of_code(self) -> np.ndarray:
+        """Number of rows with each code of a factored design."""
+        return np.bincount(self.problem.row_code, minlength=len(self.problem.code_table))
 
     def use(self, quadrature: Quadrature):
         """Put rules in force."""
@@ -96,9 +137,13 @@ class MarginalLikelihood:
         self.integrator.set_rules(list(quadrature.rules), quadrature.assignment)
 
     def place(self, theta):
-        """Predictors and nodes for theta."""
-        self.integrator.set_phi(self.mapping.phi(theta))
-        self.integrator.adapt()
+        """Predictors and nodes for theta, unless they are there already."""
+        integrator = self.integrator
+        if integrator.placed and self._placed is not None and np.array_equal(self._placed, theta):
+            return
+        integrator.set_phi(self.mapping.phi(theta))
+        integrator.adapt()
+        self._placed = np.array(theta, dtype=float)
 
     def evaluate(self, theta, want: int = 0) -> ThetaEvaluation:
         """Log-likelihood, score (want >= 1) and Hessian (2) at theta."""
@@ -106,17 +151,28 @@ class MarginalLikelihood:
         if not want and self._latest is not None:
             at, quadrature, loglike = self._latest
             if quadrature is self.quadrature and np.array_equal(at, theta):
-                return ThetaEvaluation(loglike)
+                return self._penalized(ThetaEvaluation(loglike), theta)
         self.n_evaluations += 1
         if want and self.quadrature.laplace:
-            return self._numerical(theta, want)
+            return self._penalized(self._numerical(theta, want), theta)
         self.place(theta)
         result = self.integrator.evaluate(want)
         self._latest = theta, self.quadrature, result.loglike
-        return ThetaEvaluation(
+        evaluation = ThetaEvaluation(
             result.loglike,
             None if want < 1 else self.mapping.score_in_theta(result.score, theta),
             None if want < 2 else self.mapping.hessian_in_theta(result, theta),
+        )
+        return self._penalized(evaluation, theta)
+
+    def _penalized(self, evaluation: ThetaEvaluation, theta) -> ThetaEvaluation:
+        """The evaluation with the log prior density, if there is one."""
+        if self.prior is None:
+            return evaluation
+        value, gradient, bend = self.prior(theta)
+        hessian = None if evaluation.hessian is None else evaluation.hessian + bend
+        return ThetaEvaluation(
+            evaluation.loglike, evaluation.score, hessian, (value, gradient)
         )
 
     def _numerical(self, theta, want: int) -> ThetaEvaluation:
@@ -150,12 +206,16 @@ class MarginalLikelihood:
         return ThetaEvaluation(centre, score, hessian)
 
     @contextmanager
-    def sample(self, n_clusters: int):
-        """Sums are over some top-level clusters only, spread over the data, within the context."""
+    def only(self, chosen: np.ndarray):
+        """Sums are over some top-level clusters, a boolean array, within the context."""
         self._latest = None
-        with self.integrator.sample(n_clusters):
+        with self.integrator.only(chosen):
             yield
         self._latest = None
+
+    def sample(self, n_clusters: int):
+        """The same with some top-level clusters spread over the data."""
+        return self.only(self.integrator.spread(n_clusters))
 
     def pooled(self, theta, want: int) -> ThetaEvaluation:
         """The same with all random effects at zero: an ordinary generalized linear model."""

@@ -26,6 +26,8 @@ _TWO = [("hermite", k) for k in (6, 8, 12, 16, 24, 36, 54)]
 #: From about 300 nodes on the product rule is better than the sparse grid of as many.
 _THREE = [("sparse", 5), *(("hermite", k) for k in (5, 7, 9, 12, 17, 25))]
 _SPARSE = [("sparse", k) for k in (5, 7, 9, 11, 13, 15)]
+#: Change of the log-likelihood within which errors of clusters are taken to be the same.
+NEAR = 0.1
 MODES = (None, "mode", "meansd", "laplace", "trapezoid", "sparse")
 
 
@@ -69,6 +71,8 @@ class Ladders:
                 for q, rules in zip(self.problem.dimensions, self.rules, strict=True)
             ]
         self.rung = np.zeros((self.problem.n_top, n_levels), dtype=int)
+        #: log-likelihood, rungs and errors that were found last
+        self._known: tuple | None = None
 
     def quadrature(self, rung: np.ndarray | None = None) -> Quadrature:
         """Rules in force for the given rungs."""
@@ -88,16 +92,31 @@ class Ladders:
 
         The rules of the present rungs must be in force in `likelihood`.
         """
-        base = likelihood.evaluate(theta).loglike
         in_force = likelihood.quadrature
-        errors = np.empty(self.rung.shape)
+        base = likelihood.evaluate(theta)
+        if self._known is not None and abs(base.total - self._known[0]) < NEAR:
+            # those whose rules are the same have the errors they had
+            _, rung, errors = self._known
+            chosen = (rung != self.rung).any(axis=1)
+        else:
+            errors, chosen = np.empty(self.rung.shape), np.ones(len(self.rung), dtype=bool)
+        errors = errors.copy()
         for level in range(len(self.rules)):
+            if not chosen.any():
+                break
             finer = self.rung.copy()
-            finer[:, level] += 1
+            finer[chosen, level] += 1
             likelihood.use(self.quadrature(finer))
-            errors[:, level] = np.abs(likelihood.evaluate(theta).loglike - base)
+            if chosen.all():
+                change = likelihood.evaluate(theta).loglike - base.loglike
+            else:
+                with likelihood.only(chosen):
+                    change = likelihood.evaluate(theta).loglike - base.loglike
+            errors[chosen, level] = np.abs(change[chosen])
         likelihood.use(in_force)
-        return np.where(np.isfinite(errors), errors, np.inf)
+        errors = np.where(np.isfinite(errors), errors, np.inf)
+        self._known = base.total, self.rung.copy(), errors
+        return errors
 
     def raise_rungs(self, errors: np.ndarray, tol: float) -> bool:
         """Move the clusters whose errors make up more than `tol` one rung up. False if none can go."""

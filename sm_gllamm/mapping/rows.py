@@ -19,6 +19,7 @@ from sm_gllamm.preparation.best_worst import expand_best_worst
 from sm_gllamm.preparation.expansions import category_rows, sequential_rows
 from sm_gllamm.preparation.rankings import expand_rankings
 from sm_gllamm.responses.densities import CODES
+from sm_gllamm.responses.families import known_slots
 
 __all__ = ["ResponseData", "rows_of"]
 
@@ -35,7 +36,8 @@ class ResponseData:
     exog_names : list of str
     offset : ndarray, shape (n,), or None
     designs : dict of str to (ndarray of shape (n, r), list of str)
-        Designs of the predictors without random effects: "dispersion", "zero", "thresholds", "scale".
+        Designs of the predictors without random effects: "dispersion", "zero", "thresholds", "scale",
+        "lower", "upper".
         Of mixed responses the keys are (str, label of the family), with zeros in other families' rows.
     labels : tuple
         Categories in the order of their codes, the reference category of unordered ones first.
@@ -97,30 +99,29 @@ class ResponseData:
 _SINGLE = (Copy(),)
 
 
-def _slots(response, data: ResponseData) -> tuple[SlotBlock, ...]:
+def _slots(slots, data: ResponseData) -> tuple[SlotBlock, ...]:
     """Blocks of a response's slots, with a channel each."""
     return tuple(
         formula_block(slot, channel, data.designs[slot.name][1])
         if slot.name in data.designs
         else constant_block(slot, channel)
-        for channel, slot in enumerate(response.slots)
+        for channel, slot in enumerate(slots)
     )
 
 
 def _plain(family, response, data: ResponseData) -> Rows:
     """One row a response."""
-    n = len(data.y)
-    k = len(response.slots)
-    fixed = getattr(family, "alpha", None) if response.family == "NegativeBinomial" else None
-    slots, constants, base, channel = _slots(response, data), k, None, None
-    if fixed is not None:
-        # statsmodels' own family: alpha is known
-        slots, constants = (), 0
-        base, channel = np.full((n, 1), np.log(fixed)), np.full((n, 1), -1, dtype=np.intc)
+    n, known = len(data.y), known_slots(family)
+    free = [slot for slot in response.slots if slot.name not in known]
+    base = channel = None
+    if len(free) < len(response.slots):
+        values = [known.get(slot.name, 0.0) for slot in response.slots]
+        numbers = [free.index(slot) if slot in free else -1 for slot in response.slots]
+        base, channel = np.tile(values, (n, 1)), np.tile(np.array(numbers, dtype=np.intc), (n, 1))
     return Rows(
         None, np.full(n, response.code, dtype=np.intc), data.y, data.m,
-        response.constant(data.y, data.m), slots, k, constants, channel, slot_base=base,
-        entry=data.entry,
+        response.constant(data.y, data.m), _slots(free, data), len(response.slots), len(free), channel,
+        slot_base=base, entry=data.entry,
     )  # fmt: skip
 
 
@@ -229,7 +230,7 @@ def _hurdle(family, response, data: ResponseData) -> Rows:
     design, names = data.designs.get("zero", (np.ones((n, 1)), ["Intercept"]))
     constant = np.where(is_count > 0, response.constant(zero, data.m[source]), 0.0)
     channel = None
-    slots = tuple(block for block in _slots(response, data) if block.slot != "zero")
+    slots = tuple(block for block in _slots(response.slots, data) if block.slot != "zero")
     k = len(slots)
     if k:
         channel = np.where(is_count > 0, 0, -1).astype(np.intc)[:, None]
@@ -251,7 +252,7 @@ def _composite(family, response, data: ResponseData) -> Rows:
     k = len(response.slots)
     return Rows(
         source, np.full(len(source), response.code, dtype=np.intc), y, m, response.constant(y, m),
-        _slots(response, data), k, k, set_size=set_size, part=data.parts[source],
+        _slots(response.slots, data), k, k, set_size=set_size, part=data.parts[source],
         link=data.links[source],
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ class SlotBlock:
     Attributes
     ----------
     slot : str
-        "dispersion", "zero", "scale" or "threshold".
+        "dispersion", "zero", "scale", "lower", "upper" or "threshold".
     names : tuple of str
     published : {"variance", "exp", "identity"}
         What is published of the internal parameter t: exp(2 t), exp(t) or t.

@@ -31,7 +31,7 @@ from sm_gllamm.likelihood.quadrature import (
 )
 from sm_gllamm.models.constrained import constrained_results, maximum_under
 from sm_gllamm.models.fitting import FitSettings
-from sm_gllamm.models.refits import bootstrap_estimates
+from sm_gllamm.models.refits import bootstrap_estimates, resampled_problem, simulated_problem
 from sm_gllamm.specification.checks import check_keywords
 
 __all__ = ["LatentVariableModel"]
@@ -71,6 +71,29 @@ class LatentVariableModel(GenericLikelihoodModel):
     def mapping(self):
         """Published parameters, internal theta and what lies between."""
         return self._mapping
+
+    @property
+    def n_observations(self) -> float:
+        """Number of observations, the sum of the frequency weights where there are any."""
+        frequency, sets = self.weights.frequency, self.responses.sets
+        if frequency is None and sets is None:
+            return float(self.endog.shape[0])
+        # a choice, ranking or composite response is one observation, whatever its rows
+        one = slice(None) if sets is None else np.unique(sets, return_index=True)[1]
+        return float(np.sum(np.ones(len(sets))[one] if frequency is None else frequency[one]))
+
+    @property
+    def cluster_counts(self) -> dict[str, int]:
+        """Number of clusters of each level, from the top level down."""
+        return {level.name: level.n_clusters for level in reversed(self.random)}
+
+    def resampled_problem(self, rng: np.random.Generator):
+        """The engine's problem with independent units drawn with replacement."""
+        return resampled_problem(self, rng)
+
+    def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
+        """The engine's problem with responses drawn at given parameters."""
+        return simulated_problem(self, params, rng)
 
     @property
     def likelihood(self) -> MarginalLikelihood:
@@ -217,11 +240,11 @@ class LatentVariableModel(GenericLikelihoodModel):
         if cov_type == "nonrobust":
             inner = bread
         elif cov_type in ROBUST_NAMES:
-            inner = sandwich(bread, evaluation.score)
+            inner = sandwich(bread, self._scores_of_units(evaluation.score))
         elif cov_type == "cluster":
             inner = sandwich(
                 bread,
-                evaluation.score,
+                self._scores_of_units(evaluation.score),
                 self._group_of_cluster(kwds),
                 kwds.get("use_correction", True),
             )
@@ -239,7 +262,14 @@ class LatentVariableModel(GenericLikelihoodModel):
                 "cov_type='cluster' needs cov_kwds={'groups': labels, one a row}"
             )
         labels = np.asarray(kwds["groups"])
-        codes = self._row_labels(labels, "cov_kwds['groups']")
+        return self._group_of_unit(self._row_labels(labels, "cov_kwds['groups']"))
+
+    def _scores_of_units(self, score: np.ndarray) -> np.ndarray:
+        """Scores of the independent units that a sandwich sums over, from those of top-level clusters."""
+        return score
+
+    def _group_of_unit(self, codes: np.ndarray) -> np.ndarray:
+        """Group of each independent unit from groups of rows."""
         of_cluster = codes[self.assembly.first_row]
         top = self.assembly.problem.rows_of_top
         position = np.empty(len(codes), dtype=np.intp)

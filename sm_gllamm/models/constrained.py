@@ -19,12 +19,10 @@ from sm_gllamm.models.fitting import (
     objective,
     within_limits,
 )
-from sm_gllamm.models.identification import warn_of_rank
 from sm_gllamm.models.refits import away_from_zero
 from sm_gllamm.models.restrictions import ParameterRestriction
 from sm_gllamm.models.several_starts import with_second_strategy
 from sm_gllamm.models.signs import oriented
-from sm_gllamm.models.starting import start_theta
 from sm_gllamm.specification.constraints import constraint_arrays
 
 __all__ = ["constrained_results", "maximum_under", "restriction_of"]
@@ -161,7 +159,7 @@ def constrained_results(
     likelihood = model._ready(quadrature)
     usual = start_params is None
     if usual:
-        start = start_theta(likelihood)[0]
+        start = model._starting_theta(likelihood)
         start_params = model.mapping.params(start)
     else:
         start = away_from_zero(model, model._start(start_params))
@@ -170,7 +168,7 @@ def constrained_results(
     def run(theta):
         return _fit(model, restriction, theta, quadrature, placement, settings)
 
-    rank = warn_of_rank(model, start, restriction, stacklevel=4)
+    rank = model._warn_of_rank(start, restriction)
     fit = run(start)
     if usual and rank is not None and np.isfinite(fit.outcome.value):
         fit = with_second_strategy(run, likelihood, start, settings.maxiter, fit)

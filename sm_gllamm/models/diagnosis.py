@@ -35,6 +35,8 @@ ZERO_SD = 1e-4
 #: Logarithm or logit below which a dispersion or probability is nothing, if the information on it is so
 #: small, too.
 VANISHED, FLAT = -5.0, 1e-2
+#: Slots with a limit at which what they stand for is gone.
+_VANISHING = ("dispersion", "zero", "lower", "upper", "asymptote")
 #: A random-effect SD below this is tried at zero; one beyond the other has run away.
 SMALL_SD, HUGE_SD = 0.05, 50.0
 #: The same for loadings times the SD of the latent variable, where a fit stops with two, and with more
@@ -55,16 +57,16 @@ def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale):
     `y_scale` is a number, or has one for each row.
     """
     return [
-        (position, 1.0 / max(_size(likelihood.problem.design, column, y_scale), 1e-300))
+        (position, 1.0 / max(_size(likelihood, column, y_scale), 1e-300))
         for position, column in likelihood.mapping.diagonal_columns()
     ]
 
 
-def _size(design: np.ndarray, column: int, y_scale) -> float:
+def _size(likelihood: MarginalLikelihood, column: int, y_scale) -> float:
     """Root mean square of a column, -1 for the constant, relative to `y_scale`."""
     if np.ndim(y_scale) == 0:
-        return (1.0 if column < 0 else np.sqrt(np.mean(design[:, column] ** 2))) / y_scale
-    return float(np.sqrt(np.mean(((1.0 if column < 0 else design[:, column]) / y_scale) ** 2)))
+        return likelihood.column_moments(column)[0] / y_scale
+    return float(np.sqrt(np.mean((likelihood.problem.column(column) / y_scale) ** 2)))
 
 
 def _unit_sds(likelihood: MarginalLikelihood, theta: np.ndarray) -> dict[int, float]:
@@ -115,11 +117,10 @@ def _large_loadings(likelihood: MarginalLikelihood, theta, unit, limit: float) -
     In units of :func:`row_units`, and in the rows on which the loading acts: the latent variable then
     predicts the item perfectly. Of fixed loadings beside free ones it is the variance that is large.
     """
-    design = likelihood.problem.design
 
     def too_large(column: int, effect: float) -> bool:
-        share = 1.0 if column < 0 else float(np.mean(design[:, column] != 0.0))
-        return effect * _size(design, column, unit) > limit * np.sqrt(share)
+        share = likelihood.column_moments(column)[1]
+        return effect * _size(likelihood, column, unit) > limit * np.sqrt(share)
 
     mapping = likelihood.mapping
     found = [p for p, column, sd in mapping.loading_sds(theta) if too_large(column, sd)]
@@ -190,10 +191,12 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
     ]
     unit = row_units(likelihood, theta)
     se = np.sqrt(np.maximum(np.diag(inverse_information(information)), 0.0))
-    design = problem.design[:, : mapping.k_exog] / np.reshape(unit, (-1, 1))
-    size = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
+    columns = mapping.active_column[mapping.active_channel == 0][: mapping.k_exog]
+    size = np.array([_size(likelihood, int(column), unit) for column in columns])
     huge = se[: mapping.k_exog] * size > HUGE_SE
     if huge.any():
+        design = np.column_stack([problem.column(int(column)) for column in columns])
+        design /= np.reshape(unit, (-1, 1))
         # by the share of a column that no other column has: collinearity alone is no runaway
         triangle = np.linalg.qr(design / np.where(size > 0, size, 1.0), mode="r")
         alone = (
@@ -206,23 +209,30 @@ def _runaways(likelihood: MarginalLikelihood, theta: np.ndarray, information) ->
 
 
 def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) -> list[int]:
-    """Dispersions and zero probabilities that have gone to nothing.
+    """Dispersions, zero probabilities and distances of asymptotes from 0 and 1 that have gone to nothing.
 
     Of linear predictors for log standard deviations, which depend on the units of the response, these are
     coefficients that the data say nothing about any more: a residual variance of zero (a Heywood case).
     """
-    mapping, design, found = likelihood.mapping, likelihood.problem.design, []
+    mapping, found = likelihood.mapping, []
     for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
-        if slot.slot not in ("dispersion", "zero"):
+        if slot.slot not in _VANISHING:
             continue
         own = np.diag(information)[block]
+        if slot.slot == "asymptote":
+            # of items, with a logit each
+            sign = np.array([-1.0 if "upper" in name.split("[")[0] else 1.0 for name in slot.names])
+            gone = (sign * theta[block] < VANISHED) & (own < FLAT)
+            found += (block.start + np.flatnonzero(gone)).tolist()
+            continue
         if len(slot.names) == 1:
-            if theta[block.start] < VANISHED and own[0] < FLAT:
+            value = -theta[block.start] if slot.slot == "upper" else theta[block.start]
+            if value < VANISHED and own[0] < FLAT:
                 found.append(block.start)
             continue
         for entry, column in zip(slot.entries, columns, strict=True):
             # a row with a standard deviation well above zero has an information of two
-            rows = len(design) if column < 0 else float(design[:, column] @ design[:, column])
+            rows = len(likelihood.problem.y) * likelihood.column_moments(column)[0] ** 2
             if slot.names[entry.parameter].startswith("log_sd:"):
                 if own[entry.parameter] < 1e-4 * rows:
                     found.append(block.start + entry.parameter)
@@ -231,7 +241,7 @@ def _vanished(likelihood: MarginalLikelihood, theta, information: np.ndarray) ->
 
 def vanishing(likelihood: MarginalLikelihood) -> Callable[[np.ndarray, np.ndarray], bool] | None:
     """What ends iterations towards a residual variance of zero; None without dispersions."""
-    if not any(slot.slot in ("dispersion", "zero") for _, slot in likelihood.mapping.slots):
+    if not any(slot.slot in _VANISHING for _, slot in likelihood.mapping.slots):
         return None
     return lambda theta, hessian: bool(_vanished(likelihood, theta, -hessian))
 
@@ -320,7 +330,8 @@ def diagnose(
     names = []
     nowhere = not fit.outcome.converged and fit.outcome.iterations == 0
     flat = [] if nowhere else null_space(information[np.ix_(interior, interior)])
-    of_latents = isinstance(mapping, StructuralMapping)
+    # what items say of their parameters the information shows
+    of_latents = isinstance(mapping, StructuralMapping) and likelihood.problem.row_code is None
     if of_latents and not nowhere and likelihood.problem.n_top > len(theta):
         scores = likelihood.evaluate(theta, 1).score[:, interior]
         if basis is None:

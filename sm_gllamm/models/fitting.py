@@ -119,13 +119,13 @@ def objective(likelihood: MarginalLikelihood):
 
 def _log_dispersions(likelihood: MarginalLikelihood) -> tuple[np.ndarray, np.ndarray]:
     """Positions of parameters of log dispersions, and the largest values of their columns."""
-    mapping, design = likelihood.mapping, likelihood.problem.design
+    mapping, problem = likelihood.mapping, likelihood.problem
     position, size = [], []
     for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
         if slot.slot == "dispersion":
             for entry, column in zip(slot.entries, columns, strict=True):
                 position.append(block.start + entry.parameter)
-                size.append(1.0 if column < 0 else float(np.abs(design[:, column]).max()))
+                size.append(float(np.abs(problem.column(column)).max()))
     return np.array(position, dtype=np.intp), np.array(size)
 
 
@@ -208,7 +208,9 @@ def fit_adaptive(
             theta = outcome.theta
             if outcome.interrupted:
                 break
-            errors = ladders.errors(likelihood, theta)
+            # nodes stand where the likelihood was evaluated last
+            looked_at = theta if outcome.evaluated is None else outcome.evaluated
+            errors = ladders.errors(likelihood, looked_at)
             if outcome.reason.endswith(RUNS_AWAY):
                 break
             budget = error_budget(tol, outcome.value)

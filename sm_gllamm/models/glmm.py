@@ -42,8 +42,8 @@ __all__ = ["GLMM"]
 
 _OPTIONS = ("groups", "exog_re", "family", "offset", "exposure", "weights", "freq_weights",
             "weight_scaling", "covariance", "missing", "n_threads", "dispersion", "zero",
-            "thresholds", "scale", "sets", "entry", "parts", "links", "family_by",
-            "variance_by")  # fmt: skip
+            "thresholds", "scale", "lower", "upper", "sets", "entry", "parts", "links",
+            "family_by", "variance_by")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 
@@ -95,6 +95,9 @@ class GLMM(NewDataMethods):
         proportional odds), without a constant; leave them out of `exog`.
     scale : array_like, shape (nobs, r), or dict of family to such, optional
         Covariates, without a constant, of the log scale of the latent response of an ordinal response.
+    lower, upper : array_like, shape (nobs, r), or dict of family to such, optional
+        Covariates, with a constant, of the logits of the asymptotes of binomial responses with asymptotes.
+        Default a constant.
     sets : array_like, shape (nobs,), optional
         Which rows are one response: the alternatives of a choice or a ranking, the parts of a
         composite mean. Rows of a set need not be adjacent. Of mixed responses values are needed in the
@@ -127,7 +130,8 @@ class GLMM(NewDataMethods):
 
     `params` are the published quantities: coefficients, then for each level from the top down the
     variances and covariances of the random effects, then thresholds and dispersions (residual
-    variance, dispersion, alpha, precision, shape or scale), or the coefficients of their formulas.
+    variance, dispersion, alpha, precision, shape or scale), logits of asymptotes, or the coefficients of
+    their formulas.
 
     References
     ----------
@@ -162,15 +166,15 @@ class GLMM(NewDataMethods):
         self, endog, exog, groups=None, exog_re=None, family=None, offset=None, exposure=None,
         weights=None, freq_weights=None, weight_scaling=None, covariance="unstructured",
         missing="none", random=None, n_threads=None, dispersion=None, zero=None, thresholds=None,
-        scale=None, sets=None, entry=None, parts=None, links=None, family_by=None, variance_by=None,
-        extras=None, **kwargs,
+        scale=None, lower=None, upper=None, sets=None, entry=None, parts=None, links=None,
+        family_by=None, variance_by=None, extras=None, **kwargs,
     ):  # fmt: skip
         self.family, self.response = response_for(family_by_label(family, family_by))
         if extras is None:
             extras = extras_from_arrays(
                 {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
-                 "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by,
-                 "variance_by": variance_by},
+                 "lower": lower, "upper": upper, "sets": sets, "entry": entry, "parts": parts,
+                 "links": links, "family_by": family_by, "variance_by": variance_by},
                 endog, self.family,
             )  # fmt: skip
             if isinstance(endog, (pd.DataFrame, np.ndarray)) and np.shape(endog)[1:] == (2,):
@@ -318,8 +322,8 @@ class GLMM(NewDataMethods):
         cls, formula, data, subset=None, drop_cols=None, groups=None, re_formula=None, vc_formula=None,
         family=None, offset=None, exposure=None, weights=None, freq_weights=None, weight_scaling=None,
         covariance="unstructured", missing="drop", n_threads=None, eval_env=0, dispersion=None,
-        zero=None, thresholds=None, scale=None, sets=None, entry=None, parts=None, links=None,
-        family_by=None, variance_by=None, arguments=None, **kwargs,
+        zero=None, thresholds=None, scale=None, lower=None, upper=None, sets=None, entry=None, parts=None,
+        links=None, family_by=None, variance_by=None, arguments=None, **kwargs,
     ):  # fmt: skip
         """Mixed model from a formula and a data frame.
 
@@ -345,7 +349,7 @@ class GLMM(NewDataMethods):
             Rows with a missing value in anything used are dropped, or raise.
         eval_env : int or dict
             Where functions in formulas are looked up: frames up from the caller, or names.
-        dispersion, zero, thresholds, scale : str, or dict of family to str, optional
+        dispersion, zero, thresholds, scale, lower, upper : str, or dict of family to str, optional
             Formulas that start with "~", see the class.
         sets, entry, parts, links, family_by, variance_by
             Names of columns (several for `sets`), or values as for the class.
@@ -381,8 +385,8 @@ class GLMM(NewDataMethods):
         extras, data = extras_from_frame(
             family, formula, data,
             {"dispersion": dispersion, "zero": zero, "thresholds": thresholds, "scale": scale,
-             "sets": sets, "entry": entry, "parts": parts, "links": links, "family_by": family_by,
-                 "variance_by": variance_by},
+             "lower": lower, "upper": upper, "sets": sets, "entry": entry, "parts": parts,
+             "links": links, "family_by": family_by, "variance_by": variance_by},
             eval_env,
         )  # fmt: skip
         left_out, sets = extras.missing(), extras.rows.get("sets")

@@ -11,7 +11,7 @@ import pandas as pd
 from sm_gllamm.estimation.newton import INTERRUPTED, Outcome, maximize
 from sm_gllamm.estimation.verdict import Verdict
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.likelihood.marginal import ThetaEvaluation
+from sm_gllamm.likelihood.marginal import MarginalLikelihood, ThetaEvaluation
 from sm_gllamm.likelihood.reml import RestrictedLikelihood
 from sm_gllamm.models.base import LatentVariableModel
 from sm_gllamm.models.diagnosis import crossed_thresholds, diagnose
@@ -70,7 +70,19 @@ class FitMethods(LatentVariableModel):
     @property
     def start_params(self) -> np.ndarray:
         """Starting values in published parameters: the pooled model, and a scale for the random effects."""
-        return self.mapping.params(start_theta(self._ready())[0])
+        return self.mapping.params(self._starting_theta(self._ready()))
+
+    def _starting_theta(self, likelihood: MarginalLikelihood) -> np.ndarray:
+        """Internal starting values."""
+        return start_theta(likelihood)[0]
+
+    def _warn_of_rank(self, theta, restriction=None) -> Identification | None:
+        """What rank says before the fit about parameters that cannot be told apart."""
+        return warn_of_rank(self, theta, restriction, 4 if restriction is None else 5)
+
+    def _crossed_thresholds(self, theta) -> tuple[str, ...]:
+        """Neighbouring thresholds out of order in some row."""
+        return crossed_thresholds(self, theta)
 
     def fit(
         self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
@@ -170,13 +182,13 @@ class FitMethods(LatentVariableModel):
         self._check_before_fit(scale)
         usual = start_params is None
         if usual:
-            start, _ = start_theta(likelihood)
+            start = self._starting_theta(likelihood)
             start_params = self.mapping.params(start)
         else:
             start = away_from_zero(self, self._start(start_params))
         if reml:
             return self._fit_reml(start, start_params, cov_type, cov_kwds, use_t, settings)
-        rank = warn_of_rank(self, start)
+        rank = self._warn_of_rank(start)
 
         def run(theta):
             likelihood.use(quadrature or self.default_quadrature())
@@ -229,7 +241,7 @@ class FitMethods(LatentVariableModel):
         not identified: 5 of 6 parameters are known; these cannot be told apart:
           var(f|person), log_sd:C(item)[1], log_sd:C(item)[2], loading(f: C(item)[2])
         """
-        return check_identification(self, start_theta(self._ready())[0])
+        return check_identification(self, self._starting_theta(self._ready()))
 
     def _check_before_fit(self, scale=None):
         """Refuse designs whose coefficients are not determined, and dispersions that make no sense."""
@@ -274,7 +286,7 @@ class FitMethods(LatentVariableModel):
         verdict = diagnose(likelihood, fit, settings, self._separation(theta))
         known = () if rank is None else rank.parameters
         verdict = replace(
-            verdict, crossing=crossed_thresholds(self, theta), starts=values,
+            verdict, crossing=self._crossed_thresholds(theta), starts=values,
             unidentified=tuple(dict.fromkeys((*known, *verdict.unidentified))),
         )  # fmt: skip
         result = self._results(

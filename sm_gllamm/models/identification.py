@@ -110,7 +110,7 @@ def moderate_steps(likelihood: MarginalLikelihood, theta: np.ndarray, units) -> 
     ):
         key = (int(column), bool(channel < behind))
         if key not in known:
-            values = np.ones(len(problem.y)) if column < 0 else problem.design[:, column]
+            values = problem.column(int(column))
             share = max(float(np.mean(values != 0.0)), 1e-300)
             known[key] = float(np.mean((values / units if key[1] else values) ** 2)) / share
         square[t] = known[key]

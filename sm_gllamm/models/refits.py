@@ -19,7 +19,7 @@ from sm_gllamm.models.restrictions import ParameterRestriction
 from sm_gllamm.models.row_units import row_units
 from sm_gllamm.prediction.simulate import latent_draws, observed
 
-__all__ = ["away_from_zero", "bootstrap_estimates", "simulated_problem"]
+__all__ = ["away_from_zero", "bootstrap_estimates", "resampled_problem", "simulated_problem"]
 
 #: Random-effect SDs below this share of the SD that moves nu by one are too near to the saddle at zero.
 NEAR_ZERO = 0.01
@@ -45,8 +45,9 @@ def away_from_zero(model, theta: np.ndarray) -> np.ndarray:
     return theta
 
 
-def _resampled(problem, rng: np.random.Generator):
-    """Top-level clusters drawn with replacement: a cluster drawn m times counts m times."""
+def resampled_problem(model, rng: np.random.Generator):
+    """The problem with top-level clusters drawn with replacement: one drawn m times counts m times."""
+    problem = model.assembly.problem
     n = problem.n_top
     times = rng.multinomial(n, np.full(n, 1.0 / n)).astype(float)
     given = problem.cluster_weights[-1]
@@ -118,10 +119,11 @@ def bootstrap_estimates(
     restriction = None if constraints is None else ParameterRestriction(model.mapping, constraints)
     for _ in range(n_rep):
         if method == "cluster":
-            problem = _resampled(model.assembly.problem, rng)
+            problem = model.resampled_problem(rng)
         else:
-            problem = simulated_problem(model, params, rng)
+            problem = model.simulated_problem(params, rng)
         likelihood = MarginalLikelihood(problem, model.mapping, model.n_threads)
-        likelihood.use(quadrature)
+        likelihood.prior = model.likelihood.prior
+        likelihood.use(quadrature.of(problem))
         found = _refit(likelihood, start, reml, restriction, controls)
         yield None if found is None else model.mapping.params(found)

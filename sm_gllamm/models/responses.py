@@ -22,7 +22,7 @@ from sm_gllamm.models.member_rows import (
 )
 from sm_gllamm.preparation.categories import category_codes, nominal_codes
 from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
-from sm_gllamm.responses.families import link_of
+from sm_gllamm.responses.families import known_slots, link_of
 from sm_gllamm.responses.links import LINK_CODES
 from sm_gllamm.responses.registry import response_for
 from sm_gllamm.specification.predictor_checks import check_predictor, check_thresholds
@@ -51,7 +51,7 @@ CATEGORICAL = ("cumulative", "sequential", "adjacent", "nominal")
 #: Layouts with thresholds.
 _THRESHOLDS = ("cumulative", "sequential", "adjacent")
 #: Keywords of predictors without random effects.
-DESIGNS = ("dispersion", "zero", "thresholds", "scale")
+DESIGNS = ("dispersion", "zero", "thresholds", "scale", "lower", "upper")
 
 
 def encode_categories(family, values: Any, name: str) -> tuple[np.ndarray, tuple]:
@@ -84,16 +84,14 @@ def encode_categories(family, values: Any, name: str) -> tuple[np.ndarray, tuple
 
 def predictors_of(family) -> set[str]:
     """Keywords of the predictors without random effects that a family has."""
-    response, layout = response_for(family)[1], getattr(family, "layout", "plain")
+    family, response = response_for(family)
+    layout = getattr(family, "layout", "plain")
     known = {slot.name for slot in response.slots}
     if layout == "cumulative":
         known |= {"thresholds", "scale"}
     if layout == "hurdle":
         known |= {"zero"}
-    if response.family == "NegativeBinomial" and getattr(family, "alpha", None) is not None:
-        # statsmodels' own family: alpha is known
-        known -= {"dispersion"}
-    return known
+    return known - set(known_slots(family))
 
 
 def family_by_label(family: Any, by: Any) -> Any:

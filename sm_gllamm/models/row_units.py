@@ -29,6 +29,9 @@ def row_units(likelihood: MarginalLikelihood, theta: np.ndarray) -> float | np.n
         gaussian responses.
     """
     problem, mapping = likelihood.problem, likelihood.mapping
+    if problem.row_code is not None:
+        # items: logits and probits of categories
+        return 1.0
     unit = response_unit(problem, mapping, theta)
     dispersions = [len(slot.names) for _, slot in mapping.slots if slot.slot == "dispersion"]
     codes = np.unique(problem.family)
@@ -52,7 +55,7 @@ def _first_slot(likelihood: MarginalLikelihood, theta: np.ndarray) -> np.ndarray
     for (block, slot), columns in zip(mapping.slots, mapping.slot_columns, strict=True):
         for entry, column in zip(slot.entries, columns, strict=True):
             value = entry.coefficient * theta[block.start + entry.parameter]
-            values[:, entry.channel] += value * (1.0 if column < 0 else problem.design[:, column])
+            values[:, entry.channel] += value * problem.column(column)
     own = np.zeros(len(values), dtype=np.intp)
     if problem.slot_channel is not None:
         own = problem.slot_channel[:, 0] - (1 + sum(problem.dimensions) + len(problem.products))

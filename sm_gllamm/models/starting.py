@@ -18,6 +18,8 @@ __all__ = ["start_theta"]
 
 #: Rows that the least-squares start looks at, spread over the data.
 START_ROWS = 50_000
+#: Slots that start where they are put: without latent variables the data say little of these.
+HELD = ("lower", "upper")
 #: What moments of latent variables are multiplied with: links attenuate large variances.
 FACTORS = (1.0, 2.0, 4.0)
 
@@ -61,9 +63,12 @@ def start_theta(
                 known = sample.weight > 0
                 if slot.names[0].startswith("log_sd:") and known.any():
                     residual = sample.linked - design @ theta[:k] - sample.offset
-                    found = _log_sd_start(slot, columns, problem.design[rows][known], residual[known])
+                    found = _log_sd_start(
+                        slot, columns, problem.design[rows][known], residual[known]
+                    )
                     theta[block] = theta[block] if found is None else found
-                free.append(np.arange(block.start, block.stop))
+                if slot.slot not in HELD:
+                    free.append(np.arange(block.start, block.stop))
     index = np.concatenate(free).astype(np.intp)
     pooled = pooled_fit(likelihood, theta, index)
     if pooled.interrupted:

@@ -13,6 +13,7 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.prediction.means import ONE, PredictorLayout
 from sm_gllamm.prediction.rows import PredictionRows
 from sm_gllamm.responses.base import Response
+from sm_gllamm.responses.families import known_slots
 from sm_gllamm.responses.laws import Law
 from sm_gllamm.responses.links import LINK_NAMES
 
@@ -58,18 +59,15 @@ class Member:
         return self.response.law
 
     @property
-    def fixed_alpha(self) -> float | None:
-        """Dispersion of statsmodels' negative binomial, which is known."""
-        if self.layout == "plain" and self.response.family == "NegativeBinomial":
-            return getattr(self.family, "alpha", None)
-        return None
+    def known_slots(self) -> dict[str, float]:
+        """Values of predictors that the family knows, by slot."""
+        return known_slots(self.family)
 
     @property
     def slot_names(self) -> list[str]:
-        """Slots in the order of their predictors, thresholds left out."""
-        if self.fixed_alpha is not None:
-            return []
-        return [slot.name for slot in self.response.slots]
+        """Slots in the order of their predictors, thresholds and known ones left out."""
+        known = self.known_slots
+        return [slot.name for slot in self.response.slots if slot.name not in known]
 
     @property
     def needed(self) -> tuple[Any, ...]:
@@ -198,11 +196,7 @@ class SlotValues:
 
     @cached_property
     def dispersion(self) -> np.ndarray:
-        if self.member.fixed_alpha is not None:
-            return np.full(self.n, self.member.fixed_alpha)
-        if "dispersion" not in self.member.slot_names:
-            return np.ones(self.n)
-        return np.exp(self._channel(self.member.channel("dispersion")))
+        return np.exp(self._slot("dispersion", 0.0))
 
     @cached_property
     def passed(self) -> np.ndarray:
@@ -210,9 +204,15 @@ class SlotValues:
             key = "zero" if self.member.label is None else ("zero", self.member.label)
             design = self.rows.designs.get(key, np.ones((self.n, 1)))
             return expit(-design @ self._behind_covariates(design.shape[1]))
-        if "zero" not in self.member.slot_names:
-            return np.ones(self.n)
-        return expit(-self._channel(self.member.channel("zero")))
+        return expit(-self._slot("zero", -np.inf))
+
+    @cached_property
+    def lower(self) -> np.ndarray:
+        return expit(self._slot("lower", -np.inf))
+
+    @cached_property
+    def upper(self) -> np.ndarray:
+        return expit(self._slot("upper", np.inf))
 
     @cached_property
     def scale(self) -> np.ndarray:
@@ -257,6 +257,12 @@ class SlotValues:
 
     def _behind_covariates(self, k: int) -> np.ndarray:
         return self.theta[self.member.behind : self.member.behind + k]
+
+    def _slot(self, name: str, absent: float) -> np.ndarray:
+        """Predictor of a slot, `absent` where the response has none."""
+        if name in self.member.slot_names:
+            return self._channel(self.member.channel(name))
+        return np.full(self.n, self.member.known_slots.get(name, absent))
 
     def _channel(self, channel: int) -> np.ndarray:
         out = np.zeros(self.rows.n)

@@ -20,7 +20,7 @@ class Slot:
     Attributes
     ----------
     name : str
-        Keyword of its formula: "dispersion", "zero" or "scale".
+        Keyword of its formula: "dispersion", "zero", "scale", "lower" or "upper".
     label : str
         Name of the parameter when there are no covariates.
     prefix : str

@@ -7,9 +7,12 @@ laid out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import statsmodels.api as sm
+from scipy.special import logit
 
 from sm_gllamm.exceptions import SpecificationError
 
@@ -17,6 +20,7 @@ __all__ = [
     "AdjacentCategory",
     "BestWorst",
     "Beta",
+    "BinomialAsymptotes",
     "CensoredGaussian",
     "Choice",
     "Composite",
@@ -35,6 +39,7 @@ __all__ = [
     "Weibull",
     "ZeroInflated",
     "ZeroTruncated",
+    "known_slots",
 ]
 
 links = sm.families.links
@@ -85,6 +90,10 @@ class Family:
 
     def __init__(self, link="log"):
         self.link = link_of(link)
+
+    def known(self) -> dict[str, float]:
+        """Predictors without random effects of which the family knows the values, by slot."""
+        return {}
 
     def __repr__(self) -> str:
         settings = ", ".join(
@@ -147,6 +156,62 @@ class Beta(Family):
 
     def __init__(self, link="logit"):
         super().__init__(link)
+
+
+class BinomialAsymptotes(Family):
+    """Binomial responses with probabilities between c and d: c + (d - c) / (1 + exp(-nu)).
+
+    Parameters
+    ----------
+    lower, upper : bool or float
+        True: the asymptote is a parameter; a number between 0 and 1: it is this one; False: there is none,
+        c = 0 or d = 1.
+
+    Notes
+    -----
+    Of items c is the probability that those who do not know the answer guess it, 1 - d that of a slip by
+    those who know it: the three- and the four-parameter logistic models. Published are the logits of
+    estimated asymptotes, ``logit_lower`` and ``logit_upper``; formulas `lower` and `upper` of the model
+    let them depend on covariates, and `family_by` gives items their own. Where c > d the probability
+    falls in nu.
+
+    A lower asymptote is hard to tell from difficulty where few responses are far below it: expect large
+    standard errors, or know it.
+
+    References
+    ----------
+    Birnbaum, A. (1968). Some latent trait models and their use in inferring an examinee's ability. In
+    F. M. Lord & M. R. Novick, Statistical Theories of Mental Test Scores, ch. 17, eq. 17.3.1.
+
+    Barton, M. A., & Lord, F. M. (1981). An upper asymptote for the three-parameter logistic
+    item-response model. ETS Research Report 81-20.
+
+    Examples
+    --------
+    >>> family = BinomialAsymptotes(lower=0.25, upper=True)
+    >>> {slot: round(value, 4) for slot, value in family.known().items()}
+    {'lower': -1.0986}
+    """
+
+    name = "BinomialAsymptotes"
+
+    def __init__(self, lower: bool | float = True, upper: bool | float = False):
+        super().__init__("logit")
+        self.lower, self.upper = _asymptote("lower", lower), _asymptote("upper", upper)
+        known = self.known()
+        if len(known) == 2 and known["lower"] == known["upper"]:
+            raise SpecificationError(
+                f"lower={lower!r} and upper={upper!r} are the same: no covariate has an effect"
+            )
+
+    def known(self):
+        # from 800 on the kernel's asymptotes are 0 and 1 exactly
+        ends = {"lower": (self.lower, 0.0), "upper": (self.upper, 1.0)}
+        return {
+            slot: float(np.clip(logit(none if value is False else value), -1e3, 1e3))
+            for slot, (value, none) in ends.items()
+            if value is not True
+        }
 
 
 class _CountPart(Family):
@@ -663,6 +728,28 @@ class Mixed(Family):
         if not members:
             raise SpecificationError("family={} is empty; give a family for each kind of row")
         self.members = dict(members)
+
+
+def known_slots(family: sm.families.Family | Family) -> dict[str, float]:
+    """Predictors without random effects of which a family knows the values, by slot.
+
+    statsmodels' own negative binomial family knows alpha.
+    """
+    if isinstance(family, Family):
+        return family.known()
+    alpha = getattr(family, "alpha", None)
+    return {} if alpha is None else {"dispersion": float(np.log(alpha))}
+
+
+def _asymptote(keyword: str, value: Any) -> bool | float:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
+        raise SpecificationError(
+            f"{keyword}={value!r} is no probability; give True to estimate the asymptote, a number from 0 to "
+            "1 if it is known, False if there is none"
+        )
+    return float(value)
 
 
 def _one_of(name: str, value, allowed: tuple[str, ...]) -> str:

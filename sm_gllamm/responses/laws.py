@@ -16,6 +16,7 @@ from sm_gllamm.responses.forms import Form, InverseLink
 __all__ = [
     "BETA",
     "BINOMIAL",
+    "BINOMIAL_ASYMPTOTES",
     "Composite",
     "GAMMA",
     "GAUSSIAN",
@@ -39,6 +40,8 @@ class Given(Protocol):
         gaussian responses the SD. One for responses without.
     passed : ndarray
         One minus the probability of an additional zero, or of not passing the hurdle.
+    lower, upper : ndarray
+        Asymptotes of probabilities, 0 and 1 for responses without.
     scale : ndarray
         Scale of the latent response of ordinal models.
     thresholds : ndarray, shape (n, K - 1)
@@ -63,6 +66,8 @@ class Given(Protocol):
     link: str
     dispersion: np.ndarray
     passed: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
     scale: np.ndarray
     thresholds: np.ndarray
     categories: tuple
@@ -195,6 +200,16 @@ class _Binomial(MeanLaw):
         return rng.binomial(given.trials.astype(np.int64), mean).astype(float)
 
 
+class _BinomialAsymptotes(_Binomial):
+    needs = ("lower", "upper")
+
+    def forms(self, given):
+        return [InverseLink(given.link, factor=given.upper - given.lower)]
+
+    def combined(self, values, given):
+        return given.lower + values[0]
+
+
 class _Gaussian(MeanLaw):
     def variance(self, mean, given):
         return np.broadcast_to(given.dispersion**2, mean.shape)
@@ -237,5 +252,6 @@ class _Beta(MeanLaw):
         return np.clip(y, np.finfo(float).tiny, 1.0 - np.finfo(float).epsneg)
 
 
-BINOMIAL, GAUSSIAN, GAMMA = _Binomial(), _Gaussian(), _Gamma()
+BINOMIAL, BINOMIAL_ASYMPTOTES = _Binomial(), _BinomialAsymptotes()
+GAUSSIAN, GAMMA = _Gaussian(), _Gamma()
 INVERSE_GAUSSIAN, BETA = _InverseGaussian(), _Beta()

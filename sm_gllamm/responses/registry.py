@@ -28,6 +28,10 @@ _SHAPE = (Slot("dispersion", "shape", "log_shape", "exp"),)
 _SCALE = (Slot("dispersion", "scale", "log_scale", "exp", latent=True),)
 _LOG_SCALE = (Slot("scale", "scale", "log_scale", "exp"),)
 _ZERO = (Slot("zero", "zero", "zero", "identity"),)
+_ASYMPTOTES = (
+    Slot("lower", "logit_lower", "logit_lower", "identity"),
+    Slot("upper", "logit_upper", "logit_upper", "identity"),
+)
 
 
 def _binomial_constant(y, m):
@@ -71,6 +75,8 @@ _ALL = (
     _binomial("CLogLog", "binomial_cloglog", GUMBEL),
     _binomial("LogLog", "binomial_loglog", GUMBEL),
     _binomial("Cauchy", "binomial_cauchit", None),
+    Response("BinomialAsymptotes", "Logit", "binomial_logit_asymptotes", laws.BINOMIAL_ASYMPTOTES,
+             _ASYMPTOTES, None, _binomial_constant, "binomial"),
     _count("Poisson", "Log", "poisson_log", counts.POISSON),
     _count("Poisson", "Identity", "poisson_identity", counts.POISSON),
     _count("Poisson", "Sqrt", "poisson_sqrt", counts.POISSON),

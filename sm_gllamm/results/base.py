@@ -22,7 +22,7 @@ from sm_gllamm.results.random_part import (
     random_effects_rows,
     transformed_limits,
 )
-from sm_gllamm.results.summary import summary_text, wide_summary
+from sm_gllamm.results.summary import family_name, link_name, summary_text, wide_summary
 from sm_gllamm.results.term_tests import pairwise_tests, wald_tests_of_terms
 from sm_gllamm.specification.constraints import contrast
 
@@ -75,13 +75,9 @@ class LatentVariableResults(GenericLikelihoodModelResults):
         self.constraints = constraints
         self.k_constr = 0 if k_free is None else len(self.params) - k_free
         self.sampling_weights = model.weights.sampling
-        self.n_clusters = {level.name: level.n_clusters for level in reversed(model.random)}
-        frequency, sets = model.weights.frequency, model.responses.sets
-        if frequency is not None or sets is not None:
-            # a choice, ranking or composite response is one observation, whatever its rows
-            one = slice(None) if sets is None else np.unique(sets, return_index=True)[1]
-            total = float(np.sum(np.ones(len(sets))[one] if frequency is None else frequency[one]))
-            self.nobs = int(total) if total.is_integer() else total
+        self.n_clusters = model.cluster_counts
+        total = model.n_observations
+        self.nobs = int(total) if total.is_integer() else total
         self.df_resid = self.nobs - self.df_modelwc
 
     #: whether the data are others than those that the parameters were estimated from
@@ -97,6 +93,30 @@ class LatentVariableResults(GenericLikelihoodModelResults):
     def title(self) -> str:
         """Heading of `summary`."""
         return f"{type(self.model).__name__} Results"
+
+    #: titles of tables of parameters that are others than usual
+    slot_titles: dict[str, str] = {}
+    #: whether prior densities are part of what was maximised
+    penalized = False
+
+    @property
+    def random_rows(self) -> bool:
+        """Whether there are variances, covariances or dispersions to show."""
+        mapping = self.model.mapping
+        return any(len(term.params) for *_, term in mapping.terms) or any(
+            slot.published != "identity" for _, slot in mapping.slots
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """Further notes below the tables of `summary`."""
+        return []
+
+    @property
+    def described(self) -> list[tuple[str, str]]:
+        """What the header of `summary` says of the responses."""
+        family = self.model.family
+        return [("Family:", family_name(family)), ("Link:", link_name(family))]
 
     @property
     def llf(self) -> float:

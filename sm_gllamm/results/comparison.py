@@ -10,6 +10,7 @@ from statsmodels.tools.sm_exceptions import InvalidTestWarning
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
+from sm_gllamm.results.item_nesting import check_item_models_nested
 
 __all__ = ["compare_likelihoods"]
 
@@ -43,6 +44,8 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
     ours = hasattr(restricted, "verdict")
     _check_same_data(full, restricted)
     _check_likelihoods(full, restricted, ours)
+    if hasattr(full.model, "item_responses"):
+        return _tested(full, restricted, *_item_models(full, restricted))
     _check_fixed_part(full, restricted)
     if ours:
         _check_other_predictors(full.model, restricted.model)
@@ -59,6 +62,23 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
         # statsmodels does not count the scale of a GLM
         scale = full.model.response.family in ("Gaussian", "Gamma", "InverseGaussian")
         df = full.df_modelwc - int(scale) - k_fixed
+    return _tested(full, restricted, int(df), n_zero)
+
+
+def _item_models(full, restricted) -> tuple[int, int]:
+    """Difference of the numbers of parameters of item response models, and of those at their edge."""
+    if not hasattr(restricted.model, "item_responses"):
+        raise SpecificationError(
+            f"the other model is {type(restricted.model).__name__}, not an item response model"
+        )
+    _check_constraints(full, restricted, True)
+    n_zero = check_item_models_nested(full.model, restricted.model)
+    df = full.df_modelwc - restricted.df_modelwc
+    return df, min(n_zero, max(df, 0))
+
+
+def _tested(full, restricted, df: int, n_zero: int) -> LikelihoodRatioTest:
+    """The test, of models that are nested."""
     if df < 0:
         raise SpecificationError(
             f"the restricted model has {-df} more parameters than this one; compare the other way round"
@@ -69,7 +89,7 @@ def compare_likelihoods(full, restricted) -> LikelihoodRatioTest:
             f"the restricted model has the higher log-likelihood ({restricted.llf:.6f} against "
             f"{full.llf:.6f}): one of the fits has not converged, or they are not nested"
         )
-    return likelihood_ratio_test(statistic, int(df), n_zero)
+    return likelihood_ratio_test(statistic, df, n_zero)
 
 
 def _check_same_data(full, restricted):
@@ -81,17 +101,21 @@ def _check_same_data(full, restricted):
         if ours.ndim == 2 and theirs.ndim == 1:
             # statsmodels' GLM keeps proportions of counts
             ours = ours[:, 0] / ours.sum(1)
-        same = ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=1e-12, atol=0)
+        same = ours.shape == theirs.shape and _alike(ours, theirs)
         same = same or (
             # rows may come in another order
-            ours.shape == theirs.shape
-            and np.allclose(np.sort(ours, axis=0), np.sort(theirs, axis=0), rtol=1e-12, atol=0)
+            ours.shape == theirs.shape and _alike(np.sort(ours, axis=0), np.sort(theirs, axis=0))
         )
     if not same:
         raise SpecificationError(
             f"the models are fitted to different data ({full.nobs:g} and {restricted.nobs:g} observations); "
             "rows with missing values may have been dropped from one of them only"
         )
+
+
+def _alike(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether responses are the same, missing ones of items among them."""
+    return bool(np.allclose(ours, theirs, rtol=1e-12, atol=0, equal_nan=True))
 
 
 def _check_likelihoods(full, restricted, ours: bool):
@@ -198,7 +222,7 @@ def _check_other_predictors(full, restricted):
         keyword, absent = _keyword(key), key not in restricted.responses.designs
         if (
             absent
-            and keyword in ("dispersion", "zero")
+            and keyword in ("dispersion", "zero", "lower", "upper")
             and not _spans(wide, _constant(full.responses, key))
         ):
             raise SpecificationError(
@@ -355,6 +379,10 @@ def _check_random_part(full, restricted, free: set, kept: set, ours: bool):
                 f"not nested: this model has one variance for all effects of {covariance.label} in "
                 f"{covariance.group}, the restricted model only some of them"
             )
+    _check_constraints(full, restricted, ours)
+
+
+def _check_constraints(full, restricted, ours: bool) -> None:
     if full.constraints is not None and not (
         ours
         and restricted.constraints is not None

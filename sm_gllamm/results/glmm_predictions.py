@@ -78,8 +78,8 @@ class PredictionMethods(LatentVariableResults):
             by cluster label such as :attr:`random_effects`.
         extras : dict, optional
             For arrays: what else the model was given by row, as far as the prediction depends on it:
-            designs "zero", "dispersion", "thresholds", "scale"; "sets", "family_by", "parts",
-            "links".
+            designs "zero", "dispersion", "thresholds", "scale", "lower", "upper"; "sets",
+            "family_by", "parts", "links".
         survival : float or sequence of float, optional
             For durations: the probabilities that they exceed these times, in place of their means.
 

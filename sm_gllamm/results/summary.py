@@ -16,7 +16,7 @@ from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
 
 from sm_gllamm.results.tables import PlainTable
 
-__all__ = ["summary_tables", "summary_text", "wide_summary"]
+__all__ = ["family_name", "link_name", "summary_tables", "summary_text", "wide_summary"]
 
 
 def cell(value: float, precision: int = 3) -> str:
@@ -43,6 +43,8 @@ def method_name(results) -> str:
     exact = results.verdict.quadrature_error == 0.0 and results.quadrature_exact
     if results.settings.reml:
         return "REML"
+    if results.penalized:
+        return "Posterior mode"
     if results.quasi:
         return "Quasi-likelihood"
     name = "Pseudo-ML" if results.sampling_weights else "ML"
@@ -60,7 +62,10 @@ LONGEST = 60
 def response_name(model) -> str:
     """Name of the response, of all its columns where there are several."""
     names = model.endog_names
-    return names if isinstance(names, str) else ", ".join(map(str, names))
+    if isinstance(names, str):
+        return names
+    text = ", ".join(map(str, names))
+    return text if len(text) <= LONGEST else f"{names[0]}, ..., {names[-1]} ({len(names)})"
 
 
 def _by_label(names: dict) -> str:
@@ -91,12 +96,11 @@ def link_name(family) -> str:
 
 def header(results) -> tuple[list, list]:
     """Left and right half of the header, (label, value) pairs."""
-    model, family = results.model, results.model.family
+    model = results.model
     left = [
         ("Dep. Variable:", response_name(model)),
         ("Model:", type(model).__name__),
-        ("Family:", family_name(family)),
-        ("Link:", link_name(family)),
+        *results.described,
         ("Method:", method_name(results)),
         ("Covariance Type:", results.cov_type),
         ("Converged:", "yes" if results.converged else "NO"),
@@ -151,8 +155,11 @@ def _labelled(items, title: str) -> PlainTable:
 SLOT_TITLES = {
     "threshold": "Thresholds",
     "zero": "Zero inflation (logit)",
+    "lower": "Lower asymptote (logit)",
+    "upper": "Upper asymptote (logit)",
     "scale": "Log scale",
     "dispersion": "Log dispersion",
+    "asymptote": "Asymptotes (logit)",
     "loading": "Loadings",
     "regression": "Regressions of latent variables",
 }
@@ -161,7 +168,7 @@ SLOT_TITLES = {
 def slot_blocks(results) -> list[tuple[str, slice]]:
     """Title and position of the parameters that are shown like coefficients, beside those of exog."""
     return [
-        (SLOT_TITLES[slot.slot], block)
+        (results.slot_titles.get(slot.slot, SLOT_TITLES[slot.slot]), block)
         for block, slot in results.model.mapping.slots
         if slot.published == "identity"
     ]
@@ -214,10 +221,13 @@ def random_table(results, alpha: float) -> PlainTable:
 
 def notes(results) -> list[str]:
     """Sentences below the tables, one a line."""
-    lines = [
-        "Intervals of the random part are symmetric on the log scale for variances and on the arsinh "
-        "scale for covariances; conf_int() is symmetric throughout."
-    ]
+    lines = []
+    if results.random_rows:
+        lines.append(
+            "Intervals of the random part are symmetric on the log scale for variances and on the arsinh "
+            "scale for covariances; conf_int() is symmetric throughout."
+        )
+    lines += results.remarks
     if results.quasi:
         lines.append(
             "Standard errors are multiplied by the square root of the dispersion; a quasi-likelihood "
@@ -261,11 +271,12 @@ def summary_text(results, yname=None, xname=None, title=None, alpha: float = 0.0
     out.tables = [
         header_table(results, title or results.title, yname),
         *coefficient_tables(results, alpha, xname),
-        random_table(results, alpha),
     ]
-    out.add_extra_txt(
-        ["Notes:", *(_wrapped(f"[{i}] {t}", WIDTH) for i, t in enumerate(notes(results), 1))]
-    )
+    if results.random_rows:
+        out.tables.append(random_table(results, alpha))
+    if lines := notes(results):
+        numbered = (_wrapped(f"[{i}] {t}", WIDTH) for i, t in enumerate(lines, 1))
+        out.add_extra_txt(["Notes:", *numbered])
     return out
 
 
@@ -293,7 +304,7 @@ def summary_tables(results, alpha: float = 0.05) -> tuple[pd.DataFrame, ...]:
     frame = results.random_effects_table(alpha)
     random = frame[["estimate", "std_err", "lower", "upper", "sd_corr"]].copy()
     random.columns = ["Estimate", "Std.Err.", titles[-2], titles[-1], "SD/Corr."]
-    return *fixed, random
+    return (*fixed, random) if len(random) else tuple(fixed)
 
 
 def wide_summary(results, title=None, alpha: float = 0.05, float_format: str = "%.4f") -> Summary2:

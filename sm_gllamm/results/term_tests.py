@@ -22,6 +22,11 @@ __all__ = ["pairwise_tests", "wald_tests_of_terms"]
 
 def _positions(model) -> dict[str, list[int]]:
     """Positions of the coefficients of each column of the design, several where categories have each one."""
+    if not hasattr(model, "design_names"):
+        raise SpecificationError(
+            f"{type(model).__name__} has no formula of coefficients whose terms could be tested; use "
+            "wald_test with names of parameters"
+        )
     names = [x for x, keep in zip(model.design_names, model.kept_columns, strict=True) if keep]
     numbers = np.arange(len(names))[None]
     if getattr(model.family, "layout", "plain") == "nominal":

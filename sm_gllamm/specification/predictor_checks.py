@@ -22,7 +22,7 @@ def check_predictor(
     Parameters
     ----------
     keyword : str
-        "dispersion", "zero", "scale" or "thresholds".
+        "dispersion", "zero", "scale", "lower", "upper" or "thresholds".
     matrix : ndarray, shape (n, r)
     names : sequence of str
     constant : bool

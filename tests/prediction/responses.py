@@ -183,6 +183,16 @@ CASES = {
         "binary", sm.families.Binomial(links.Cauchy()),
         lambda nu, p, data: stats.bernoulli(stats.cauchy.cdf(nu)),
     ),
+    "asymptotes": Case(
+        "binary", smf.BinomialAsymptotes(upper=True),
+        lambda nu, p, data: stats.bernoulli(
+            expit(p["logit_lower"]) + (expit(p["logit_upper"]) - expit(p["logit_lower"])) * expit(nu)
+        ),
+    ),
+    "guessing": Case(
+        "binary", smf.BinomialAsymptotes(lower=0.2),
+        lambda nu, p, data: stats.bernoulli(0.2 + 0.8 * expit(nu)),
+    ),
     "nb2": Case("count", smf.NegativeBinomial(), nb2),
     "nb1": Case("count", smf.NegativeBinomial(kind="nb1"), nb1),
     "nb2 fixed": Case(

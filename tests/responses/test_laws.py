@@ -16,7 +16,9 @@ from sm_gllamm.responses.registry import RESPONSES
 
 #: Predictors, positive ones where others have no mean.
 NU, POSITIVE = np.array([-0.7, 0.1, 0.9]), np.array([0.6, 1.1, 1.9])
-SLOTS = {"dispersion": -0.6, "zero": -0.4, "scale": 0.3, "precision": 3.0}
+SLOTS = {
+    "dispersion": -0.6, "zero": -0.4, "scale": 0.3, "precision": 3.0, "lower": -1.6, "upper": 2.2
+}  # fmt: skip
 THRESHOLDS = np.array([-0.8, 0.2, 1.1])
 TRIALS = 6.0
 N_DRAWS = 20_000
@@ -47,6 +49,8 @@ def given_for(response, nu):
         n=n, link=response.link, categories=tuple("abcd"), entry=None, y=np.zeros(n),
         dispersion=np.full(n, np.exp(slots.get("dispersion", 0.0))),
         passed=np.full(n, expit(-slots["zero"]) if "zero" in slots else 1.0),
+        lower=np.full(n, expit(slots.get("lower", -np.inf))),
+        upper=np.full(n, expit(slots.get("upper", np.inf))),
         scale=np.full(n, np.exp(slots.get("scale", 0.0))),
         thresholds=np.tile(THRESHOLDS, (n, 1)),
         trials=np.full(n, TRIALS if response.kind == "binomial" else 1.0),

@@ -1,0 +1,628 @@
+"""Item response models: a front of the general model for a matrix of responses."""
+
+from __future__ import annotations
+
+import warnings
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from statsmodels.tools.sm_exceptions import SpecificationWarning
+
+from sm_gllamm.exceptions import IdentificationWarning, SpecificationError
+from sm_gllamm.items.bank import ItemBank
+from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
+from sm_gllamm.mapping.items import ItemLayout, lay_out_items
+from sm_gllamm.models.glmm_fit import FitMethods
+from sm_gllamm.models.item_bank import bank_of, latent_means
+from sm_gllamm.models.item_dif import dif_tests
+from sm_gllamm.models.item_inputs import (
+    EQUAL,
+    by_person,
+    check_constant,
+    clusters_of,
+    groups_of,
+    item_design,
+    person_weights,
+)
+from sm_gllamm.models.item_priors import ItemPriors
+from sm_gllamm.models.item_start import item_start, sharpened
+from sm_gllamm.models.person_covariates import PersonCovariates
+from sm_gllamm.results.irt import IRTResults, IRTResultsWrapper
+from sm_gllamm.specification.checks import check_keywords
+from sm_gllamm.specification.item_responses import (
+    ItemResponses,
+    item_responses,
+    wide_responses,
+)
+
+__all__ = ["IRT"]
+
+_OPTIONS = ("items", "data", "groups", "group_equal", "free_items", "regression", "clusters",
+            "dif", "dif_slopes", "specific", "testlets", "item_formula", "item_data", "fixed",
+            "correlated", "link", "weights", "freq_weights", "priors", "n_threads")  # fmt: skip
+#: What statsmodels itself hands to constructors.
+_INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
+_LINKS = ("logit", "probit")
+
+
+class IRT(FitMethods):
+    """Item response model, fitted by marginal maximum likelihood.
+
+    Parameters
+    ----------
+    responses : DataFrame or array_like, shape (n_persons, n_items)
+        Whole numbers or ordered categoricals, with NaN where missing. Categories are coded in order; the
+        first one of a binary item is the wrong response.
+    model : str or dict of str to str, optional
+        "Rasch", "1PL", "2PL", "3PL", "3PLu" (upper asymptote), "4PL", "graded", "PCM", "GPCM", "RSM" or
+        "nominal", for all items or by item. Default "2PL" for two categories, "graded" for more. Binary
+        items of polytomous models have the binary model of the same kind.
+    dimensions : int, or dict of str to list of str
+        Items that measure each latent variable; a number is an exploratory model (rotate its results).
+    items : list of str, optional
+        Columns of `responses` that are items; default all.
+    data : DataFrame, optional
+        Covariates of persons; default `responses`.
+    groups : str or array_like, shape (n_persons,), optional
+        Groups of persons with latent means and covariance matrices of their own; the first one (in
+        sorted or categorical order) is the reference.
+    group_equal : sequence of {"slopes", "intercepts", "asymptotes"}
+        What is the same in all groups.
+    free_items : sequence of str
+        Items that are exempt from `group_equal`.
+    regression : str, optional
+        Latent regression, a formula such as ``"~ age + C(sex)"``.
+    dif, dif_slopes : dict of str to str, optional
+        Direct effects of covariates of persons on the intercepts, and on the slopes, of items (uniform
+        and non-uniform differential item functioning), ``{"x1": "~ sex"}``. The covariates belong in
+        `regression`, too: otherwise differences in the latent variables are taken for those of items.
+    clusters : str or array_like, shape (n_persons,), optional
+        Clusters of persons, such as schools, with random intercepts of the latent variables.
+    specific : dict of str to list of str, optional
+        Items of each specific dimension (bifactor) or testlet, disjoint; integrated one at a time given
+        the general dimensions (dimension reduction, Gibbons & Hedeker 1992), whatever their number.
+    testlets : bool
+        Slopes on specific dimensions are proportional to those on the first general one (Bradlow, Wainer &
+        Wang 1999).
+    item_formula : str, optional
+        Formula of item covariates that explain the intercepts of binary or rating scale items (LLTM,
+        Fischer 1973), such as ``"~ type + mode"``.
+    item_data : DataFrame, optional
+        Covariates of items, its index names them.
+    fixed : dict of str to dict, optional
+        Known parameters by item for linking, ``{"x1": {"slope": 1.2, "intercept": -0.4}}``: "slope",
+        "intercept" (one a category beyond the first), "lower", "upper". Latent means and variances are
+        then free.
+    correlated : bool, optional
+        Whether dimensions covary; default True but for exploratory and bifactor models.
+    link : {"logit", "probit"}
+    weights, freq_weights : str or array_like, shape (n_persons,), optional
+        Sampling weights of persons (pseudo maximum likelihood with robust standard errors), or how many
+        persons a row stands for.
+    priors : dict of str to tuple, optional
+        Prior densities, ``{"lower": ("beta", 5, 17)}``, of "lower", "upper", "slope", "intercept" or
+        single parameters: ("normal", mean, sd), ("lognormal", mean, sd), ("beta", a, b) of asymptotes.
+        Estimates are posterior modes; the summary says so.
+    n_threads : int, optional
+
+    Raises
+    ------
+    SpecificationError
+        Responses, items or options that do not fit; the message names the item or person.
+
+    Warns
+    -----
+    SpecificationWarning
+        Persons without any response, who are left out.
+
+    Notes
+    -----
+    Predictors are ``slope'theta + intercept`` with theta standard normal in the reference group;
+    difficulties are ``-intercept / slope`` (:meth:`IRTResults.item_table`). Where slopes are fixed at
+    one (Rasch, PCM, RSM) the variance of theta is free. Persons are the observations. Persons with the
+    same responses and covariates enter the likelihood once, with a weight.
+
+    References
+    ----------
+    Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters.
+    Psychometrika 46, 443-459.
+
+    Examples
+    --------
+    >>> import sm_gllamm.api as smg
+    >>> from sm_gllamm.datasets import lsat
+    >>> data = lsat.load_pandas().data
+    >>> result = smg.IRT(data, items=[c for c in data if c.startswith("item")]).fit()
+    >>> bool(result.converged)
+    True
+    """
+
+    results_class = IRTResults
+    wrapper_class = IRTResultsWrapper
+
+    def __init__(
+        self, responses, model=None, dimensions=1, *, items=None, data=None, groups=None,
+        group_equal=EQUAL, free_items=(), regression=None, dif=None,
+        dif_slopes=None, clusters=None, specific=None, testlets=False, item_formula=None,
+        item_data=None, fixed=None, correlated=None, link="logit",
+        weights=None, freq_weights=None, priors=None, n_threads=None, eval_env=0, **kwargs,
+    ):  # fmt: skip
+        check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "IRT")
+        if link not in _LINKS:
+            raise SpecificationError(f"link={link!r} is not known; use 'logit' or 'probit'")
+        coded = item_responses(responses, items)
+        n_given = len(responses)
+        if data is None and isinstance(responses, pd.DataFrame):
+            data = responses
+        left_out = n_given - coded.n_persons
+        if left_out:
+            lost = np.setdiff1d(np.arange(n_given), coded.kept)
+            label = responses.index[lost[0]] if isinstance(responses, pd.DataFrame) else lost[0]
+            warnings.warn(
+                f"{left_out} persons have no response to any item and are left out, the first of them "
+                f"{label!r}",
+                SpecificationWarning,
+                stacklevel=2,
+            )
+        if not coded.n_persons:
+            raise SpecificationError("no person has any response")
+        self.item_responses: ItemResponses = coded
+        #: responses of each item by code; stays when the data are removed
+        self.categories = coded.categories
+
+        def persons_have(value, what):
+            return by_person(value, what, data, n_given, coded)
+
+        self.group_labels, self.groups = groups_of(persons_have(groups, "groups"), coded)
+        persons = None
+        if data is not None and len(data) == n_given:
+            persons = data.iloc[coded.kept]
+        elif data is not None:
+            raise SpecificationError(f"data has {len(data)} rows for {n_given} persons")
+        self.person_covariates = PersonCovariates.of(
+            regression, dif, dif_slopes, persons, coded.items, eval_env
+        )
+        self.covariates = self.person_covariates.values
+        #: covariates of the persons in use, for further formulas
+        self.persons_data = persons
+        self.cluster_labels, cluster = clusters_of(persons_have(clusters, "clusters"), coded)
+        self.weights = person_weights(
+            persons_have(weights, "weights"), persons_have(freq_weights, "freq_weights"), coded
+        )
+        cluster_name = None
+        if cluster is not None:
+            cluster_name = clusters if isinstance(clusters, str) else "cluster"
+        design = item_design(
+            coded, model, dimensions, self.group_labels, self.groups, group_equal, free_items,
+            self.person_covariates, specific, testlets, item_formula, item_data, fixed, correlated,
+            link, cluster_name, eval_env,
+        )  # fmt: skip
+        self.exploratory = design[1]
+        self.layout: ItemLayout = lay_out_items(design[0])
+        self.cluster = cluster
+        self.n_threads = n_threads
+        self.priors = ItemPriors.of(priors, self.layout)
+        endog = pd.DataFrame(
+            np.where(coded.codes < 0, np.nan, coded.codes),
+            index=coded.persons, columns=list(coded.items),
+        )  # fmt: skip
+        super().__init__(endog, None, missing="none", **kwargs)
+        self._data_attr += [
+            "item_responses", "groups", "covariates", "person_covariates", "persons_data", "cluster",
+            "weights", "assembly", "_likelihood", "data.orig_endog",
+        ]  # fmt: skip
+        self._set_up()
+
+    def _set_up(self):
+        """Make the engine's problem, and tell statsmodels the names and number of parameters."""
+        self.assembly = self._assemble()
+        self._mapping = self.layout.mapping
+        self.level_names = self.layout.levels
+        names = list(self.mapping.param_names)
+        self._set_extra_params_names(names)
+        self.data.xnames = names
+        self.nobs = self.item_responses.n_persons
+        self.k_exog = self.k_vars = self.mapping.k_exog
+        self.k_extra, self.k_constant = 0, 0
+        self.df_model = len(names)
+        self.df_resid = self.nobs - len(names)
+
+    def _assemble(self, codes: np.ndarray | None = None) -> PersonAssembly:
+        """The problem of the model's persons, with other responses if given."""
+        codes = self.item_responses.codes if codes is None else codes
+        frequency = self.weights.by_level.get("person")
+        if self.cluster is None:
+            others = [self.groups] if len(self.group_labels) > 1 else []
+            if self.covariates is not None:
+                others.append(self.covariates)
+            patterns = collapse(codes, others, frequency)
+            which = patterns.first
+            weight = None if (patterns.weight == 1.0).all() else patterns.weight
+            problem = item_problem(
+                self.layout, codes[which], self.groups[which], _rows(self.covariates, which), None,
+                weight,
+            )  # fmt: skip
+            return PersonAssembly(problem, self.layout.mapping, patterns, which, which)
+        order = np.argsort(self.cluster, kind="stable")
+        cluster = self.cluster[order]
+        problem = item_problem(
+            self.layout, codes[order], self.groups[order], _rows(self.covariates, order), cluster,
+            _rows(frequency, order),
+        )  # fmt: skip
+        first = np.concatenate([[0], np.flatnonzero(np.diff(cluster)) + 1])
+        return PersonAssembly(problem, self.layout.mapping, None, order[first], order)
+
+    @classmethod
+    def from_formula(cls, formula, data, person, item, eval_env=0, **kwargs):
+        """Model from long data, a row a response.
+
+        Parameters
+        ----------
+        formula : str
+            ``"response ~ 1"``, or with covariates of persons on the right, ``"response ~ age + sex"``,
+            for a latent regression.
+        data : DataFrame
+        person, item : str
+            Columns that say whose response to what a row is.
+        **kwargs
+            As for the class; names of columns refer to `data`, in which they must be constant within
+            persons.
+
+        Returns
+        -------
+        IRT
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import verbagg
+        >>> data = verbagg.load_pandas().data
+        >>> data["yes"] = (data["r2"] == "Y").astype(int)
+        >>> model = smg.IRT.from_formula("yes ~ 1", data, person="id", item="item", model="Rasch")
+        >>> len(model.param_names)
+        25
+        """
+        response, tilde, right = formula.partition("~")
+        if not tilde:
+            raise SpecificationError(f"formula={formula!r} is no formula such as 'response ~ 1'")
+        frame = wide_responses(data, response.strip(), person, item)
+        persons = data.drop_duplicates(person).set_index(person)
+        persons = persons.loc[frame.index]
+        check_constant(data, person, right, kwargs)
+        if right.strip() not in ("1", ""):
+            kwargs["regression"] = f"~ {right.strip()}"
+        if isinstance(eval_env, int):
+            eval_env += 1
+        model = cls(frame, data=persons, eval_env=eval_env, **kwargs)
+        model.formula = formula
+        return model
+
+    # ------------------------------------------------------------ what the base asks for
+    @property
+    def n_observations(self) -> float:
+        """Number of persons, the sum of the frequency weights where there are any."""
+        frequency = self.weights.frequency
+        return float(self.item_responses.n_persons if frequency is None else frequency.sum())
+
+    @property
+    def cluster_counts(self) -> dict[str, int]:
+        """Number of clusters of each level above the items, from the top level down."""
+        out = {} if self.cluster is None else {self.level_names[-1]: len(self.cluster_labels)}
+        if self.layout.design.specific_names:
+            out["person"] = self.item_responses.n_persons
+            out[self.level_names[0]] = int(len(self.assembly.problem.cluster_offsets[0]) - 1)
+        else:
+            out["person"] = self.item_responses.n_persons
+        return out
+
+    @property
+    def likelihood(self):
+        """The marginal likelihood in theta, with the prior densities if there are any."""
+        likelihood = super().likelihood
+        likelihood.prior = self.priors.evaluate if self.priors.terms else None
+        return likelihood
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Coded responses, shape (n_persons, n_items), -1 where missing."""
+        return self.item_responses.codes
+
+    @property
+    def person_weights(self) -> np.ndarray:
+        """Weights of the persons, shape (n_persons,)."""
+        given = self.weights.by_level.get("person")
+        return np.ones(self.item_responses.n_persons) if given is None else given
+
+    def bank_at(self, params, group: int = 0, covariates=None) -> ItemBank:
+        """Items and latent distribution of a group at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        group : int
+        covariates : array_like, shape (number of covariates,), optional
+            Values of the covariates of persons, which make a difference where items have direct effects
+            (`dif`); default zero.
+
+        Returns
+        -------
+        ItemBank
+            Its mean is that of the group without latent regression.
+        """
+        return bank_of(self.layout, np.asarray(params), group, self.categories, covariates)
+
+    def banks_of_persons(self, params) -> list[tuple[ItemBank, np.ndarray]]:
+        """Item banks with the positions of the persons to whom they apply.
+
+        Persons of a group have the same bank, unless covariates have direct effects on items.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+
+        Returns
+        -------
+        list of (ItemBank, ndarray of intp)
+        """
+        direct = self.person_covariates.direct
+        key = [self.groups[:, None]]
+        if direct:
+            key.append(self.covariates[:, list(direct)])
+        _, first, of_person = np.unique(
+            np.column_stack(key), axis=0, return_index=True, return_inverse=True
+        )
+        of_person = of_person.reshape(-1)
+        order = np.argsort(of_person, kind="stable")
+        edges = np.searchsorted(of_person[order], np.arange(len(first) + 1))
+        out = []
+        for k, person in enumerate(first):
+            values = None if self.covariates is None else self.covariates[person]
+            bank = self.bank_at(params, int(self.groups[person]), values)
+            out.append((bank, order[edges[k] : edges[k + 1]]))
+        return out
+
+    def with_covariates(self, covariates: PersonCovariates) -> IRT:
+        """The same model with other covariates of persons.
+
+        Parameters
+        ----------
+        covariates : PersonCovariates
+
+        Returns
+        -------
+        IRT
+        """
+        other = copy(self)
+        other.person_covariates, other.covariates = covariates, covariates.values
+        return other.with_design(
+            covariates=covariates.names, regression=covariates.regression, dif=covariates.dif
+        )
+
+    def dif_tests(self, result, **options) -> pd.DataFrame:
+        """Tests for differential item functioning; see :meth:`sm_gllamm.results.irt.IRTResults.dif`."""
+        return dif_tests(result, **options)
+
+    def with_design(self, **changes) -> IRT:
+        """The same data with another design of the items.
+
+        Parameters
+        ----------
+        **changes
+            Attributes of the model's :class:`sm_gllamm.mapping.items.ItemDesign`.
+
+        Returns
+        -------
+        IRT
+        """
+        other = copy(self)
+        other.layout = lay_out_items(replace(self.layout.design, **changes))
+        other.data = copy(self.data)
+        # names are cached there, and are those of the parameters
+        other.data._cache = dict(self.data._cache)
+        other._likelihood, other._quadrature = None, None
+        other.priors = ItemPriors.of(self.priors.asked, other.layout)
+        other._set_up()
+        return other
+
+    def latent_means(self, params) -> np.ndarray:
+        """Means of the latent variables given group and covariates, shape (n_persons, q)."""
+        return latent_means(self.layout, np.asarray(params), self.groups, self.covariates)
+
+    def _starting_theta(self, likelihood) -> np.ndarray:
+        start = item_start(self.layout, self.codes, self.person_weights, self.groups)
+        return sharpened(likelihood, start)
+
+    def _warn_of_rank(self, theta, restriction=None):
+        """The design of the model says what is identified; what is not shows in the information."""
+        return None
+
+    def _crossed_thresholds(self, theta) -> tuple[str, ...]:
+        """Intercepts of graded items are in order where the likelihood is positive."""
+        return ()
+
+    def _check_before_fit(self, scale=None):
+        if scale is not None:
+            raise SpecificationError("scale= is for grouped binomial and Poisson responses")
+        if problem := self._lacks_responses():
+            warnings.warn(problem, IdentificationWarning, stacklevel=3)
+
+    def _lacks_responses(self) -> str:
+        """What is to be said where there are too few items for the parameters."""
+        design, k = self.layout.design, len(self.param_names)
+        if self.covariates is None and self.cluster is None and not self.priors.terms:
+            distinct = len(self.group_labels) * (np.prod(np.float64(design.n_categories)) - 1)
+            if k > distinct:
+                return (
+                    f"the model is not identified: it has {k} parameters, and {len(design.items)} items have "
+                    f"{distinct:g} free probabilities of responses; use more items, equal slopes ('1PL') or "
+                    "known ones"
+                )
+        for d, name in enumerate(design.dimensions):
+            measuring = np.flatnonzero(design.pattern[:, d])
+            j = int(measuring[0])
+            free = (
+                design.models[j].slope in ("free", "common") and design.known("slope", j, d) is None
+            )
+            if len(measuring) == 1 and len(design.items) > 1 and free:
+                return (
+                    f"dimension {name!r} is measured by item {design.items[j]!r} alone: its slope cannot be "
+                    "told from the correlations of the dimension; fix the slope, or name more items"
+                )
+        return ""
+
+    def _separation(self, theta) -> tuple[str, ...]:
+        return ()
+
+    # ------------------------------------------------------------ persons behind patterns
+    def _per_person(self, values: np.ndarray) -> np.ndarray:
+        """Weighted contributions of top-level clusters, by person where these are the clusters."""
+        patterns = self.assembly.patterns
+        if patterns is None:
+            out = np.zeros((self.item_responses.n_persons, *values.shape[1:]))
+            out[self.assembly.first_row] = values
+            return out
+        share = self.person_weights / patterns.weight[patterns.of_person]
+        return values[patterns.of_person] * share.reshape(-1, *(1,) * (values.ndim - 1))
+
+    def _scatter(self, values: np.ndarray) -> np.ndarray:
+        return self._per_person(values)
+
+    def _scores_of_units(self, score: np.ndarray) -> np.ndarray:
+        """Scores of the independent units: of persons, of frequency weights one row for each."""
+        if self.assembly.patterns is None:
+            return score
+        frequency = self.weights.frequency
+        scores = self._per_person(score)
+        if frequency is None:
+            return scores
+        # w persons with score s each contribute w s s'
+        return scores / np.sqrt(np.maximum(frequency, 1e-300))[:, None]
+
+    def _group_of_unit(self, codes: np.ndarray) -> np.ndarray:
+        """Group of each independent unit from groups of persons."""
+        if self.assembly.patterns is not None:
+            return codes
+        of_cluster = codes[self.assembly.first_row]
+        if np.any(codes != of_cluster[self.cluster]):
+            raise SpecificationError(
+                f"cov_kwds['groups'] must contain whole clusters of {self.level_names[-1]}"
+            )
+        return of_cluster
+
+    # ------------------------------------------------------------ prediction
+    def predict(self, params, theta=None, which="probability", group: int = 0):
+        """Predictions at given parameters and latent variables.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        theta : array_like, shape (m,) or (m, q), optional
+            Latent variables; default: averaged over their distribution.
+        which : {"probability", "mean"}
+            Probabilities of all categories, or expected codes.
+        group : int
+
+        Returns
+        -------
+        list of ndarray, each of shape (m, K_j), or ndarray of shape (m, n_items)
+        """
+        bank = self.bank_at(params, group)
+        if theta is None:
+            nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+            q = len(bank.dimensions)
+            if q > 2:
+                raise SpecificationError(
+                    f"predict() averages over at most two dimensions, the model has {q}; give theta"
+                )
+            grid = np.stack(np.meshgrid(*[nodes] * q, indexing="ij"), -1).reshape(-1, q)
+            weight = np.prod(
+                np.stack(np.meshgrid(*[weights] * q, indexing="ij"), -1), axis=-1
+            ).ravel()
+            at = bank.mean + grid @ np.linalg.cholesky(bank.covariance).T
+            weight = weight / weight.sum()
+            found = [weight @ item.probabilities(at) for item in bank.items]
+            if which == "probability":
+                return [p[None, :] for p in found]
+            return np.array([[p @ np.arange(len(p)) for p in found]])
+        at = np.asarray(theta, dtype=float).reshape(-1, len(bank.dimensions))
+        if which == "probability":
+            return [item.probabilities(at) for item in bank.items]
+        if which == "mean":
+            return np.column_stack([item.expected_score(at) for item in bank.items])
+        raise SpecificationError(f"which={which!r} is not known; use 'probability' or 'mean'")
+
+    def simulate(self, params, n=1, seed=None) -> np.ndarray:
+        """Responses drawn at given parameters for persons with new latent variables.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        n : int
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        ndarray of int, shape (n_persons, n_items, n), or (n_persons, n_items) for n = 1
+            Codes, -1 where the data are missing.
+        """
+        rng = np.random.default_rng(seed)
+        draws = [self._draw(np.asarray(params, dtype=float), rng) for _ in range(n)]
+        return draws[0] if n == 1 else np.stack(draws, axis=-1)
+
+    def _draw(self, params: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        codes = self.codes
+        out = np.full(codes.shape, -1, dtype=np.int16)
+        theta = self._draw_latent(params, rng)
+        for bank, here in self.banks_of_persons(params):
+            for j, item in enumerate(bank.items):
+                below = np.cumsum(item.probabilities(theta[here]), axis=1)[:, :-1]
+                out[here, j] = (rng.random(len(here))[:, None] > below).sum(axis=1)
+        return np.where(codes < 0, -1, out)
+
+    def _draw_latent(self, params: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Latent variables of all persons, specific ones last."""
+        theta = self.latent_means(params)
+        q = len(self.layout.design.dimensions)
+        for g in range(len(self.group_labels)):
+            here = self.groups == g
+            covariance = self.bank_at(params, g).covariance.copy()
+            if self.cluster is not None:
+                covariance[:q, :q] -= self._cluster_covariance(params)
+            values, vectors = np.linalg.eigh(covariance)
+            root = vectors * np.sqrt(np.maximum(values, 0.0))
+            theta[here] += rng.normal(size=(int(here.sum()), len(covariance))) @ root.T
+        if self.cluster is not None:
+            values, vectors = np.linalg.eigh(self._cluster_covariance(params))
+            root = vectors * np.sqrt(np.maximum(values, 0.0))
+            above = rng.normal(size=(len(self.cluster_labels), q)) @ root.T
+            theta[:, :q] += above[self.cluster]
+        return theta
+
+    def _cluster_covariance(self, params: np.ndarray) -> np.ndarray:
+        top = len(self.level_names) - 1
+        _, _, block, term = next(t for t in self.mapping.terms if t[0] == top)
+        return term.matrix(params[block])
+
+    def resampled_problem(self, rng: np.random.Generator):
+        """The engine's problem with persons, or clusters of them, drawn with replacement."""
+        patterns = self.assembly.patterns
+        if patterns is None:
+            return super().resampled_problem(rng)
+        frequency, n = self.weights.frequency, self.item_responses.n_persons
+        if frequency is not None:
+            times = rng.multinomial(int(round(frequency.sum())), frequency / frequency.sum())
+        else:
+            times = rng.multinomial(n, np.full(n, 1.0 / n)) * self.person_weights
+        weight = np.bincount(patterns.of_person, times, len(patterns.first))
+        problem = self.assembly.problem
+        return replace(problem, cluster_weights=(*problem.cluster_weights[:-1], weight))
+
+    def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
+        """The engine's problem with responses drawn at given parameters."""
+        return self._assemble(self._draw(np.asarray(params, dtype=float), rng)).problem
+
+
+def _rows(values: np.ndarray | None, which: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[which]

@@ -1,0 +1,179 @@
+"""Starting values of item response models: proportions and correlations of the responses."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logit
+
+from sm_gllamm.estimation.newton import Controls, maximize
+from sm_gllamm.likelihood.marginal import MarginalLikelihood
+from sm_gllamm.mapping.items import ItemLayout
+from sm_gllamm.models.fitting import objective
+
+__all__ = ["item_start", "sharpened"]
+
+#: Correlation of a response with its factor that is not exceeded, and the size of the slopes at least.
+LARGEST, SMALLEST = 0.85, 0.25
+#: Correlation of responses of two categories relative to that of what lies behind them.
+COARSE = 0.75
+#: Lower asymptote that free ones start from, and one minus the upper one.
+GUESSING = 0.1
+#: Persons by which starting values of large samples are improved, and the number that makes one large.
+SAMPLE, LARGE = 1500, 4000
+#: Slope of a logistic curve that is nearest to a normal one with slope one.
+LOGISTIC = 1.7
+#: Variance of responses below which they have no correlations.
+TINY = 1e-12
+
+
+def _correlations(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Pairwise correlations of responses, missing ones left out in pairs."""
+    there = (codes >= 0).astype(float)
+    value = np.where(codes >= 0, codes, 0).astype(float)
+    mean = (weight @ value) / (weight @ there)
+    centred = (value - mean) * there
+    weighted = centred * weight[:, None]
+    pairs = (there * weight[:, None]).T @ there
+    products = weighted.T @ centred / np.maximum(pairs, 1.0)
+    sd = np.sqrt(np.maximum(np.diag(products), TINY))
+    return np.clip(products / np.outer(sd, sd), -1.0, 1.0)
+
+
+def _factor(correlation: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Correlations of items with the dimensions they measure, by principal factors."""
+    n, q = pattern.shape
+    out = np.zeros((n, q))
+    residual = correlation.copy()
+    for d in range(q):
+        own = np.flatnonzero(pattern[:, d])
+        part = residual[np.ix_(own, own)].copy()
+        for _ in range(5):
+            values, vectors = np.linalg.eigh(part)
+            loading = vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+            np.fill_diagonal(part, np.minimum(loading**2, 0.95))
+        if loading.sum() < 0:
+            loading = -loading
+        out[own, d] = loading
+        several = pattern[own].sum(axis=1) > 1
+        if several.any():
+            # dimensions that share items explain what is left
+            residual[np.ix_(own, own)] -= np.outer(loading, loading)
+            np.fill_diagonal(residual, 1.0)
+    return out
+
+
+def item_start(
+    layout: ItemLayout, codes: np.ndarray, weight: np.ndarray, group: np.ndarray
+) -> np.ndarray:
+    """Starting values in theta.
+
+    Parameters
+    ----------
+    layout : ItemLayout
+    codes : ndarray of int, shape (n, n_items)
+    weight : ndarray, shape (n,)
+    group : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (p,)
+    """
+    design, mapping = layout.design, layout.mapping
+    theta = np.zeros(mapping.k_params)
+    place = {name: k for k, name in enumerate(mapping.param_names)}
+    for position in mapping.diagonal:
+        theta[position] = 1.0
+    pattern = design.pattern
+    loading = _factor(_correlations(codes, weight), pattern) / COARSE
+    loading = np.clip(loading, -LARGEST, LARGEST)
+    size = np.sqrt((loading**2).sum(axis=1))
+    loading *= np.minimum(1.0, LARGEST / np.maximum(size, 1e-9))[:, None]
+    unit = LOGISTIC if design.link == "logit" else 1.0
+    slope = unit * loading / np.sqrt(1.0 - np.minimum((loading**2).sum(axis=1), 0.9))[:, None]
+    least = SMALLEST * unit
+    slope = np.where(
+        pattern & (np.abs(slope) < least), least * np.where(slope < 0, -1.0, 1.0), slope
+    )
+    spread = np.sqrt(1.0 + (slope**2).sum(axis=1) / unit**2)
+    known: dict[str, list[float]] = {}
+
+    def note(terms, value: float) -> None:
+        """A target for one parameter; those of several parameters are shared out by least squares."""
+        free = [(c, name) for c, name in terms if name is not None]
+        rest = value - sum(c for c, name in terms if name is None)
+        if len(free) == 1:
+            known.setdefault(free[0][1], []).append(rest / free[0][0])
+        elif free:
+            several.append((free, rest))
+
+    several: list[tuple[list, float]] = []
+    for (g, j), terms in layout.intercepts.items():
+        model, k = design.models[j], design.n_categories[j]
+        own = codes[(group == g) & (codes[:, j] >= 0), j] if len(design.groups) > 1 else None
+        if own is None:
+            there = codes[:, j] >= 0
+            count = np.bincount(codes[there, j], weights=weight[there], minlength=k)
+        else:
+            here = (group == g) & (codes[:, j] >= 0)
+            count = np.bincount(own, weights=weight[here], minlength=k)
+        share = (count + 0.5) / (count.sum() + 0.5 * k)
+        if model.form == "divide":
+            relative = np.log(share[1:] / share[0])
+            # steps are steeper given the latent variable than over its distribution
+            factor = spread[j]
+            for c, term in enumerate(terms):
+                note(term, factor * relative[c])
+        else:
+            above = 1.0 - np.cumsum(share)[:-1]
+            if model.lower:
+                above = np.clip((above - GUESSING) / (1.0 - GUESSING), 0.05, 0.95)
+            target = logit(above) * (1.0 if design.link == "logit" else 1.0 / LOGISTIC)
+            for c, term in enumerate(terms):
+                note(term, spread[j] * target[c])
+        for c, by_dimension in enumerate(layout.slopes[g, j]):
+            for d, (factor, name) in by_dimension.items():
+                if name is None:
+                    continue
+                a = slope[j, d]
+                if model.form == "divide":
+                    a = a / (1.0 + 0.5 * (k - 2)) * (c + 1.0)
+                note([(factor, name)], a)
+    for name, values in known.items():
+        theta[place[name]] = float(np.mean(values))
+    if several:
+        names = list(dict.fromkeys(name for free, _ in several for _, name in free))
+        matrix = np.zeros((len(several), len(names)))
+        for row, (free, _) in enumerate(several):
+            for c, name in free:
+                matrix[row, names.index(name)] += c
+        found = np.linalg.lstsq(matrix, np.array([target for _, target in several]), rcond=1e-10)[0]
+        for name, value in zip(names, found, strict=True):
+            theta[place[name]] = value
+    for name, k in place.items():
+        if name.startswith(("scale(", "sd(")) and "," not in name.split("|")[0]:
+            theta[k] = 1.0 if name.startswith("scale(") else 0.5
+        elif name.startswith("logit_lower["):
+            theta[k] = logit(GUESSING)
+        elif name.startswith("logit_upper["):
+            theta[k] = -logit(GUESSING)
+        elif name.startswith("slope[") and name not in known:
+            theta[k] = 0.5 * unit
+    return theta
+
+
+def sharpened(likelihood: MarginalLikelihood, theta: np.ndarray) -> np.ndarray:
+    """Starting values after some iterations with a sample of the persons, where there are many.
+
+    Parameters
+    ----------
+    likelihood : MarginalLikelihood
+        With a quadrature in force.
+    theta : ndarray, shape (p,)
+    """
+    if likelihood.problem.n_top < LARGE:
+        return theta
+    with likelihood.sample(SAMPLE):
+        outcome = maximize(objective(likelihood), theta, Controls(maxiter=15, tol=0.1))
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return outcome.theta
