@@ -463,11 +463,13 @@ cdef class Kernel:
                 bracket_tree(&self.data, &place, s, self.data.n_levels - 1, which[c], depth)
             free_scratch(&self.data, s)
 
-    def evaluate(self, clusters, Rule rule, placement, int want, log_likelihood, score, hessian):
+    def evaluate(self, clusters, Rule rule, placement, int want, log_likelihood, score, hessian,
+                 bint summed=False):
         """Log-likelihood of each top cluster, unweighted; score (clusters, active) and the weighted sum of
-        Hessians (active, active; lower triangle is added to) as wanted (0, 1, 2)."""
+        Hessians (active, active; lower triangle is added to) as wanted (0, 1, 2). If `summed`, the weighted
+        sum of scores is added to score (1, active)."""
         cdef const idx *which = self.check_clusters(clusters)
-        cdef idx count = clusters.shape[0], c, na = self.data.n_active
+        cdef idx count = clusters.shape[0], c, t, na = self.data.n_active
         cdef Place place = self.place_of(placement)
         cdef int top = self.data.n_levels - 1
         cdef double w
@@ -475,19 +477,29 @@ cdef class Kernel:
             raise ValueError("the rule's dimensions are not the model's")
         if want not in (0, 1, 2):
             raise ValueError("want is 0 (value), 1 (score) or 2 (Hessian)")
-        if log_likelihood.shape != (count,) or (want >= 1 and score.shape != (count, na)) or (
-                want >= 2 and hessian.shape != (na, na)):
+        if log_likelihood.shape != (count,) or (
+            want >= 1 and score.shape != (1 if summed else count, na)
+        ) or (want >= 2 and hessian.shape != (na, na)):
             raise ValueError("output arrays do not fit")
         cdef double *value = writable(log_likelihood)
         cdef double *s_out = writable(score) if want >= 1 else NULL
         cdef double *h_out = writable(hessian) if want >= 2 else NULL
+        cdef double *own = s_out
         cdef Scratch *s
         with nogil:
             s = new_scratch(&self.data, &rule.nodes, self.largest_leaf, want)
+            if summed and want >= 1:
+                own = <double *> calloc(na + 1, sizeof(double))
             for c in range(count):
                 w = self.data.weight[top][which[c]] if self.data.weight[top] != NULL else 1.0
-                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want, w,
-                                     s_out + c * na, h_out)
+                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want, w, own, h_out)
+                if want >= 1 and summed:
+                    for t in range(na):
+                        s_out[t] += w * own[t]
+                elif want >= 1:
+                    own += na
+            if summed and want >= 1:
+                free(own)
             if want >= 2:
                 flush_deviations(&self.data, s, h_out)
                 settle_codes(&self.data, s, h_out)
