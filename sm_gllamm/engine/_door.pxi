@@ -160,7 +160,6 @@ cdef class Kernel:
         self.data.n_active = len(active_column)
         self.data.dense = (
             1 if slot_channel is None and pattern is None and self.data.n_active <= DENSE else 0)
-        self.data.wide = (self.data.n_active + 7) // 8 * 8
         product = np.array(products, dtype=np.intp).reshape(-1, 2)
         if product.size and (
             product.min() < 0 or product.max() >= self.data.q or np.any(product[:, 0] > product[:, 1])
@@ -172,6 +171,8 @@ cdef class Kernel:
         self.data.n_latent = self.data.q + self.data.n_products
         self.data.n_vectors = dimensions[0] + self.data.n_products
         self.data.n_channels = 1 + self.data.n_latent + self.data.n_slots
+        self.data.lanes = (self.data.n_vectors == 1 and n_slots == 0 and row_weight is None
+                           and self.all_bernoulli())
         if active_column.ndim != 1 or active_channel.shape != active_column.shape:
             raise ValueError("one column and one channel an active entry")
         if self.data.n_active and (
@@ -259,6 +260,14 @@ cdef class Kernel:
             seen[code] = 1
         return [code + COMPOSITE_GAUSSIAN for code in range(n_codes) if seen[code]]
 
+    cdef bint all_bernoulli(self):
+        """Whether all rows are Bernoulli with logit link."""
+        cdef idx i
+        for i in range(self.data.n):
+            if family_of(&self.data, i) != BINOMIAL_LOGIT or trials_of(&self.data, i) != 1.0:
+                return False
+        return True
+
     cdef void check_factors(self, code_table, column_source, pattern) except *:
         """A factored design: values by code, and the columns of the design that they multiply."""
         if (code_table.dtype != np.float64 or code_table.ndim != 2 or column_source is None
@@ -307,6 +316,9 @@ cdef class Kernel:
         self.data.pattern_pair_value = flat(its_value)
         self.data.pattern_rest = indices(rest)
         self.data.pattern_first_rest = indices(first_rest) if table is not None else NULL
+        # sums of second derivatives by code are for the Hessian of all clusters, not for one at a node
+        self.data.coded = table is not None and self.data.n_levels == 1 and self.data.fixed_slots
+        self.data.n_seconds = self.data.n_channels * (self.data.n_channels + 1) // 2
 
     cdef tuple factors(self, lists, column_of, table, source):
         """Lists of all patterns end to end: where each begins, its members, and the column of the design
@@ -451,11 +463,13 @@ cdef class Kernel:
                 bracket_tree(&self.data, &place, s, self.data.n_levels - 1, which[c], depth)
             free_scratch(&self.data, s)
 
-    def evaluate(self, clusters, Rule rule, placement, int want, log_likelihood, score, hessian):
+    def evaluate(self, clusters, Rule rule, placement, int want, log_likelihood, score, hessian,
+                 bint summed=False):
         """Log-likelihood of each top cluster, unweighted; score (clusters, active) and the weighted sum of
-        Hessians (active, active; lower triangle is added to) as wanted (0, 1, 2)."""
+        Hessians (active, active; lower triangle is added to) as wanted (0, 1, 2). If `summed`, the weighted
+        sum of scores is added to score (1, active)."""
         cdef const idx *which = self.check_clusters(clusters)
-        cdef idx count = clusters.shape[0], c, na = self.data.n_active
+        cdef idx count = clusters.shape[0], c, t, na = self.data.n_active
         cdef Place place = self.place_of(placement)
         cdef int top = self.data.n_levels - 1
         cdef double w
@@ -463,19 +477,32 @@ cdef class Kernel:
             raise ValueError("the rule's dimensions are not the model's")
         if want not in (0, 1, 2):
             raise ValueError("want is 0 (value), 1 (score) or 2 (Hessian)")
-        if log_likelihood.shape != (count,) or (want >= 1 and score.shape != (count, na)) or (
-                want >= 2 and hessian.shape != (na, na)):
+        if log_likelihood.shape != (count,) or (
+            want >= 1 and score.shape != (1 if summed else count, na)
+        ) or (want >= 2 and hessian.shape != (na, na)):
             raise ValueError("output arrays do not fit")
         cdef double *value = writable(log_likelihood)
         cdef double *s_out = writable(score) if want >= 1 else NULL
         cdef double *h_out = writable(hessian) if want >= 2 else NULL
+        cdef double *own = s_out
         cdef Scratch *s
         with nogil:
             s = new_scratch(&self.data, &rule.nodes, self.largest_leaf, want)
+            if summed and want >= 1:
+                own = <double *> calloc(na + 1, sizeof(double))
             for c in range(count):
                 w = self.data.weight[top][which[c]] if self.data.weight[top] != NULL else 1.0
-                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want, w,
-                                     s_out + c * na, h_out)
+                value[c] = integrate(&self.data, &rule.nodes, &place, s, top, which[c], want, w, own, h_out)
+                if want >= 1 and summed:
+                    for t in range(na):
+                        s_out[t] += w * own[t]
+                elif want >= 1:
+                    own += na
+            if summed and want >= 1:
+                free(own)
+            if want >= 2:
+                flush_deviations(&self.data, s, h_out)
+                settle_codes(&self.data, s, h_out)
             free_scratch(&self.data, s)
 
     def pooled(self, const double[::1] multiplier, int want, log_density, score, hessian):

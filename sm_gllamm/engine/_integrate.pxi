@@ -76,10 +76,15 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
     cdef idx i0 = data.offset[0][j], i1 = data.offset[0][j + 1], i = i0, k, size
     cdef idx kp = rule.padded[0]
     cdef double constant = 0.0, value
+    cdef bint lanes
     leaf_nodes(data, rule, place, s, j)
     for k in range(kp):
         s.product[k] = 1.0
     s.factors = 0
+    lanes = takes_lanes(data, i0, i1) and lane_densities(data, s, i0, i1, kp, want)
+    if lanes:
+        constant = lane_constants(data, i0, i1)
+        i = i1
     while i < i1:
         size = response_size(data, i)
         constant += constant_of(data, i) * (data.row_weight[i] if data.row_weight != NULL else 1.0)
@@ -92,7 +97,7 @@ cdef double leaf(const Data *data, const NodeSet *rule, const Place *place, Scra
         flush(s, kp)
     value = normalise(kp, rule.sign[0], s.log_post, s.post) + constant
     if want:
-        leaf_score(data, rule, s, i0, i1, want, weight, score, hess)
+        leaf_score(data, rule, s, i0, i1, lanes, want, weight, score, hess)
     return value
 
 
@@ -103,21 +108,21 @@ cdef inline double *stored_at(const Data *data, Scratch *s, idx row, idx size, i
     return s.store + row * kp * data.n_stored
 
 
-cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, idx i1,
+cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, idx i1, bint lanes,
                      int want, double weight, double *score, double *hess) noexcept nogil:
     """Score and Hessian of a leaf from the posterior node weights (Louis' identity)."""
     cdef idx kp = rule.padded[0], na = data.n_active
-    cdef idx i = i0, t, v, k, size, row, channel, vector
+    cdef idx i = i0, t, v, size, row
     cdef bint several
-    cdef double x
     cdef double *stored
-    cdef out_ptr target
-    cdef in_ptr source
     memset(score, 0, na * sizeof(double))
     if want >= 2:
-        memset(s.pair_score, 0, data.n_pairs * kp * sizeof(double))
+        begin_deviations(data, s, i0, i1, kp, hess)
         if data.dense:
             memset(s.outer, 0, na * data.padded * sizeof(double))
+    if lanes:
+        add_lanes(data, s, i0, i1, kp, want, weight, score, hess)
+        i = i1
     while i < i1:
         size = response_size(data, i)
         stored = stored_at(data, s, i - i0, size, kp)
@@ -128,37 +133,20 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         if several and want >= 2:
             memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
         for row in range(size):
+            row_expectations(data, s, kp, stored + row * kp * data.n_stored, want)
             add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, several, weight, score, hess)
         if several and want >= 2:
-            across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, weight, hess)
+            deviations_across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, weight, hess)
         i += size
     if want >= 2 and data.dense:
         for t in range(na):
             for v in range(t + 1 if t < data.leading else data.leading):
                 hess[t * na + v] += weight * s.outer[t * data.padded + v]
     # one node has no variance of scores
-    if want < 2 or kp == 1:
-        return
-    # posterior variance of the node scores
-    for t in range(na):
-        channel = data.active_channel[t]
-        source = s.pair_score + data.active_pair[t] * kp
-        target = s.node_score + t
-        if channel == 0 or channel > data.n_latent:
-            for k in range(kp):
-                target[k * data.wide] = source[k] - score[t]
-            continue
-        vector = vector_of(data, channel)
-        if vector >= 0:
-            for k in range(kp):
-                target[k * data.wide] = source[k] * s.nodes[vector * kp + k] - score[t]
-        else:
-            x = s.u[channel - 1]
-            for k in range(kp):
-                target[k * data.wide] = source[k] * x - score[t]
-    for k in range(kp):
-        s.weighted[k] = weight * s.post[k]
-    sm_outer(s.weighted, s.node_score, <int> kp, <int> na, <int> data.wide, hess)
+    if want >= 2:
+        if kp > 1:
+            add_deviations(data, s, kp, weight, score, hess)
+        end_deviations(data, s, hess)
 
 
 cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept nogil:
@@ -182,22 +170,67 @@ cdef idx gather_row(const Data *data, Scratch *s, idx i, double *score) noexcept
     return nz
 
 
+cdef inline bint is_coded(const Data *data, idx i) noexcept nogil:
+    """Whether all columns of row i depend on its code alone, and its second derivatives are summed by code."""
+    return data.coded and (
+        data.pattern_first_rest[data.pattern[i]] == data.pattern_first_rest[data.pattern[i] + 1])
+
+
+cdef inline void add_coded_row(const Data *data, Scratch *s, idx code, int want, double weight,
+                               double *score) noexcept nogil:
+    """A row whose columns depend on its code alone: its share of the score, and of the code's sum of e2."""
+    cdef idx nch = data.n_channels, k, r, c
+    cdef double *second
+    for k in range(data.pattern_first[code], data.pattern_first[code + 1]):
+        score[data.pattern_entry[k]] += (
+            data.pattern_value[k] * s.e1[data.active_channel[data.pattern_entry[k]]])
+    if want >= 2:
+        second = s.code_second + code * data.n_seconds
+        k = 0
+        for r in range(nch):
+            for c in range(r + 1):
+                second[k] += weight * s.e2[r * nch + c]
+                k += 1
+
+
+cdef void settle_codes(const Data *data, Scratch *s, double *hess) noexcept nogil:
+    """Add what the sums of e2 by code stand for to a Hessian."""
+    cdef idx code, k, e, r, c, swap
+    cdef double *second
+    if not data.coded:
+        return
+    for code in range(data.n_patterns):
+        second = s.code_second + code * data.n_seconds
+        for k in range(data.pattern_first[code], data.pattern_first[code + 1]):
+            for e in range(data.pattern_first[code], k + 1):
+                r = data.active_channel[data.pattern_entry[k]]
+                c = data.active_channel[data.pattern_entry[e]]
+                if c > r:
+                    swap = r
+                    r = c
+                    c = swap
+                hess[data.pattern_entry[k] * data.n_active + data.pattern_entry[e]] += (
+                    data.pattern_value[k] * data.pattern_value[e] * second[r * (r + 1) // 2 + c])
+        memset(second, 0, data.n_seconds * sizeof(double))
+
+
 cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *stored, int want,
                   bint in_set, double weight, double *score, double *hess) noexcept nogil:
-    """A row's share of score and Hessian, and of the scores by node."""
-    cdef idx na = data.n_active, nch = data.n_channels, t, v, k, c, p, nz = 0, channel
+    """A row's share of score and Hessian, from the expectations in e1 and e2, and of the scores by node."""
+    cdef idx na = data.n_active, nch = data.n_channels, t, v, c, p, nz = 0, channel
     cdef idx pattern = pattern_of(data, i)
     cdef idx first_slot = data.n_latent + 1
     cdef double x
     cdef out_ptr target
     cdef in_ptr source
-    row_expectations(data, s, kp, stored, want)
     if not data.fixed_slots:
         for c in range(data.n_slots):
             channel = data.slot_channel[i * data.n_slots + c]
             if channel >= 0:
                 s.slot_of[channel - first_slot] = first_slot + c
-    if data.dense:
+    if is_coded(data, i):
+        add_coded_row(data, s, pattern, want, weight, score)
+    elif data.dense:
         # zeros are not worth a branch
         nz = na
         for t in range(na):
@@ -223,6 +256,7 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
                 for v in range(data.leading, t + 1):
                     target[v] += x * s.row_value[v] * s.e2[channel * nch + s.row_channel[v]]
         else:
+            # of a coded row there are none
             for t in range(nz):
                 channel = s.row_channel[t]
                 x = weight * s.row_value[t]
@@ -241,14 +275,9 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
             x = data.pattern_pair_value[p] * design_entry(data, i, data.pattern_pair_column[p])
             if x == 0.0 and not data.dense:
                 continue
-            target = s.pair_score + t * kp
-            for k in range(kp):
-                target[k] += x * source[k]
+            sm_add_scaled(x, source, <int> kp, s.pair_score + t * kp)
             if in_set and data.pair_channel[t] == 0:
-                source = stored + (data.n_stored - 2) * kp
-                target = s.set_score + t * kp
-                for k in range(kp):
-                    target[k] += x * source[k]
+                sm_add_scaled(x, stored + (data.n_stored - 2) * kp, <int> kp, s.set_score + t * kp)
     if not data.fixed_slots:
         for c in range(data.n_slots):
             channel = data.slot_channel[i * data.n_slots + c]
@@ -256,32 +285,27 @@ cdef void add_row(const Data *data, Scratch *s, idx i, idx kp, const double *sto
                 s.slot_of[channel - first_slot] = -1
 
 
-cdef void across_rows(const Data *data, Scratch *s, idx kp, const double *kappa, double weight,
-                      double *hess) noexcept nogil:
-    """What the second derivatives across the rows of one response add: E[kappa (sum v x)(sum v x)']."""
-    cdef idx na = data.n_active, t, k, channel, vector
-    cdef double x
-    cdef out_ptr target
-    cdef in_ptr source
-    for t in range(na):
-        channel = data.active_channel[t]
-        target = s.node_score + t
-        if channel > data.n_latent:
-            for k in range(kp):
-                target[k * data.wide] = 0.0
-            continue
-        source = s.set_score + data.active_pair[t] * kp
-        vector = vector_of(data, channel)
-        if channel > 0 and vector >= 0:
-            for k in range(kp):
-                target[k * data.wide] = source[k] * s.nodes[vector * kp + k]
-        else:
-            x = 1.0 if channel == 0 else s.u[channel - 1]
-            for k in range(kp):
-                target[k * data.wide] = source[k] * x
-    for k in range(kp):
-        s.weighted[k] = weight * s.post[k] * kappa[k]
-    sm_outer(s.weighted, s.node_score, <int> kp, <int> na, <int> data.wide, hess)
+cdef inline void upper_seconds(const Data *data, Scratch *s) noexcept nogil:
+    """Expectations of the second derivative in nu times the latent variables above the leaf."""
+    cdef idx q0 = data.ql[0], q = data.q, nch = data.n_channels, r, c
+    for r in range(q0, q):
+        s.e2[r + 1] = s.e2[0] * s.u[r]
+        for c in range(q0):
+            s.e2[(r + 1) * nch + c + 1] = s.e2[c + 1] * s.u[r]
+        for c in range(q0, r + 1):
+            s.e2[(r + 1) * nch + c + 1] = s.e2[0] * s.u[r] * s.u[c]
+        for c in range(q + 1, data.n_latent + 1):
+            s.e2[c * nch + r + 1] = s.e2[c] * s.u[r]
+
+
+cdef inline void mirror_seconds(const Data *data, Scratch *s) noexcept nogil:
+    """Fill the upper triangle of e2, and its first column, which is in the first row."""
+    cdef idx nch = data.n_channels, r, c
+    for r in range(nch):
+        if r > 0:
+            s.e2[r * nch] = s.e2[r]
+        for c in range(r):
+            s.e2[c * nch + r] = s.e2[r * nch + c]
 
 
 cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *stored, int want) noexcept nogil:
@@ -325,14 +349,7 @@ cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *s
             for c in range(r + 1):
                 s.e2[row * nch + vector_channel(data, c)] = sm_dot3(
                     weighted, s.nodes + r * kp, s.nodes + c * kp, kk)
-    for r in range(q0, q):
-        s.e2[r + 1] = s.e2[0] * s.u[r]
-        for c in range(q0):
-            s.e2[(r + 1) * nch + c + 1] = s.e2[c + 1] * s.u[r]
-        for c in range(q0, r + 1):
-            s.e2[(r + 1) * nch + c + 1] = s.e2[0] * s.u[r] * s.u[c]
-        for c in range(q + 1, first_slot):
-            s.e2[c * nch + r + 1] = s.e2[c] * s.u[r]
+    upper_seconds(data, s)
     for slot in range(data.n_slots):
         mixed = stored + (stored_slot(slot) + 1) * kp
         k = first_slot + slot
@@ -344,11 +361,7 @@ cdef void row_expectations(const Data *data, Scratch *s, idx kp, const double *s
             s.e2[k * nch + r + 1] = x * s.u[r]
         for other in range(slot + 1):
             s.e2[k * nch + first_slot + other] = sm_dot(post, mixed + (other + 1) * kp, kk)
-    for r in range(nch):
-        if r > 0:
-            s.e2[r * nch] = s.e2[r]
-        for c in range(r):
-            s.e2[c * nch + r] = s.e2[r * nch + c]
+    mirror_seconds(data, s)
 
 
 cdef double set_node(const Data *data, const NodeSet *rule, const Place *place, Scratch *s,
@@ -396,6 +409,8 @@ cdef double integrate(const Data *data, const NodeSet *rule, const Place *place,
             if want:
                 for t in range(na):
                     node_score[t] += w * s.child_score[level][t]
+        if want >= 2 and level == 1:
+            flush_deviations(data, s, node_hess)
         s.level_log[level][k] = value
     value = normalise(n_nodes, rule.sign[level], s.level_log[level], s.level_post[level])
     if want:

@@ -25,7 +25,7 @@ from libc.string cimport memset
 from libc.math cimport atan2, exp, expm1, fabs, isfinite, log, sqrt
 
 from sm_gllamm.responses._density cimport MAX_SLOTS, Density
-from sm_gllamm.responses._vecmath cimport sm_dot, sm_dot3, sm_exp, sm_log, sm_log_erfc, sm_moments, sm_outer
+from sm_gllamm.responses._vecmath cimport sm_dot, sm_dot3, sm_exp, sm_log, sm_log_erfc, sm_moments
 
 import numpy as np
 
@@ -33,6 +33,22 @@ from sm_gllamm.responses.densities import DENSITIES
 
 #: slots of each density, by code
 SLOTS_NEEDED = [slots for _, _, slots in DENSITIES]
+
+cdef extern from "_leaf.h" nogil:
+    void sm_logit_derivatives(const double *sign, const double *a, const double *b, int n, const double *u,
+                              int k, double *product, double *g, double *h) noexcept
+    void sm_logit_values(const double *a, const double *b, int n, const double *u, int k, double *product,
+                         double *work) noexcept
+    double sm_logit_curvature(const double *y, const double *a, const double *b, int n, double u,
+                              double *slope, double *curvature) noexcept
+    void sm_row_moments(const double *g, const double *h, int n, int k, const double *weight, int second,
+                        double *out) noexcept
+    void sm_transpose(const double *x, int k, int n, double *out) noexcept
+    void sm_add_scaled(double x, const double *v, int k, double *out) noexcept
+    void sm_deviations(const double *v, const double *factor, double mean, const double *weight, int k,
+                       double *out, double *weighted) noexcept
+    void sm_gram(const double *a, const double *w, int n, int k, long stride, const Py_ssize_t *place,
+                 double *out, long wide) noexcept
 
 cdef extern from *:
     ctypedef double* out_ptr "double * __restrict"
@@ -44,6 +60,9 @@ cdef enum:
     ROW_BLOCK = 64
     STORE = 131072          # doubles kept of a leaf's derivatives: 1 MiB
     DENSE = 24              # active entries up to which zeros of a row are not skipped
+    GRAM = 2048             # doubles of deviations collected before their products are taken, at least
+    LEAST_LANES = 6         # rows of a Bernoulli leaf from which they are taken side by side
+    MOST_LANES = 256        # and up to which
     FLUSH = 512             # factors in (1, 2] multiplied before a logarithm is taken
 
 cdef double NOWHERE = -1e90     # log densities below are those of means that do not exist
@@ -78,6 +97,8 @@ include "_structs.pxi"
 include "_predictors.pxi"
 include "_rows.pxi"
 include "_sets.pxi"
+include "_lanes.pxi"
+include "_deviations.pxi"
 include "_integrate.pxi"
 include "_pooled.pxi"
 include "_posterior.pxi"

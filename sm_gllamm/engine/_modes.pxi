@@ -73,6 +73,11 @@ cdef double rows_curvature(const Data *data, Scratch *s, idx i0, idx i1, double 
     cdef double total = 0.0, w, x
     cdef const double *b
     cdef const double *slope
+    while start < i1 and data.lanes and q == 1:
+        stop = start + FLUSH if start + FLUSH < i1 else i1
+        total += sm_logit_curvature(data.y + start, data.a + start, data.b + start, <int> (stop - start),
+                                    s.u[0], grad, curv)
+        start = stop
     while start < i1:
         if family_of(data, start) < 0:
             total += set_curvature(data, s, start, grad, curv)

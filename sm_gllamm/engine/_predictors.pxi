@@ -29,9 +29,51 @@ cdef inline void add_entry(const Data *data, idx i, idx channel, double x) noexc
         add_to_slots(data, i, channel, x)
 
 
+cdef void whole_predictors(const Data *data, const double *phi, idx start, idx stop) noexcept nogil:
+    """Predictors of rows start:stop of a design without patterns: an entry at a time over a few rows."""
+    cdef idx i, t, channel, column, first, last, step, q = data.n_latent
+    cdef double x
+    cdef out_ptr target
+    cdef in_ptr source
+    first = start
+    while first < stop:
+        last = first + ROW_BLOCK if first + ROW_BLOCK < stop else stop
+        for i in range(first, last):
+            start_row(data, i)
+        memset(data.b + first * q, 0, (last - first) * q * sizeof(double))
+        for t in range(data.n_active):
+            x = phi[t]
+            channel = data.active_channel[t]
+            column = data.active_column[t]
+            if channel > q and not data.fixed_slots:
+                for i in range(first, last):
+                    add_to_slots(data, i, channel, x * design_entry(data, i, column))
+                continue
+            if channel == 0:
+                target = data.a + first
+                step = 1
+            elif channel <= q:
+                target = data.b + first * q + channel - 1
+                step = q
+            else:
+                target = data.slots + first * data.n_slots + channel - q - 1
+                step = data.n_slots
+            if column < 0:
+                for i in range(last - first):
+                    target[i * step] += x
+            else:
+                source = data.design + first * data.row_stride + column * data.column_stride
+                for i in range(last - first):
+                    target[i * step] += x * source[i * data.row_stride]
+        first = last
+
+
 cdef void predictors(const Data *data, const double *phi, idx start, idx stop) noexcept nogil:
     """Predictors of rows start:stop of an ordinary design."""
     cdef idx i, k, t, pattern, q = data.n_latent
+    if data.pattern == NULL:
+        whole_predictors(data, phi, start, stop)
+        return
     for i in range(start, stop):
         start_row(data, i)
         memset(data.b + i * q, 0, q * sizeof(double))

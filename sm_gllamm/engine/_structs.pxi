@@ -19,7 +19,7 @@ cdef struct Data:
     int n_slots             # slots of the row that has most
     int n_stored            # doubles a node that a row's derivatives take
     idx padded              # `leading`, rounded up
-    idx wide                # n_active, rounded up
+    int lanes               # 1 if rows are Bernoulli, logit, and leaves have one vector: see _lanes.pxi
     int dense               # 1 if rows are too short for it to pay to skip their zeros
     int fixed_slots         # 1 if slot s of every row is channel n_latent + 1 + s
     idx ql[MAX_LEVELS]
@@ -55,6 +55,8 @@ cdef struct Data:
     # those that differ between the rows of a pattern; NULL: the design is not factored
     const idx *pattern_first_rest
     const idx *pattern_rest
+    int coded               # 1 if second derivatives are summed by code: see add_coded_row
+    idx n_seconds           # lower triangle of e2
     # pairs likewise
     const idx *pattern_first_pair
     const idx *pattern_pair
@@ -137,8 +139,28 @@ cdef struct Scratch:
     double *set_work        # (4, Kp)
     double *pair_score      # (n_pairs, Kp)
     double *set_score       # (n_pairs, Kp)
-    double *node_score      # (Kp, wide) scores by node, the active entries of a node together
     double *weighted        # (Kp,)
+    double *ones            # (Kp,)
+    double *same            # (Kp,)
+    # deviations of scores, of several leaves side by side: see _deviations.pxi
+    double *deviation       # (n_active and five more, columns)
+    double *weighted_deviation
+    idx columns
+    idx filled
+    idx n_local             # rows in use
+    const idx *place        # active entries of these rows
+    idx *everything         # (n_active,) all of them
+    idx *touched            # (n_active,) those of a leaf
+    char *is_touched        # (n_active,)
+    double *code_second     # (n_patterns, n_seconds) sums of e2 of the rows of a code
+    # rows side by side: see _lanes.pxi
+    idx lane_rows           # room: rows, a multiple of 4
+    double *lane_data       # (3, lane_rows) sign of y, and a and b times it
+    double *lane_g          # (Kp, rows)
+    double *lane_h          # (Kp, rows)
+    double *lane_stored     # (rows, Kp)
+    double *lane_weight     # (3, Kp)
+    double *lane_moments    # (5, rows)
     double *outer           # (n_active, padded)
     double *row_value       # (n_active + PAD,)
     idx *row_index          # (n_active,)
@@ -178,6 +200,10 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.nu = <double *> calloc(kp, sizeof(double))
     s.product = <double *> calloc(kp, sizeof(double))
     s.weighted = <double *> calloc(kp, sizeof(double))
+    s.ones = <double *> calloc(kp, sizeof(double))
+    s.same = <double *> calloc(kp, sizeof(double))
+    for k in range(kp):
+        s.ones[k] = 1.0
     s.store_rows = STORE // (kp * data.n_stored)
     if s.store_rows > largest_leaf:
         s.store_rows = largest_leaf
@@ -189,7 +215,30 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.set_work = <double *> calloc(4 * kp, sizeof(double))
     s.pair_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.set_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
-    s.node_score = <double *> calloc(data.wide * kp + 1, sizeof(double))
+    if want >= 2:
+        # whole leaves, and a multiple of 4
+        s.columns = (GRAM // (na + 1) // kp + 1) * kp
+        s.columns = (s.columns + 3) // 4 * 4
+        s.deviation = <double *> calloc((na + 5) * s.columns, sizeof(double))
+        s.weighted_deviation = <double *> calloc((na + 5) * s.columns, sizeof(double))
+        s.touched = <idx *> calloc(na + 1, sizeof(idx))
+        s.is_touched = <char *> calloc(na + 1, 1)
+        s.everything = <idx *> calloc(na + 1, sizeof(idx))
+        for k in range(na):
+            s.everything[k] = k
+        s.n_local = na
+        s.place = s.everything
+        if data.coded:
+            s.code_second = <double *> calloc(data.n_patterns * data.n_seconds, sizeof(double))
+    if data.lanes and rule != NULL:
+        s.lane_rows = ((largest_leaf if largest_leaf < MOST_LANES else MOST_LANES) + 3) // 4 * 4
+        s.lane_data = <double *> calloc(3 * s.lane_rows, sizeof(double))
+        s.lane_g = <double *> calloc(kp * s.lane_rows, sizeof(double))
+        if want >= 1:
+            s.lane_h = <double *> calloc(kp * s.lane_rows, sizeof(double))
+            s.lane_stored = <double *> calloc(kp * s.lane_rows, sizeof(double))
+            s.lane_weight = <double *> calloc(3 * kp, sizeof(double))
+            s.lane_moments = <double *> calloc(5 * s.lane_rows, sizeof(double))
     s.outer = <double *> calloc(na * data.padded + na + 1, sizeof(double))
     s.row_value = <double *> calloc(na + PAD, sizeof(double))
     s.row_index = <idx *> calloc(na + 1, sizeof(idx))
@@ -234,7 +283,20 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     free(s.set_work)
     free(s.pair_score)
     free(s.set_score)
-    free(s.node_score)
+    free(s.ones)
+    free(s.same)
+    free(s.deviation)
+    free(s.weighted_deviation)
+    free(s.touched)
+    free(s.is_touched)
+    free(s.everything)
+    free(s.code_second)
+    free(s.lane_data)
+    free(s.lane_g)
+    free(s.lane_h)
+    free(s.lane_stored)
+    free(s.lane_weight)
+    free(s.lane_moments)
     free(s.outer)
     free(s.row_value)
     free(s.row_index)

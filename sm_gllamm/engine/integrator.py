@@ -292,33 +292,46 @@ class Integrator:
                 centre[:] = mean
 
     # ------------------------------------------------------------ evaluation
-    def evaluate(self, want: int) -> Evaluation:
-        """Log-likelihood (`want` = 0), score (1) and Hessian (2), nodes held fixed."""
+    def evaluate(self, want: int, by_cluster: bool = True) -> Evaluation:
+        """Log-likelihood (`want` = 0), score (1) and Hessian (2), nodes held fixed.
+
+        Without `by_cluster` the score is the sum over clusters, shape (1, n_active): a million clusters
+        need not be written down.
+        """
         problem, placement = self.problem, self._placement
         na = len(problem.active_column)
+        value = np.zeros(problem.n_top)
+        score = np.zeros((problem.n_top if by_cluster else 1, na)) if want >= 1 else None
 
         def task(g, clusters):
-            value = np.empty(len(clusters))
-            score = np.empty((len(clusters), na)) if want >= 1 else None
-            hessian = np.zeros((na, na)) if want >= 2 else None
-            rule = self._kernel_rules[g]
-            self.kernel.evaluate(clusters, rule, placement, want, value, score, hessian)
-            if self._sparse[g] and not np.isfinite(value).all():
-                self._repair(clusters, placement, want, value, score, hessian)
-            return value, score, hessian
+            # consecutive clusters write straight into the result
+            one_run = clusters[-1] - clusters[0] + 1 == len(clusters)
+            where = slice(clusters[0], clusters[-1] + 1) if one_run else clusters
+            its_value, its_score = value[where], None
+            if want >= 1:
+                its_score = score[where] if by_cluster else np.zeros((1, na))
+            its_hessian = np.zeros((na, na)) if want >= 2 else None
+            rule, summed = self._kernel_rules[g], not by_cluster
+            self.kernel.evaluate(
+                clusters, rule, placement, want, its_value, its_score, its_hessian, summed
+            )
+            if self._sparse[g] and not np.isfinite(its_value).all():
+                self._repair(clusters, placement, want, its_value, its_score, its_hessian, summed)
+            if not one_run:
+                value[where] = its_value
+                if its_score is not None and by_cluster:
+                    score[where] = its_score
+            return its_score, its_hessian
 
         results = self._map(task)
+        hessian = sum(h for _, h in results) if want >= 2 else None
         weight = problem.cluster_weights[-1]
-        value = np.zeros(problem.n_top)
-        score = np.zeros((problem.n_top, na)) if want >= 1 else None
-        hessian = np.zeros((na, na)) if want >= 2 else None
-        for (_, clusters), (v, s, h) in zip(self._chunks, results, strict=True):
-            w = 1.0 if weight is None else weight[clusters]
-            value[clusters] = v * w
-            if score is not None:
-                score[clusters] = s * (1.0 if weight is None else w[:, None])
-            if hessian is not None:
-                hessian += h
+        if weight is not None:
+            value *= weight
+        if score is not None and not by_cluster:
+            score += sum(its_score for its_score, _ in results)
+        elif score is not None and weight is not None:
+            score *= weight[:, None]
         return Evaluation(value, score, None if hessian is None else _symmetric(hessian))
 
     def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
@@ -349,17 +362,19 @@ class Integrator:
                 out *= np.repeat(weight, np.diff(edges))
         return out
 
-    def _repair(self, clusters, placement, want, value, score, hessian):
+    def _repair(self, clusters, placement, want, value, score, hessian, summed):
         """Product rule for clusters whose sparse grid (weights of both signs) gave no positive integral."""
         bad = np.flatnonzero(~np.isfinite(value))
         which = np.ascontiguousarray(clusters[bad])
         dimensions = self.problem.dimensions
         product = _kernel_rule((LevelRule("hermite", 5),) * len(dimensions), dimensions)
         repaired = np.empty(len(bad))
-        its_score = None if score is None else np.empty((len(bad), score.shape[1]))
-        self.kernel.evaluate(which, product, placement, want, repaired, its_score, hessian)
+        its_score = score
+        if score is not None and not summed:
+            its_score = np.empty((len(bad), score.shape[1]))
+        self.kernel.evaluate(which, product, placement, want, repaired, its_score, hessian, summed)
         value[bad] = repaired
-        if score is not None:
+        if score is not None and not summed:
             score[bad] = its_score
 
     def _moments(self, link=None, shift=None, slope=None):

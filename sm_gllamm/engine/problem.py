@@ -134,7 +134,7 @@ class Evaluation:
     loglike : ndarray, shape (n_top,)
         Weighted contribution of each top-level cluster.
     score : ndarray, shape (n_top, n_active), or None
-        Weighted score contribution of each top-level cluster.
+        Weighted score contribution of each top-level cluster, or their sum, shape (1, n_active).
     hessian : ndarray, shape (n_active, n_active), or None
         Sum over clusters; the exact observed information with the opposite sign.
     """

@@ -261,48 +261,4 @@ SM_INLINE double sm_dot3(const double *x, const double *y, const double *z, int 
     return s;
 }
 
-#if defined(__GNUC__)
-typedef double sm_four __attribute__((vector_size(32), aligned(8), may_alias));
-#endif
-
-/* out (n, n; lower triangle) += sum over k of weight[k] r_k r_k', the r_k of length n being rows of
- * `rows`, `wide` apart, wide a multiple of 8 and zero from n on: blocks of 4 x 8 stay in registers */
-SM_INLINE void sm_outer(const double *weight, const double *rows, int k, int n, int wide, double *out) {
-    for (int t = 0; t < n; t += 4) {
-        int high = n - t < 4 ? n - t : 4;
-        for (int v = 0; v < t + high; v += 8) {
-            const double *r = rows + v, *c = rows + t;
-            double sum[4][8];
-#if defined(__GNUC__)
-            sm_four s00 = {0}, s01 = {0}, s10 = {0}, s11 = {0}, s20 = {0}, s21 = {0}, s30 = {0}, s31 = {0};
-            for (int m = 0; m < k; m++, r += wide, c += wide) {
-                sm_four low = weight[m] * *(const sm_four *) r, top = weight[m] * *(const sm_four *) (r + 4);
-                s00 += c[0] * low;
-                s01 += c[0] * top;
-                s10 += c[1] * low;
-                s11 += c[1] * top;
-                s20 += c[2] * low;
-                s21 += c[2] * top;
-                s30 += c[3] * low;
-                s31 += c[3] * top;
-            }
-            sm_four *block = (sm_four *) sum;
-            block[0] = s00, block[1] = s01, block[2] = s10, block[3] = s11;
-            block[4] = s20, block[5] = s21, block[6] = s30, block[7] = s31;
-#else
-            for (int i = 0; i < 4; i++)
-                for (int j = 0; j < 8; j++) sum[i][j] = 0.0;
-            for (int m = 0; m < k; m++, r += wide, c += wide)
-                for (int i = 0; i < 4; i++)
-                    for (int j = 0; j < 8; j++) sum[i][j] += c[i] * (weight[m] * r[j]);
-#endif
-            for (int i = 0; i < high; i++) {
-                int last = t + i < v + 7 ? t + i : v + 7;
-                double *target = out + (long) (t + i) * n;
-                for (int j = v; j <= last; j++) target[j] += sum[i][j - v];
-            }
-        }
-    }
-}
-
 #endif

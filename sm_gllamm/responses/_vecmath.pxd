@@ -20,4 +20,3 @@ cdef extern from "_vecmath.h" nogil:
     double sm_dot3(const double *x, const double *y, const double *z, int k) noexcept
     void sm_moments(const double *w, const double *g, const double *h, const double *u, int k,
                     double *out) noexcept
-    void sm_outer(const double *weight, const double *rows, int k, int n, int wide, double *out) noexcept

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from sm_gllamm.engine.integrator import Integrator
+from sm_gllamm.engine.problem import Problem
 from sm_gllamm.engine.rules import LevelRule
-from tests.engine.problems import make, with_products
+from tests.engine.problems import FAMILIES, make, with_products
 from tests.engine.wide_problems import make_wide
 
 CODES = 5
+LOGIT = FAMILIES["logit"]
 
 
 def factored(rng, problem, owner=None):
@@ -79,9 +81,10 @@ def results(problem, phi, points=3):
     return out
 
 
-def assert_same(problem, phi, **options):
-    """All results of a factored problem are those of its dense form."""
-    got, wanted = results(problem, phi, **options), results(dense(problem), phi, **options)
+def assert_same(problem, phi, other=None, **options):
+    """All results of a factored problem are those of its dense form, or of another one."""
+    got = results(problem, phi, **options)
+    wanted = results(dense(problem) if other is None else other, phi, **options)
     for name, value in wanted.items():
         if value is not None:
             scale = np.abs(value).max()
@@ -243,6 +246,90 @@ def test_derivatives_are_those_of_the_likelihood():
         np.testing.assert_allclose(here.score[:, t], slope, rtol=1e-6, atol=1e-8)
         bend = (at(phi + step, 1).score.sum(0) - at(phi - step, 1).score.sum(0)) / (2 * h)
         np.testing.assert_allclose(here.hessian[t], bend, rtol=1e-6, atol=1e-8)
+
+
+def bernoulli_items(rng, persons, items, missing=0.0, levels=1):
+    """Binary items: an intercept and a slope by item, and a covariate's effect on one of them."""
+    given = rng.uniform(size=(persons, items)) >= missing
+    given[:, 0] = True
+    person, item = np.nonzero(given)
+    n = len(item)
+    edges = np.concatenate([[0], np.cumsum(given.sum(1))]).astype(np.intp)
+    table = np.column_stack([np.eye(items), np.arange(items) == 1])
+    channels = [np.zeros(items), np.ones(items), [0.0]]
+    columns = [np.arange(items), np.arange(items), [items]]
+    offsets, dimensions = (edges,), (1,)
+    if levels == 2:
+        offsets = (edges, np.arange(0, persons + 1, 2, dtype=np.intp))
+        dimensions = (1, 1)
+        channels.append(np.full(items, 2))
+        columns.append(np.arange(items))
+    problem = Problem(
+        np.broadcast_to(np.intc(LOGIT), n),
+        rng.integers(0, 2, n).astype(float),
+        np.broadcast_to(1.0, n),
+        np.zeros(n),
+        None,
+        rng.normal(size=persons)[person][:, None],
+        rng.normal(0, 0.2, n),
+        np.concatenate(columns).astype(np.intp),
+        np.concatenate(channels).astype(np.intp),
+        offsets,
+        tuple(rng.uniform(0.5, 2.0, len(o) - 1) for o in offsets),
+        dimensions,
+        False,
+        row_code=item.astype(np.intc),
+        code_table=table,
+        column_source=np.append(np.full(items, -1), 0).astype(np.intp),
+    )
+    slopes = [rng.uniform(0.4, 1.5, items) for _ in range(levels)]
+    return problem, np.concatenate([rng.normal(size=items), slopes[0], [0.4], *slopes[1:]])
+
+
+def row_by_row(problem):
+    """The dense form, taken a row at a time as all rows with weights are."""
+    return replace(dense(problem), row_weight=np.ones(len(problem.y)))
+
+
+@pytest.mark.parametrize("points", [1, 9])
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("missing", [0.0, 0.6, 0.85])
+@pytest.mark.parametrize("items", [10, 23])
+def test_binary_items(items, missing, levels, points):
+    """Rows side by side, in sums over leaves or over the entries that a leaf touches."""
+    rng = np.random.default_rng(14)
+    problem, phi = bernoulli_items(rng, 14, items, missing, levels)
+    assert_same(problem, phi, points=points)
+    assert_same(problem, phi, row_by_row(problem), points=points)
+
+
+def test_long_leaves():
+    """Rows beyond what is taken side by side."""
+    problem, phi = bernoulli_items(np.random.default_rng(15), 4, 300)
+    assert_same(problem, phi, row_by_row(problem))
+
+
+def test_densities_too_small_for_products():
+    problem, phi = bernoulli_items(np.random.default_rng(15), 4, 100)
+    phi[:100] = np.where(np.arange(100) % 2, 60.0, -60.0)
+    phi[100:200] = 1e-3
+    problem = replace(problem, y=(phi[problem.row_code] < 0).astype(float))
+    assert np.all(results(problem, phi)["loglike 0"] < -2000)
+    assert_same(problem, phi, row_by_row(problem))
+
+
+def test_score_summed_over_clusters():
+    rng = np.random.default_rng(16)
+    problem, phi = bernoulli_items(rng, 30, 8, 0.2)
+    integrator = Integrator(problem, n_threads=1)
+    integrator.set_rules([(LevelRule("hermite", 5),)])
+    integrator.set_phi(phi)
+    integrator.adapt()
+    by_cluster, total = integrator.evaluate(2), integrator.evaluate(2, by_cluster=False)
+    assert total.score.shape == (1, len(phi))
+    np.testing.assert_allclose(total.score[0], by_cluster.score.sum(0), rtol=1e-11, atol=1e-12)
+    np.testing.assert_array_equal(total.loglike, by_cluster.loglike)
+    np.testing.assert_array_equal(total.hessian, by_cluster.hessian)
 
 
 def test_column_by_code_and_source():
