@@ -113,6 +113,15 @@ def wide_responses(data: pd.DataFrame, response: str, person: str, item: str) ->
     return pd.DataFrame(wide, index=pd.Index(persons, name=person), columns=list(items))
 
 
+def _as_numbers(values: pd.Series) -> pd.Series:
+    """Numbers for objects, or categories without an order, that are numbers."""
+    kind = values.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        numeric = pd.api.types.is_numeric_dtype(kind.categories.dtype)
+        return values.astype(float) if numeric and not kind.ordered else values
+    return values.infer_objects()
+
+
 def _categories(values: pd.Series, name: str) -> tuple:
     """Observed categories of an item in their order."""
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -179,7 +188,7 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
     categories = []
     codes = np.empty(frame.shape, dtype=np.int16)
     for j, name in enumerate(names):
-        values = frame.iloc[:, j].infer_objects()
+        values = _as_numbers(frame.iloc[:, j])
         found = _categories(values, name)
         if not found:
             raise SpecificationError(f"nobody responded to item {name!r}; leave it out")

@@ -19,7 +19,7 @@ def load_cases(source):
     Parameters
     ----------
     source : {"quadrature", "lme4", "laplace", "published", "responses", "survreg",
-        "published_responses", "latent", "field"}
+        "published_responses", "latent", "field", "irt"}
     """
     content = json.loads((HERE / f"{source}.json").read_text())
     return {case["id"]: case for case in content["cases"]}
