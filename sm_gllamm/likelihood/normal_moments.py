@@ -7,7 +7,7 @@ integrate: the log-likelihood of n vectors with mean ybar and covariance matrix 
 
 Groups, patterns of missing values, and clusters of each size (whose means and deviations from them are
 independent normal vectors) are *pieces* of such a sum; Sigma of a piece is a weighted sum of parts of the
-implied covariance matrices of blocks. The values are those of `MarginalLikelihood` of the same model, which has
+implied covariance matrices of blocks. Values are those of `MarginalLikelihood` of the same model, which has
 the responses in rows.
 """
 

@@ -24,6 +24,8 @@ from sm_gllamm.models.sem_blocks import moment_blocks, parameter_names
 from sm_gllamm.models.sem_constraints import SemRestriction
 from sm_gllamm.models.sem_fit import SemFit, maximum, sem_verdict
 from sm_gllamm.models.sem_inputs import SemInputs, sem_inputs
+from sm_gllamm.models.sem_modification import candidates, score_tests
+from sm_gllamm.models.sem_saturated import MomentModel, baseline_model, saturated_model
 from sm_gllamm.models.sem_start import sem_start
 from sm_gllamm.results.sem import SEMResults, SEMResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -230,7 +232,7 @@ class SEM(FitMethods):
         first = self.inputs.first_row
         if first is None:
             return values
-        out = np.zeros((self.endog.shape[0], *values.shape[1:]))
+        out = np.zeros((len(self.inputs.endog), *values.shape[1:]))
         out[first] = values
         return out
 
@@ -579,6 +581,54 @@ class SEM(FitMethods):
                 (pd.Series(mean, names), pd.DataFrame(block.covariance[seen, seen], names, names))
             )
         return out
+
+    def saturated(self) -> MomentModel:
+        """The model of all means and covariances at its maximum."""
+        return saturated_model(self.inputs)
+
+    def baseline(self) -> MomentModel:
+        """The model without covariances, but of given covariates, at its maximum."""
+        return baseline_model(self.inputs)
+
+    def modification_scores(self, params, information: str, restriction):
+        """Candidates for further parameters, their score tests and expected changes."""
+        theta = self.mapping.theta(params)
+        expected = information == "expected"
+        hessian = None if expected else self.likelihood.evaluate(theta, 2).hessian
+        inverse = self._bread(theta, hessian, information, restriction)
+        which = candidates(self.table)
+        return which, *score_tests(self.likelihood, theta, which, inverse, expected)
+
+    def score_products(self, likelihood, theta, cov_type="robust", groups=None) -> np.ndarray:
+        """Sum of the products of scores of independent units, the meat of sandwiches.
+
+        Parameters
+        ----------
+        likelihood : NormalMoments
+            Of this or another model of the same data.
+        theta : array_like, shape (p,)
+        cov_type : str
+            "cluster": scores are added within clusters first.
+        groups : array_like, optional
+            Clusters other than those of the model.
+
+        Returns
+        -------
+        ndarray, shape (p, p)
+        """
+        if not self.inputs.has_rows:
+            raise SpecificationError("the model was given moments; robust tests need the data")
+        score = likelihood.units(theta, 1).score
+        if cov_type != "cluster":
+            score = self._scores_of_units(score)
+            return score.T @ score
+        codes = (
+            self._group_of_unit(np.asarray(self.inputs.cluster)) if groups is None
+            else self._group_of_cluster({"groups": groups})
+        )  # fmt: skip
+        sums = np.zeros((codes.max() + 1, score.shape[1]))
+        np.add.at(sums, codes, score)
+        return sums.T @ sums
 
     def implied_variances(self, params) -> list[dict[str, float]]:
         """Implied variances of all variables, observed and latent, of each block."""

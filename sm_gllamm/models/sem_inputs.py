@@ -71,11 +71,80 @@ class SemInputs:
     cluster: np.ndarray | None = None
     first_row: np.ndarray | None = None
     cluster_counts: dict = field(default_factory=dict)
+    group_column: str = "group"
 
     @property
     def has_rows(self) -> bool:
         """Whether the data are rows, and not moments only."""
         return bool(self.rows)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no values are missing."""
+        return all(known is not None for known in self.moments)
+
+    @property
+    def group_sizes(self) -> list[float]:
+        """Number of rows of each group, sum of the weights."""
+        return [float(pieces.count.sum()) for pieces in self.problem.sets]
+
+    @property
+    def block_sizes(self) -> list[float]:
+        """Number of independent vectors behind the moments of each block."""
+        return self.group_sizes
+
+    def rows_of(self, data: pd.DataFrame | None, what: str, needed=None):
+        """Block, index and values of the persons of each group.
+
+        Parameters
+        ----------
+        data : DataFrame or None
+            None: those of the fit.
+        what : str
+            For messages.
+        needed : list of str, optional
+            Columns that `data` must have; default all, others are missing values where absent.
+
+        Yields
+        ------
+        tuple of (int, Index, ndarray of shape (n, p))
+        """
+        if data is None:
+            if not self.has_rows:
+                raise SpecificationError(f"the model was given moments; {what} needs data")
+            for b, group in enumerate(self.rows):
+                yield b, self.endog.index[group.rows], group.values
+            return
+        data = data.set_axis([str(name) for name in data.columns], axis=1)
+        several = len(self.table.groups) > 1
+        if several and self.group_column not in data:
+            raise SpecificationError(
+                f"{what} of new persons needs their groups: column {self.group_column!r}"
+            )
+        labels = data[self.group_column].astype(str) if several else None
+        if labels is not None and (new := set(labels) - set(self.table.groups)):
+            raise SpecificationError(f"the fit has no group {min(new)!r}")
+        for b, roles in enumerate(self.table.roles):
+            part = data if labels is None else data[labels == self.table.groups[b]]
+            columns = []
+            for name in roles.observed:
+                known = name in part or all(piece in part for piece in name.split(":"))
+                if not known and (needed is None or name in needed):
+                    raise SpecificationError(f"the data have no column {name!r}")
+                columns.append(numeric(part, name) if known else np.full(len(part), np.nan))
+            yield b, part.index, np.column_stack(columns)
+
+    def in_order(self, frames: list[pd.DataFrame], data: pd.DataFrame | None) -> pd.DataFrame:
+        """Frames of groups as one, with rows in the order of the data."""
+        if len(frames) == 1:
+            return frames[0]
+        if data is None:
+            place = np.concatenate([group.rows for group in self.rows])
+        else:
+            labels = data.set_axis([str(c) for c in data.columns], axis=1)[self.group_column]
+            labels = labels.astype(str).to_numpy()
+            place = np.concatenate([np.flatnonzero(labels == g) for g in self.table.groups])
+        return pd.concat(frames).iloc[np.argsort(place, kind="stable")]
 
     def resampled(self, rng: np.random.Generator) -> SemInputs:
         """Rows, or clusters, drawn with replacement within groups: weights are how often."""
@@ -242,6 +311,7 @@ def _from_data(
         table, NormalProblem((), len(kept)), [], [], _has_means(table),
         float(len(kept) if frequency is None else frequency.sum()), level_weights, endog,
         cluster=code, cluster_counts=counts,
+        group_column=groups if isinstance(groups, str) else "group",
     )  # fmt: skip
     inputs = _from_rows(shell, rows)
     for known in inputs.moments:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sm_gllamm.specification.lavaan_table import LavaanTable
 
-__all__ = ["KINDS", "numerical_jacobian", "standardized_values"]
+__all__ = ["KINDS", "Scales", "numerical_jacobian", "standardized_values"]
 
 #: Latent variables have a variance of one, or all variables have.
 KINDS = ("lv", "all")
@@ -16,61 +16,71 @@ KINDS = ("lv", "all")
 STEP = 1e-5
 
 
-def standardized_values(
-    table: LavaanTable, values: np.ndarray, variances: Sequence[Mapping[str, float]], kind: str
-) -> np.ndarray:
-    """Standardised values of all rows of a table.
+class Scales:
+    """What parameters are multiplied with to be standardised.
 
     Parameters
     ----------
     table : LavaanTable
     values : ndarray, shape (n_rows,)
-        Of the rows, NaN in rows of definitions and constraints.
+        Of the rows of the table.
     variances : sequence of dict of str to float
         Implied variances of all variables, by block.
     kind : {"lv", "all"}
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        NaN where a variance is negative.
-
-    Notes
-    -----
-    Covariances are divided by the residual standard deviations of their variables, which makes residual
-    correlations of them (lavaan's ``cov.std = TRUE``).
     """
-    out = np.array(values, dtype=float)
-    latent = [set(roles.latent) for roles in table.roles]
-    residual = {
-        (row.block, row.lhs): values[k]
-        for k, row in enumerate(table.rows)
-        if row.op == "~~" and row.lhs == row.rhs
-    }
 
-    def sd(block: int, name: str) -> float:
-        if kind == "lv" and name not in latent[block - 1]:
+    def __init__(
+        self, table: LavaanTable, values: np.ndarray, variances: Sequence[Mapping[str, float]],
+        kind: str,
+    ):  # fmt: skip
+        self.variances, self.kind = variances, kind
+        self.latent = [set(roles.latent) for roles in table.roles]
+        self.residual = {
+            (row.block, row.lhs): values[k]
+            for k, row in enumerate(table.rows)
+            if row.op == "~~" and row.lhs == row.rhs
+        }
+
+    def _free(self, block: int, name: str) -> bool:
+        return self.kind == "lv" and name not in self.latent[block - 1]
+
+    def _sd(self, block: int, name: str) -> float:
+        if self._free(block, name):
             return 1.0
-        variance = variances[block - 1].get(name, np.nan)
+        variance = self.variances[block - 1].get(name, np.nan)
         return float(np.sqrt(variance)) if variance > 0.0 else np.nan
 
-    def residual_sd(block: int, name: str) -> float:
-        if kind == "lv" and name not in latent[block - 1]:
+    def _residual_sd(self, block: int, name: str) -> float:
+        if self._free(block, name):
             return 1.0
-        return float(np.sqrt(abs(residual.get((block, name), np.nan))))
+        return float(np.sqrt(abs(self.residual.get((block, name), np.nan)))) or np.nan
 
+    def factor(self, block: int, lhs: str, op: str, rhs: str) -> float:
+        """Standardised over raw value of a parameter; NaN where a variance is not positive.
+
+        Covariances are divided by residual standard deviations, which makes them (residual) correlations
+        (lavaan's ``cov.std = TRUE``).
+        """
+        if op == "=~":
+            return self._sd(block, lhs) / self._sd(block, rhs)
+        if op == "~":
+            return self._sd(block, rhs) / self._sd(block, lhs)
+        if op == "~1":
+            return 1.0 / self._sd(block, lhs)
+        if lhs == rhs:
+            return 1.0 / self._sd(block, lhs) ** 2
+        return 1.0 / (self._residual_sd(block, lhs) * self._residual_sd(block, rhs))
+
+
+def standardized_values(
+    table: LavaanTable, values: np.ndarray, variances: Sequence[Mapping[str, float]], kind: str
+) -> np.ndarray:
+    """Standardised values of all rows of a table, shape (n_rows,); see :class:`Scales`."""
+    scales = Scales(table, values, variances, kind)
+    out = np.array(values, dtype=float)
     for k, row in enumerate(table.rows):
-        b = row.block
-        if row.op == "=~":
-            out[k] *= sd(b, row.lhs) / sd(b, row.rhs)
-        elif row.op == "~":
-            out[k] *= sd(b, row.rhs) / sd(b, row.lhs)
-        elif row.op == "~~" and row.lhs == row.rhs:
-            out[k] /= sd(b, row.lhs) ** 2
-        elif row.op == "~~":
-            out[k] /= residual_sd(b, row.lhs) * residual_sd(b, row.rhs)
-        elif row.op == "~1":
-            out[k] /= sd(b, row.lhs)
+        if row.op in ("=~", "~", "~~", "~1"):
+            out[k] *= scales.factor(row.block, row.lhs, row.op, row.rhs)
     if table.defined:
         free = np.array([out[k] for k, row in enumerate(table.rows) if row.free])
         defined = table.evaluate(free, ":=")[0]

@@ -1,0 +1,243 @@
+"""What a structural equation model explains, and what it leaves: R-squared, reliability, residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.results.sem_fit_measures import SemFitMeasures
+from sm_gllamm.results.sem_standardized import KINDS, Scales, numerical_jacobian
+
+__all__ = ["SemDiagnostics"]
+
+
+class SemDiagnostics(SemFitMeasures):
+    """R-squared, reliability, residual moments and modification indices."""
+
+    def _block_labels(self, b: int) -> dict[str, str]:
+        """Group and level of a block, where there are several."""
+        table = self.model.table
+        row = next(r for r in table.rows if r.block == b + 1)
+        out = {}
+        if len(table.groups) > 1:
+            out["group"] = table.groups[row.group - 1]
+        if len(table.levels) > 1:
+            out["level"] = table.levels[row.level - 1]
+        return out
+
+    def rsquared(self) -> pd.DataFrame:
+        """Share of the variance of each dependent variable that the model explains.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``variable`` (with ``group`` and ``level`` where there are several) and ``rsquared``, NaN
+            where a residual variance is negative.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("visual =~ x1 + x2 + x3", data).fit()
+        >>> result.rsquared()["rsquared"].round(3).tolist()
+        [0.385, 0.23, 0.504]
+        """
+        model, params = self.model, np.asarray(self.params)
+        rows = []
+        for b, block in enumerate(model.mapping.implied(params)):
+            paths, residual, _ = block.block.matrices(params)
+            dependent = {
+                r.rhs if r.op == "=~" else r.lhs
+                for r in model.table.rows
+                if r.block == b + 1 and r.op in ("=~", "~")
+            }
+            for k, name in enumerate(block.block.variables):
+                if name in dependent:
+                    share = 1.0 - residual[k, k] / block.covariance[k, k]
+                    fine = residual[k, k] >= 0.0
+                    rows.append(
+                        self._block_labels(b)
+                        | {"variable": name, "rsquared": share if fine else np.nan}
+                    )
+        return pd.DataFrame(rows)
+
+    def reliability(self) -> pd.DataFrame:
+        """Reliability of the sum of the indicators of each latent variable.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by latent variable: ``omega`` (share of the variance of the sum that comes from the latent
+            variable, McDonald 1999, with the implied variance below the line), its standard error ``se`` by
+            the delta method, coefficient ``alpha`` of the implied covariances, and ``ave``, the average
+            variance extracted of standardised indicators (Fornell & Larcker 1981).
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("visual =~ x1 + x2 + x3", data).fit()
+        >>> result.reliability()["omega"].round(3).tolist()
+        [0.627]
+        """
+        model, params = self.model, np.asarray(self.params)
+        parts = []
+        for b, roles in enumerate(model.table.roles):
+            for factor in roles.latent:
+                own = [
+                    r.rhs for r in model.table.rows
+                    if r.block == b + 1 and r.op == "=~" and r.lhs == factor
+                    and r.rhs in roles.indicators
+                ]  # fmt: skip
+                if len(own) > 1:
+                    parts.append((b, factor, own))
+
+        def values(at: np.ndarray) -> np.ndarray:
+            implied = model.mapping.implied(at)
+            return np.array(
+                [_reliability(implied[b], factor, own, at)[0] for b, factor, own in parts]
+            )
+
+        if not parts:
+            raise SpecificationError("no latent variable has two observed indicators")
+        jacobian = numerical_jacobian(values, params)
+        se = np.sqrt(np.einsum("ri,ij,rj->r", jacobian, np.asarray(self.cov_params()), jacobian))
+        implied = model.mapping.implied(params)
+        rows = []
+        for (b, factor, own), error in zip(parts, se, strict=True):
+            omega, alpha, ave = _reliability(implied[b], factor, own, params)
+            rows.append(
+                self._block_labels(b)
+                | {"factor": factor, "omega": omega, "se": error, "alpha": alpha, "ave": ave}
+            )
+        return pd.DataFrame(rows).set_index("factor").rename_axis(index=None)
+
+    def residuals(self, kind: str = "raw") -> dict[str, pd.DataFrame] | pd.DataFrame:
+        """Residual covariances: of the sample (or saturated model) less those of the model.
+
+        Parameters
+        ----------
+        kind : {"raw", "correlation", "standardized"}
+            Differences of covariances; of correlations; of covariances divided by their standard deviations
+            under the model (normalised residuals, as if the estimates were known).
+
+        Returns
+        -------
+        DataFrame, or dict of DataFrame by group
+            With a row ``mean`` where means are modelled and `kind` is not "correlation".
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("visual =~ x1 + x2 + x3 + x9", data).fit()
+        >>> round(result.residuals("correlation").loc["x9", "x1"], 3)
+        0.065
+        """
+        if kind not in ("raw", "correlation", "standardized"):
+            raise SpecificationError(
+                f"kind={kind!r} is not known; use 'raw', 'correlation' or 'standardized'"
+            )
+        model = self.model
+        implied = model.implied_moments(np.asarray(self.params))
+        sizes = model.inputs.block_sizes
+        out = {}
+        for b, ((mean, covariance), (mean_hat, covariance_hat)) in enumerate(
+            zip(self._saturated.moments, implied, strict=True)
+        ):
+            names = list(covariance_hat.columns)
+            hat = covariance_hat.to_numpy()
+            left = covariance - hat
+            if kind == "correlation":
+                sd, sd_hat = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(hat))
+                left = covariance / np.outer(sd, sd) - hat / np.outer(sd_hat, sd_hat)
+            elif kind == "standardized":
+                left = left / np.sqrt((np.outer(np.diag(hat), np.diag(hat)) + hat**2) / sizes[b])
+            frame = pd.DataFrame(left, names, names)
+            if model.inputs.mean_structure and kind != "correlation":
+                off = np.asarray(mean) - mean_hat.to_numpy()
+                if kind == "standardized":
+                    off = off / np.sqrt(np.diag(hat) / sizes[b])
+                frame.loc["mean"] = off
+            out[", ".join(self._block_labels(b).values())] = frame
+        return next(iter(out.values())) if len(out) == 1 else out
+
+    def modification_indices(
+        self, minimum: float = 0.0, information: str = "expected"
+    ) -> pd.DataFrame:
+        """Score tests of parameters that are fixed or left out, one at a time.
+
+        Parameters
+        ----------
+        minimum : float
+            Smallest index to list.
+        information : {"expected", "observed"}
+
+        Returns
+        -------
+        DataFrame
+            A row a parameter, the largest index first: ``mi`` (chi-square with one degree of freedom),
+            ``pvalue``, ``epc`` (expected parameter change), and what it would be standardised, ``epc_lv`` and
+            ``epc_all``.
+
+        Notes
+        -----
+        Parameters that would not be identified are left out. Under constraints, the indices are of parameters
+        that are added while the constraints hold.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> text = "visual =~ x1 + x2 + x3 \\n speed =~ x7 + x8 + x9"
+        >>> result = smg.SEM(text, data).fit()
+        >>> table = result.modification_indices()
+        >>> " ".join(table.iloc[0][["lhs", "op", "rhs"]]), round(table["mi"].iloc[0], 2)
+        ('visual =~ x9', 36.65)
+        """
+        if information not in ("expected", "observed"):
+            raise SpecificationError(
+                f"information={information!r} is not known; use 'expected' or 'observed'"
+            )
+        model, params = self.model, np.asarray(self.params)
+        which, statistic, change = model.modification_scores(params, information, self.restriction)
+        table, values = model.table, model.row_values(params)[0]
+        variances = model.implied_variances(params)
+        scales = {kind: Scales(table, values, variances, kind) for kind in KINDS}
+        rows = []
+        for candidate, mi, epc in zip(which, statistic, change, strict=True):
+            if not np.isfinite(mi) or mi < minimum:
+                continue
+            row = self._block_labels(candidate.block - 1) | {
+                "lhs": candidate.lhs, "op": candidate.op, "rhs": candidate.rhs, "mi": mi,
+                "pvalue": float(stats.chi2.sf(mi, 1)), "epc": epc,
+            }  # fmt: skip
+            for kind, scale in scales.items():
+                row[f"epc_{kind}"] = epc * scale.factor(
+                    candidate.block, candidate.lhs, candidate.op, candidate.rhs
+                )
+            rows.append(row)
+        columns = ["lhs", "op", "rhs", "mi", "pvalue", "epc", "epc_lv", "epc_all"]
+        frame = pd.DataFrame(rows, columns=None if rows else columns)
+        return frame.sort_values("mi", ascending=False, kind="stable", ignore_index=True)
+
+
+def _reliability(implied, factor: str, own: list[str], params) -> tuple[float, float, float]:
+    """omega, alpha and average variance extracted of the indicators of a factor."""
+    block = implied.block
+    at = [block.variables.index(name) for name in own]
+    f = block.variables.index(factor)
+    loadings = block.matrices(params)[0][at, f]
+    covariance = implied.covariance[np.ix_(at, at)]
+    variance, total = implied.covariance[f, f], covariance.sum()
+    omega = loadings.sum() ** 2 * variance / total
+    k = len(own)
+    alpha = k / (k - 1) * (1.0 - np.trace(covariance) / total)
+    ave = float(np.mean(loadings**2 * variance / np.diag(covariance)))
+    return float(omega), float(alpha), ave

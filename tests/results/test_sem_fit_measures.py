@@ -1,0 +1,36 @@
+"""Fit measures agree with lavaan's."""
+
+import numpy as np
+import pytest
+
+from tests.models.sem_cases import CASES, fit
+
+#: Of which lavaan has other versions with missing values.
+FIML = {
+    "cfi_robust",
+    "tli_robust",
+    "rmsea_robust",
+    "rmsea_ci_lower_robust",
+    "rmsea_ci_upper_robust",
+}
+LEFT_OUT = {"gfi", "agfi", "cn_05", "srmr_mplus"}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_fit_measures(case):
+    known = {name.replace(".", "_"): value for name, value in CASES[case]["fit"].items()}
+    ours = fit(case).fit_measures()
+    if "scaling_factor_h0" in known:
+        # lavaan divides by the number of free parameters, equal ones counted each
+        known["scaling_factor_h0"] *= fit(case).model.table.n_free / fit(case).df_modelwc
+    for name in set(known) - LEFT_OUT:
+        if known[name] is None or (name in FIML and dict(CASES[case]["options"]).get("missing")):
+            continue
+        scale = max(1.0, abs(known[name]))
+        assert abs(ours[name] - known[name]) < 1e-4 * min(scale, 100.0), (
+            name, ours[name], known[name]
+        )  # fmt: skip
+
+
+def test_one_index_after_the_other_is_finite():
+    assert np.isfinite(fit("cfa").fit_measures()).all()
