@@ -56,8 +56,12 @@ def test_pisa_runs_and_draws(pisa, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "name", ["choice", "counts", "durations", "latent_variables", "mixed_responses", "ordinal"]
-)
+    "name",
+    [
+        "choice", "counts", "durations", "irt_lsat", "irt_science", "irt_verbal_aggression",
+        "latent_variables", "mixed_responses", "ordinal",
+    ],
+)  # fmt: skip
 def test_example_runs(name, capsys):
     example = load_example(name)
     example.main()
