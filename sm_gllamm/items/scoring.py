@@ -263,26 +263,35 @@ def _ml(bank, codes, mean, covariance, bounds, information):
 
 
 def _untold(bank, codes, information, unknown):
-    """Latent variables that are not identified by the responses, shape (n, q)."""
+    """Latent variables that are not identified by the responses, shape (n, q).
+
+    No item answered has a slope in their direction. Of persons with infinite estimates: no item
+    whose response is not certain there has, which shows in the information.
+    """
     scale = _slope_squares(bank, codes)
     q = information.shape[1]
+    somewhere = unknown.any(axis=1)
+    matrix = np.where(somewhere[:, None, None], information, _slope_products(bank, codes))
     known = ~unknown
-    matrix = information * (known[:, :, None] & known[:, None, :])
+    matrix = matrix * (known[:, :, None] & known[:, None, :])
     matrix[:, np.arange(q), np.arange(q)] += unknown * scale[:, None]
     values, vectors = np.linalg.eigh(matrix)
     null = values <= 1e-10 * np.maximum(scale, 1e-300)[:, None]
     return (np.abs(vectors) * null[:, None, :]).max(axis=2) > 1e-4
 
 
+def _slope_products(bank, codes):
+    """Sums of products of slopes of the items a person answered, shape (n, q, q)."""
+    each = []
+    for item in bank.items:
+        slopes = item.slopes - item.slopes[0] if item.form == "divide" else item.slopes[None]
+        each.append(slopes.T @ slopes)
+    return np.tensordot((codes >= 0).astype(float), np.array(each), axes=1)
+
+
 def _slope_squares(bank, codes):
-    """Sum of squared slopes of the items a person answered."""
-    squares = np.array(
-        [
-            np.sum((item.slopes - item.slopes[0]) ** 2 if item.form == "divide" else item.slopes**2)
-            for item in bank.items
-        ]
-    )
-    return (codes >= 0) @ squares
+    """Sums of squared slopes of the items a person answered, shape (n,)."""
+    return np.einsum("nrr->n", _slope_products(bank, codes))
 
 
 def _inverse_of_free(information, fixed, status, held=None):

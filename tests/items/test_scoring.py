@@ -259,6 +259,23 @@ def test_3pl_pattern_below_chance_has_no_finite_ml():
     assert not np.isnan(found).any()
 
 
+def test_ml_on_a_plateau_of_the_3pl_is_its_highest_point():
+    # a gentle hard item right, a steep easy one wrong: a maximum far below both items, where the
+    # likelihood exceeds its limit at minus infinity by little and there is next to no information
+    bank = ItemBank(
+        (
+            Item("gentle", "binary", "3PL", [0.7], [-3.5], lower=0.2),
+            Item("steep", "binary", "3PL", [1.2], [3.5], lower=0.2),
+        )
+    )
+    x = np.linspace(-60, 30, 900_001)[:, None]
+    value = bank.log_likelihood(np.array([[1, 0]]), x)[0]
+    assert 1e-7 < value.max() - value[0] < 1e-4
+    got = scores(bank, [[1, 0]], "ML")
+    np.testing.assert_allclose(got.estimate[0, 0], x[np.argmax(value), 0], atol=1e-3)
+    assert got.std_err[0, 0] > 1e3 and got.status[0] == 0
+
+
 def test_ml_of_two_dimensions():
     bank = two_dimensions()
     codes = np.array(
