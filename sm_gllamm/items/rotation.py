@@ -13,8 +13,8 @@ from sm_gllamm.exceptions import SpecificationError
 __all__ = ["METHODS", "Rotation", "rotate", "rotation_gradient"]
 
 #: Rotations to random orthogonal positions from which the search begins, besides that of no rotation.
-STARTS = 12
-TOLERANCE, MOST_STEPS = 1e-6, 1_000
+STARTS = 8
+TOLERANCE, MOST_STEPS = 1e-5, 1_000
 #: Steps of Newton's method that follow.
 POLISH = 6
 #: Criteria this near to each other are the same.
@@ -325,7 +325,9 @@ def rotation_gradient(rotation: Rotation, loadings: np.ndarray) -> np.ndarray:
 
     curvature = _curvature(criterion, oblique, weighted(loadings), matrix)
     values = np.linalg.svd(curvature, compute_uv=False)
-    if not values[-1] > 1e-7 * max(values[0], 1e-300):
+    rotated = weighted(loadings) @ np.linalg.inv(matrix.T)
+    size = np.abs(rotated * criterion(rotated)[1]).sum()
+    if not values[-1] > 1e-6 * max(values[0], size):
         raise SpecificationError(
             f"the criterion of method={rotation.method!r} has no definite minimum for these slopes, so "
             "that rotated slopes have no standard errors; try another method"
