@@ -85,6 +85,50 @@ cdef void add_deviations(const Data *data, Scratch *s, idx kp, double weight, co
                       s.deviation + r * s.columns + at, s.weighted_deviation + r * s.columns + at)
 
 
+cdef idx begin_set(const Data *data, Scratch *s, idx i, idx size, idx kp) noexcept nogil:
+    """Put the scores by node of a response of several rows to zero, and list the active entries of its
+    predictors in `set_entry`; returns their number, -1 if they are not listed as they may be many."""
+    cdef idx row, k, t, pattern, count = 0
+    if data.pattern == NULL:
+        memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
+        return -1
+    for row in range(i, i + size):
+        pattern = data.pattern[row]
+        for k in range(data.pattern_first[pattern], data.pattern_first[pattern + 1]):
+            t = data.pattern_entry[k]
+            if data.active_channel[t] <= data.n_latent and not s.is_touched[t]:
+                s.is_touched[t] = 1
+                s.set_entry[count] = t
+                count += 1
+                memset(s.set_score + data.active_pair[t] * kp, 0, kp * sizeof(double))
+    for k in range(count):
+        s.is_touched[s.set_entry[k]] = 0
+    return count
+
+
+cdef void products_across_rows(const Data *data, Scratch *s, idx count, idx kp, const double *kappa,
+                               double weight, double *hess) noexcept nogil:
+    """The same as `deviations_across_rows` for the few entries that are listed, without waiting for others."""
+    cdef idx r, c, k, t, v
+    cdef double total
+    cdef const double *factor
+    cdef double *own
+    cdef double *other
+    for k in range(kp):
+        s.weighted[k] = weight * s.post[k] * kappa[k]
+    for r in range(count):
+        t = s.set_entry[r]
+        factor = channel_factor(data, s, kp, data.active_channel[t])
+        own = s.set_value + r * kp
+        other = s.set_score + data.active_pair[t] * kp
+        for k in range(kp):
+            own[k] = other[k] * factor[k]
+        for c in range(r + 1):
+            v = s.set_entry[c]
+            total = sm_dot3(s.weighted, own, s.set_value + c * kp, <int> kp)
+            hess[t * data.n_active + v if t > v else v * data.n_active + t] += total
+
+
 cdef void deviations_across_rows(const Data *data, Scratch *s, idx kp, const double *kappa, double weight,
                                  double *hess) noexcept nogil:
     """What the second derivatives across the rows of one response add: E[kappa (sum v x)(sum v x)']."""

@@ -112,7 +112,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
                      int want, double weight, double *score, double *hess) noexcept nogil:
     """Score and Hessian of a leaf from the posterior node weights (Louis' identity)."""
     cdef idx kp = rule.padded[0], na = data.n_active
-    cdef idx i = i0, t, v, size, row
+    cdef idx i = i0, t, v, size, row, listed = -1
     cdef bint several
     cdef double *stored
     memset(score, 0, na * sizeof(double))
@@ -131,11 +131,13 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
             response_derivatives(data, s, i, kp, stored, s.weighted)
         several = family_of(data, i) < 0
         if several and want >= 2:
-            memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
+            listed = begin_set(data, s, i, size, kp)
         for row in range(size):
             row_expectations(data, s, kp, stored + row * kp * data.n_stored, want)
             add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, several, weight, score, hess)
-        if several and want >= 2:
+        if several and want >= 2 and 0 <= 2 * listed < s.n_local:
+            products_across_rows(data, s, listed, kp, stored + (data.n_stored - 1) * kp, weight, hess)
+        elif several and want >= 2:
             deviations_across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, weight, hess)
         i += size
     if want >= 2 and data.dense:

@@ -139,6 +139,8 @@ cdef struct Scratch:
     double *set_work        # (4, Kp)
     double *pair_score      # (n_pairs, Kp)
     double *set_score       # (n_pairs, Kp)
+    double *set_value       # (n_active, Kp)
+    idx *set_entry          # (n_active,)
     double *weighted        # (Kp,)
     double *ones            # (Kp,)
     double *same            # (Kp,)
@@ -215,6 +217,8 @@ cdef Scratch *new_scratch(const Data *data, const NodeSet *rule, idx largest_lea
     s.set_work = <double *> calloc(4 * kp, sizeof(double))
     s.pair_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
     s.set_score = <double *> calloc((data.n_pairs + 1) * kp, sizeof(double))
+    s.set_value = <double *> calloc((na + 1) * kp, sizeof(double))
+    s.set_entry = <idx *> calloc(na + 1, sizeof(idx))
     if want >= 2:
         # whole leaves, and a multiple of 4
         s.columns = (GRAM // (na + 1) // kp + 1) * kp
@@ -283,6 +287,8 @@ cdef void free_scratch(const Data *data, Scratch *s) noexcept nogil:
     free(s.set_work)
     free(s.pair_score)
     free(s.set_score)
+    free(s.set_value)
+    free(s.set_entry)
     free(s.ones)
     free(s.same)
     free(s.deviation)

@@ -26,6 +26,8 @@ CHUNK = 50_000
 MAX_CHUNKS = 64
 #: Row-nodes below which starting threads costs more than it gains.
 THREADED_WORK = 1_000_000
+#: Share of the clusters from which on all predictors are set, as scattered rows take longer.
+FEW = 0.05
 MODE_ITERATIONS = 200
 MODE_TOLERANCE = 1e-16
 #: With one node the log-likelihood has a first-order error in the mode, which differences would amplify.
@@ -201,7 +203,8 @@ class Integrator:
         phi = np.ascontiguousarray(phi, dtype=float)
         self.placed = False
         self._placements += 1
-        if not self._everything:
+        looked_at = sum(len(clusters) for _, clusters in self._chunks)
+        if not self._everything and looked_at < FEW * self.problem.n_top:
             self._map(lambda g, clusters: self._set_rows(phi, clusters))
             return
         # rows in their order, whatever the rules of their clusters
