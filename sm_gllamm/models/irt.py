@@ -224,7 +224,7 @@ class IRT(FitMethods):
         self.level_names = self.layout.levels
         names = list(self.mapping.param_names)
         self._set_extra_params_names(names)
-        self.data.xnames = names
+        self.data.xnames, self.data.ynames = names, list(self.item_responses.items)
         self.nobs = self.item_responses.n_persons
         self.k_exog = self.k_vars = self.mapping.k_exog
         self.k_extra, self.k_constant = 0, 0
