@@ -9,7 +9,7 @@ from sm_gllamm.items.bank import ItemBank
 from sm_gllamm.items.equally_spaced import equally_spaced
 from sm_gllamm.items.posterior import PosteriorMoments
 
-__all__ = ["MOST_GENERAL", "testlet_moments"]
+__all__ = ["MOST_GENERAL", "testlet_moments", "testlet_of"]
 
 #: General latent variables that are possible.
 MOST_GENERAL = 2
@@ -101,8 +101,19 @@ def testlet_moments(
     )
 
 
-def _testlet_of(bank: ItemBank, general: int) -> np.ndarray:
-    """Number of the specific latent variable of each item, -1 for none."""
+def testlet_of(bank: ItemBank, general: int) -> np.ndarray:
+    """Number of the specific latent variable that each item depends on, -1 for none.
+
+    Parameters
+    ----------
+    bank : ItemBank
+    general : int
+        Number of the latent variables that are not specific, which come first.
+
+    Returns
+    -------
+    ndarray of int, shape (number of items,)
+    """
     out = []
     for item in bank.items:
         own = np.atleast_2d(item.slopes)[:, general:]
@@ -114,7 +125,7 @@ def _testlet_of(bank: ItemBank, general: int) -> np.ndarray:
 def _moments(bank, codes, mean, general, spacing):
     """Moments and log-integrals by nodes at one distance."""
     q = len(bank.dimensions)
-    testlet = _testlet_of(bank, general)
+    testlet = testlet_of(bank, general)
     covariance = bank.covariance[:general, :general]
     root = np.linalg.cholesky(covariance)
     inverse = np.linalg.inv(root)

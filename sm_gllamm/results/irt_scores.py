@@ -11,18 +11,17 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.bank import ItemBank
 from sm_gllamm.items.cluster_posterior import moments_in_clusters
-from sm_gllamm.items.information import empirical_reliability, marginal_reliability
+from sm_gllamm.items.information import empirical_reliability
 from sm_gllamm.items.posterior import posterior_moments
+from sm_gllamm.items.reliabilities import marginal_reliabilities
 from sm_gllamm.items.scoring import FOUND, PRIOR, ROUGH, Scores, scores
 from sm_gllamm.items.sum_scores import sum_scores
 from sm_gllamm.items.testlet_posterior import MOST_GENERAL, testlet_moments
+from sm_gllamm.items.testlet_sum_scores import testlet_sum_scores
 from sm_gllamm.results.base import LatentVariableResults
 from sm_gllamm.specification.item_responses import code_responses
 
 __all__ = ["ScoreMethods"]
-
-#: Latent variables up to which reliabilities are integrals.
-MOST_INTEGRATED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +66,28 @@ class ScoreMethods(LatentVariableResults):
         # the model with these persons in place of its own
         other = copy(model)
         other.groups = _group_codes(groups, data, model.group_labels, index)
-        if design.covariates:
-            if not isinstance(data, pd.DataFrame):
-                raise SpecificationError(
-                    f"data must be a data frame with the covariates {list(design.covariates)}"
-                )
-            other.covariates = model.person_covariates.of_new(data)
-            missing = np.isnan(other.covariates).any(axis=1)
-            if missing.any():
-                person = index[int(np.argmax(missing))]
-                raise SpecificationError(
-                    f"covariates of person {person!r} are missing; drop the person"
-                )
+        if not design.covariates:
+            banks = [
+                (self.model.bank_at(params, g), np.flatnonzero(other.groups == g))
+                for g in np.unique(other.groups).tolist()
+            ]
+            return _Persons(index, codes, other.latent_means(params), banks)
+        if model.person_covariates is None:
+            raise SpecificationError(
+                "the data were removed, and with them how covariates of persons are coded: new persons "
+                "cannot be scored"
+            )
+        if not isinstance(data, pd.DataFrame):
+            raise SpecificationError(
+                f"data must be a data frame with the covariates {list(design.covariates)}"
+            )
+        other.covariates = model.person_covariates.of_new(data)
+        missing = np.isnan(other.covariates).any(axis=1)
+        if missing.any():
+            person = index[int(np.argmax(missing))]
+            raise SpecificationError(
+                f"covariates of person {person!r} are missing; drop the person"
+            )
         return _Persons(index, codes, other.latent_means(params), other.banks_of_persons(params))
 
     # ------------------------------------------------------------ scores
@@ -280,7 +289,8 @@ class ScoreMethods(LatentVariableResults):
         -------
         DataFrame
             Rows are sum scores of the codes, 0 and up, with several groups (group, score). Columns: posterior
-            mean and SD of each latent variable given the sum score, ``name`` and ``sd(name)``;
+            mean and SD of each latent variable (but specific ones) given the sum score, ``name`` and
+            ``sd(name)``;
             ``probability`` of the sum score; ``expected`` and ``observed`` number of persons among those
             who responded to all items.
 
@@ -288,15 +298,19 @@ class ScoreMethods(LatentVariableResults):
         ------
         SpecificationError
             Latent regressions and direct effects of covariates on items, with which the sum score says
-            different things about different persons; more than five latent variables.
+            different things about different persons; more than five latent variables that are not
+            specific.
 
         Notes
         -----
         By the recursion of Lord & Wingersky (1984), for polytomous items of Thissen, Pommerich, Billeaud &
-        Williams (1995).
+        Williams (1995), within testlets and then over testlets where there are any (Cai 2015).
 
         References
         ----------
+        Cai, L. (2015). Lord-Wingersky algorithm version 2.0 for hierarchical item factor models with
+        applications in test scoring, scale alignment, and model fit testing. Psychometrika 80, 535-559.
+
         Lord, F. M., & Wingersky, M. S. (1984). Comparison of IRT true-score and equipercentile
         observed-score "equatings". Applied Psychological Measurement 8, 453-461.
 
@@ -320,9 +334,10 @@ class ScoreMethods(LatentVariableResults):
         for g in self._group_numbers(group):
             label = self.model.group_labels[g]
             bank = self.banks[label]
-            table = sum_scores(bank)
+            many = self._testlets(bank)
+            table = testlet_sum_scores(bank, many) if many else sum_scores(bank)
             frame = pd.DataFrame(index=pd.Index(table.score, name="score"))
-            for d, name in enumerate(bank.dimensions):
+            for d, name in enumerate(bank.dimensions[: table.eap.shape[1]]):
                 frame[name], frame[f"sd({name})"] = table.eap[:, d], table.sd[:, d]
             frame["probability"] = table.probability
             if getattr(self.model, "item_responses", None) is not None:
@@ -354,7 +369,7 @@ class ScoreMethods(LatentVariableResults):
 
             - ``marginal``: one minus the expected error variance ``(I(theta) + Psi^-1)^-1`` of scores that
               use the prior over the variance Psi of the latent variable, for one latent variable ``E[I / (I
-              + 1/var)]``; NaN for more than five latent variables;
+              + 1/var)]``; of more than two latent variables to three or four digits;
             - ``empirical``: of EAP and MAP variance of the scores over itself plus the mean squared
               standard error, of ML and WLE one minus mean squared standard error over variance.
 
@@ -382,10 +397,7 @@ class ScoreMethods(LatentVariableResults):
                 found.method, found.estimate[here], found.std_err[here], found.covariance[here],
                 found.status[here],
             )  # fmt: skip
-            if len(bank.dimensions) <= MOST_INTEGRATED:
-                marginal = [marginal_reliability(bank, d) for d in range(len(bank.dimensions))]
-            else:
-                marginal = [np.nan] * len(bank.dimensions)
+            marginal = marginal_reliabilities(bank)
             empirical = empirical_reliability(own, self.model.person_weights[here])
             frames[label] = pd.DataFrame(
                 {"marginal": marginal, "empirical": empirical},

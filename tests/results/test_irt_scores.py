@@ -7,6 +7,8 @@ import pytest
 import sm_gllamm.api as smg
 from sm_gllamm.datasets import asvab, lsat, science
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.items.information import marginal_reliability
+from sm_gllamm.items.sum_scores import sum_scores
 
 LSAT = [f"item_{j}" for j in range(1, 6)]
 ASVAB = [f"item_{j}" for j in range(1, 5)]
@@ -201,6 +203,22 @@ def test_specific_dimensions_one_at_a_time():
     variance = share @ theta**2 - (share @ theta) ** 2
     own = scores[[f"se({name})" for name in names]].iloc[:3]
     assert np.allclose(own, np.sqrt(variance), atol=1e-6)
+    # the sum score, and the reliabilities
+    table = result.sum_score_table()
+    log_p = bank.log_likelihood(np.array([[0] * 6, [1] * 6]), theta) - (theta**2).sum(axis=1) / 2
+    share = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    share /= share.sum(axis=1, keepdims=True)
+    assert list(table.columns[:2]) == ["theta", "sd(theta)"]
+    assert np.allclose(table["theta"].iloc[[0, 6]], share @ theta[:, 0], atol=1e-6)
+    one = sum_scores(bank)
+    assert np.allclose(table["theta"], one.eap[:, 0], atol=1e-6)
+    assert np.allclose(table["sd(theta)"], one.sd[:, 0], atol=1e-6)
+    assert np.allclose(table["probability"], one.probability, atol=1e-7)
+    assert np.allclose(
+        result.reliability()["marginal"],
+        [marginal_reliability(bank, d) for d in range(3)],
+        atol=1e-3,
+    )
     # the posterior of the engine, by the level of testlets and that of persons
     posterior = result.model._ready(result.quadrature).posterior(result._results.theta)
     person = result.model.assembly.patterns.of_person
@@ -273,3 +291,17 @@ def test_scores_of_simulated_persons_are_calibrated():
     assert np.corrcoef(theta, scores["theta"])[0, 1] ** 2 == pytest.approx(
         fitted.reliability().loc["theta", "marginal"], abs=0.03
     )
+
+
+def test_new_persons_are_scored_without_the_data_of_the_fit(law, abilities):
+    fitted = smg.IRT(law).fit()
+    before = fitted.scores(data=law.head(3))
+    fitted.remove_data()
+    pd.testing.assert_frame_equal(fitted.scores(data=law.head(3)), before)
+    assert fitted.item_table().shape == (10, 4)
+    with pytest.raises(SpecificationError, match="give data="):
+        fitted.scores()
+    regressed = smg.IRT(abilities, items=ASVAB, regression="~ female", freq_weights="freq").fit()
+    regressed.remove_data()
+    with pytest.raises(SpecificationError, match="data were removed"):
+        regressed.scores(data=abilities)
