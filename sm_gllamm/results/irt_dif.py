@@ -44,10 +44,10 @@ class DifMethods(LatentVariableResults):
         Returns
         -------
         DataFrame
-            A row an item: ``statistic``, ``df``, ``p_value``, ``p_adjusted``, ``flagged``, ``converged``,
+            A row an item: ``statistic``, ``df``, ``p_value``, ``converged``, ``p_adjusted``, ``flagged``,
             and effect sizes over the focal group (the last one; of covariates a unit of each): ``signed``
             and ``unsigned`` difference of expected scores, ``effect_size`` (standardised, Meade 2010), of
-            binary items ``difficulty`` and ETS's class A, B or C.
+            binary items ``difficulty``, its difference, and ``ets_class``: A, negligible, B or C, large.
 
         Raises
         ------
