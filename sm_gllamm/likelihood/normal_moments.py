@@ -227,8 +227,10 @@ class NormalMoments:
         for pieces, state in zip(self.problem.sets, states, strict=True):
             self._add_gradient(pieces, state, of_covariance, of_mean)
         score = np.zeros(len(theta))
+        slopes = [block.slopes() for block in implied]
         for b, block in enumerate(implied):
-            score += self.mapping.gather(b, block.gradient(of_covariance[b], of_mean[b]))
+            own = block.gradient(slopes[b], of_covariance[b], of_mean[b])
+            score += self.mapping.gather(b, own)
         if want < 2:
             return ThetaEvaluation(loglike, score[None, :])
         hessian = np.zeros((len(theta), len(theta)))
@@ -236,7 +238,6 @@ class NormalMoments:
             for b, block in enumerate(implied):
                 parameter = block.block.parameter
                 _add(hessian, parameter, block.bend(of_covariance[b], of_mean[b]))
-        slopes = [block.slopes() for block in implied]
         for pieces, state in zip(self.problem.sets, states, strict=True):
             parameter = np.concatenate([self.mapping.blocks[b].parameter for b in pieces.blocks])
             _add(hessian, parameter, _curvature(pieces, state, slopes, expected))

@@ -138,11 +138,14 @@ class ImpliedBlock:
         v[:, m] = 0.0
         return u, v, d
 
-    def gradient(self, of_covariance: np.ndarray, of_mean: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def gradient(slopes, of_covariance: np.ndarray, of_mean: np.ndarray) -> np.ndarray:
         """Gradient in the entries from that in the moments.
 
         Parameters
         ----------
+        slopes : tuple of ndarray
+            As from :meth:`slopes`.
         of_covariance : ndarray, shape (q, q)
             G, symmetric: the function changes by ``tr(G d covariance)``.
         of_mean : ndarray, shape (q,)
@@ -151,7 +154,7 @@ class ImpliedBlock:
         -------
         ndarray, shape (n_entries,)
         """
-        u, v, d = self.slopes()
+        u, v, d = slopes
         return 2.0 * np.einsum("ie,ie->e", u, of_covariance @ v) + of_mean @ d
 
     def bend(self, of_covariance: np.ndarray, of_mean: np.ndarray) -> np.ndarray:

@@ -24,6 +24,12 @@ from sm_gllamm.models.sem_data import (
 )
 from sm_gllamm.models.sem_problem import given_moments, moment_problem, row_problem
 from sm_gllamm.models.sem_start import StartMoments
+from sm_gllamm.models.sem_twolevel import (
+    LevelVariables,
+    TwoLevelGroup,
+    two_level_group,
+    two_level_problem,
+)
 from sm_gllamm.specification.lavaan_table import LavaanTable, lavaan_table
 from sm_gllamm.survey.weights import LevelWeights
 
@@ -72,6 +78,8 @@ class SemInputs:
     first_row: np.ndarray | None = None
     cluster_counts: dict = field(default_factory=dict)
     group_column: str = "group"
+    cluster_labels: Any = None
+    levels: tuple[TwoLevelGroup, ...] = ()
 
     @property
     def has_rows(self) -> bool:
@@ -81,16 +89,20 @@ class SemInputs:
     @property
     def complete(self) -> bool:
         """Whether no values are missing."""
-        return all(known is not None for known in self.moments)
+        return bool(self.levels) or all(known is not None for known in self.moments)
 
     @property
     def group_sizes(self) -> list[float]:
         """Number of rows of each group, sum of the weights."""
+        if self.levels:
+            return [float(group.size.sum()) for group in self.levels]
         return [float(pieces.count.sum()) for pieces in self.problem.sets]
 
     @property
     def block_sizes(self) -> list[float]:
         """Number of independent vectors behind the moments of each block."""
+        if self.levels:
+            return [n for g in self.levels for n in (float(g.size.sum()), float(len(g.size)))]
         return self.group_sizes
 
     def rows_of(self, data: pd.DataFrame | None, what: str, needed=None):
@@ -149,6 +161,12 @@ class SemInputs:
     def resampled(self, rng: np.random.Generator) -> SemInputs:
         """Rows, or clusters, drawn with replacement within groups: weights are how often."""
         rows = []
+        if self.levels:
+            times = np.zeros(self.problem.n_units)
+            for group in self.levels:
+                n = len(group.unit)
+                times[group.unit] = rng.multinomial(n, np.full(n, 1.0 / n))
+            return _two_levels(self, self.rows, times)
         for group in self.rows:
             if self.cluster is None:
                 n = len(group.rows)
@@ -277,17 +295,24 @@ def _from_data(
     data = data.set_axis(columns, axis=1)
     table = _table(model, labels, columns, meanstructure, options)
     if len(table.levels) > 1:
-        raise SpecificationError("models with several levels are not available yet")
+        _check_levels(table, clusters, weights, freq_weights)
     order = [labels.index(label) for label in table.groups] if len(labels) > 1 else [0]
     codes = np.zeros(len(data), dtype=int) if codes is None else np.argsort(order)[codes]
     names = list(dict.fromkeys(name for roles in table.roles for name in roles.observed))
     values = {name: numeric(data, name) for name in names}
     weight, sampling, frequency = _weights(data, weights, freq_weights)
-    given = [given_covariates(table, g) for g in range(len(table.groups))]
-    rows = group_rows(
-        values, [roles.observed for roles in table.roles], given, table.groups, codes, weight,
-        missing == "listwise",
-    )  # fmt: skip
+    n_levels = len(table.levels)
+    blocks = [range(g * n_levels, (g + 1) * n_levels) for g in range(len(table.groups))]
+    given = [[n for b in own for n in given_covariates(table, b)] for own in blocks]
+    variables = [
+        list(dict.fromkeys(n for b in own for n in table.roles[b].observed)) for own in blocks
+    ]
+    rows = group_rows(values, variables, given, table.groups, codes, weight, missing == "listwise")
+    if n_levels > 1 and any(np.isnan(group.values).any() for group in rows):
+        raise SpecificationError(
+            "models of two levels need complete rows in closed form; leave rows with missing values out by "
+            "missing='listwise'"
+        )
     if meanstructure is None and any(np.isnan(group.values).any() for group in rows):
         table = _table(model, labels, columns, True, options)
     kept = np.sort(np.concatenate([group.rows for group in rows]))
@@ -303,19 +328,21 @@ def _from_data(
         sampling, frequency,
     )  # fmt: skip
     endog = pd.DataFrame({name: values[name][kept] for name in names}, index=data.index[kept])
-    code, counts = None, {}
+    code, counts, first, cluster_labels = None, {}, None, None
     if clusters is not None:
-        code = pd.factorize(clusters.iloc[kept])[0]
+        code, cluster_labels = pd.factorize(clusters.iloc[kept])
         counts = {cluster if isinstance(cluster, str) else "cluster": int(code.max()) + 1}
+        if n_levels > 1:
+            first = np.unique(code, return_index=True)[1]
     shell = SemInputs(
         table, NormalProblem((), len(kept)), [], [], _has_means(table),
         float(len(kept) if frequency is None else frequency.sum()), level_weights, endog,
-        cluster=code, cluster_counts=counts,
+        cluster=code, cluster_counts=counts, first_row=first, cluster_labels=cluster_labels,
         group_column=groups if isinstance(groups, str) else "group",
     )  # fmt: skip
     inputs = _from_rows(shell, rows)
     for known in inputs.moments:
-        if known is not None:
+        if known is not None and n_levels == 1:
             check_moments(known)
     return inputs
 
@@ -327,6 +354,8 @@ def _has_means(table: LavaanTable) -> bool:
 def _from_rows(shell: SemInputs, rows) -> SemInputs:
     """Problem and moments from rows, everything else as it is."""
     table = shell.table
+    if len(table.levels) > 1:
+        return _two_levels(shell, rows, None)
     moments = [None if np.isnan(group.values).any() else group_moments(group) for group in rows]
     given = [given_covariates(table, g) for g in range(len(rows))]
     problem = row_problem(rows, moments, given, shell.mean_structure, len(shell.endog))
@@ -340,6 +369,51 @@ def _from_rows(shell: SemInputs, rows) -> SemInputs:
     return replace(
         shell, problem=problem, given=known, start_moments=start, rows=tuple(rows),
         moments=tuple(moments),
+    )  # fmt: skip
+
+
+def _check_levels(table: LavaanTable, clusters, weights, freq_weights) -> None:
+    if len(table.levels) > 2:
+        raise SpecificationError("models of more than two levels are not available in closed form")
+    if clusters is None:
+        raise SpecificationError("the model has levels: say which rows belong together by cluster=")
+    if weights is not None or freq_weights is not None:
+        raise SpecificationError(
+            "weights are not available for models of two levels in closed form"
+        )
+
+
+def _level_variables(table: LavaanTable, g: int) -> LevelVariables:
+    within, between = table.roles[2 * g].observed, table.roles[2 * g + 1].observed
+    return LevelVariables(
+        within, between, given_covariates(table, 2 * g), given_covariates(table, 2 * g + 1)
+    )
+
+
+def _two_levels(shell: SemInputs, rows, times: np.ndarray | None) -> SemInputs:
+    """Problem and moments of clusters from complete rows; `times` says how often each cluster counts."""
+    cluster = np.asarray(shell.cluster)
+    groups, densities, known, start = [], [], [], []
+    for g, group in enumerate(rows):
+        names = _level_variables(shell.table, g)
+        if twice := set(names.given_within) & set(names.given_between):
+            raise SpecificationError(
+                f"covariate {min(twice)!r} is given at both levels, which is not available: model its "
+                "distribution (fixed_x=False), or put its cluster mean into the data as another variable"
+            )
+        unit, codes = np.unique(cluster[group.rows], return_inverse=True)
+        codes = codes.reshape(-1)
+        labels = [shell.cluster_labels[k] for k in unit]
+        statistics = two_level_group(group, names, codes, unit, labels)
+        groups.append(statistics)
+        densities.append(statistics.given_loglike(group, codes))
+        known += statistics.given_moments(group)
+        start += statistics.start_moments()
+    n_units = int(cluster.max()) + 1
+    problem = two_level_problem(groups, densities, n_units, times)
+    return replace(
+        shell, problem=problem, given=known, start_moments=start, rows=tuple(rows),
+        moments=(None,) * len(rows), levels=tuple(groups),
     )  # fmt: skip
 
 

@@ -58,8 +58,13 @@ def _block(inputs: SemInputs, b: int, first: int, associated: bool) -> MomentBlo
                 covariances[i, j] = covariances[j, i] = known[one, other]
             elif associated or i == j or {one, other} <= covariates:
                 entries.append((COVARIANCE, i, j))
+    # the mean of a variable at two levels belongs to the higher one
+    level, n_levels = b % len(inputs.table.levels), len(inputs.table.levels)
+    above = set(inputs.table.roles[b + 1].observed) if level + 1 < n_levels else set()
     if inputs.mean_structure:
         for i, one in enumerate(variables[:n]):
+            if one in above:
+                continue
             if one in given:
                 intercepts[i] = known[(one,)]
             else:
@@ -86,15 +91,19 @@ def _model(inputs: SemInputs, moments, associated: bool) -> MomentModel:
     values = np.concatenate(theta)
     mapping = MomentMapping([f"moment {k}" for k in range(len(values))], blocks)
     likelihood = NormalMoments(inputs.problem, mapping)
-    if not (associated or inputs.complete):
-        # random covariates with missing values have covariances that pairs of values only hint at
+    if inputs.levels or not (associated or inputs.complete):
+        # of two levels, and of random covariates with missing values, sample moments are estimates only
         values = climb(likelihood, values, None, Controls()).theta
+        fitted = [(block.mean, block.covariance) for block in mapping.implied(values)]
+        return MomentModel(likelihood, values, likelihood.evaluate(values).total, fitted)
     llf = likelihood.evaluate(values).total
     return MomentModel(likelihood, values, llf, list(moments))
 
 
 def _estimated(inputs: SemInputs) -> list:
     """Unrestricted means and covariances of each group."""
+    if inputs.levels:
+        return inputs.start_moments
     problem: NormalProblem = inputs.problem
     return [
         (known.mean, known.covariance)

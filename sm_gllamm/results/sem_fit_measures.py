@@ -225,6 +225,8 @@ class SemFitMeasures(LatentVariableResults):
         model = self.model
         implied = model.implied_moments(np.asarray(self.params))
         sizes = model.inputs.group_sizes
+        if model.inputs.levels:
+            return self._residuals_by_level(implied, sizes)
         total = dict.fromkeys(("rmr", "srmr", "crmr"), 0.0)
         for size, sample, (mean, covariance) in zip(
             sizes, self._saturated.moments, implied, strict=True
@@ -235,3 +237,17 @@ class SemFitMeasures(LatentVariableResults):
             for name, value in values.items():
                 total[name] += size / sum(sizes) * value
         return total
+
+    def _residuals_by_level(self, implied, sizes) -> dict[str, float]:
+        """SRMR of the within and the between part, of correlations, and their sum."""
+        total = [0.0, 0.0]
+        for b, (sample, (_, hat)) in enumerate(zip(self._saturated.moments, implied, strict=True)):
+            seen = hat.shape[0]
+            covariance, other = sample[1][:seen, :seen], hat.to_numpy()
+            with np.errstate(invalid="ignore"):
+                sd, sd_hat = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(other))
+                left = covariance / np.outer(sd, sd) - other / np.outer(sd_hat, sd_hat)
+            value = np.sqrt((left[np.tril_indices(seen)] ** 2).mean())
+            total[b % 2] += sizes[b // 2] / sum(sizes) * float(value)
+        within, between = total
+        return {"srmr": within + between, "srmr_within": within, "srmr_between": between}

@@ -30,6 +30,8 @@ def data(name):
 def model(case_id):
     case = CASES[case_id]
     options = {SWITCHES[k]: v for k, v in dict(case["options"]).items() if k in SWITCHES}
+    if case_id == "cluster_robust":
+        options["meanstructure"] = True
     return SEM(case["model"], data(case["data"]), style=case["fun"], **options)
 
 
@@ -37,6 +39,8 @@ def model(case_id):
 def fit(case_id):
     """Fit as lavaan does by default: information and covariance matrix by estimator."""
     options = dict(CASES[case_id]["options"])
+    if case_id == "cluster_robust":
+        return model(case_id).fit()
     if options.get("estimator") == "MLR":
         return model(case_id).fit(cov_type="robust")
     observed = options.get("missing") == "ml" or CASES[case_id]["data"] == "twolevel"

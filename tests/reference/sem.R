@@ -93,4 +93,14 @@ for (stage in list(character(0), "loadings", c("loadings", "intercepts"), c("loa
 case("groups_robust", "cfa", three, "holzinger", group = "school", group.equal = "loadings", estimator = "MLR")
 case("groups_std_lv", "cfa", three, "holzinger", group = "school", group.equal = c("loadings", "intercepts"), std.lv = TRUE)
 
+
+two <- "level: 1\nfw =~ y1 + y2 + y3\nfw ~ x1 + x2 + x3\nlevel: 2\nfb =~ y1 + y2 + y3\nfb ~ w1 + w2"
+tied <- "level: 1\nfw =~ y1 + a*y2 + b*y3\nfw ~ x1 + x2 + x3\nlevel: 2\nfb =~ y1 + a*y2 + b*y3\nfb ~ w1 + w2\ny1 ~~ 0*y1\ny2 ~~ 0*y2\ny3 ~~ 0*y3"
+paths <- "level: 1\ny1 ~ a*y2 + x1\ny2 ~ b*x1 + x2\nlevel: 2\ny1 ~ y2 + w1\ny2 ~ c*w1\nindirect := a*b"
+case("twolevel", "sem", two, "twolevel", cluster = "cluster")
+case("twolevel_robust", "sem", two, "twolevel", cluster = "cluster", estimator = "MLR")
+case("twolevel_equal", "sem", tied, "twolevel", cluster = "cluster")
+case("twolevel_paths", "sem", paths, "twolevel", cluster = "cluster")
+case("cluster_robust", "cfa", "f =~ y1 + y2 + y3", "twolevel", cluster = "cluster")
+
 write_json(list(cases = cases), "sem.json", auto_unbox = TRUE, digits = 12, na = "null")
