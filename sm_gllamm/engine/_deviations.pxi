@@ -87,7 +87,7 @@ cdef void add_deviations(const Data *data, Scratch *s, idx kp, double weight, co
 
 cdef idx begin_set(const Data *data, Scratch *s, idx i, idx size, idx kp) noexcept nogil:
     """Put the scores by node of a response of several rows to zero, and list the active entries of its
-    predictors in `set_entry`; returns their number, -1 if they are not listed as they may be many."""
+    predictors in `set_entry`; returns their number, -1 if they are not few."""
     cdef idx row, k, t, pattern, count = 0
     if data.pattern == NULL:
         memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
@@ -103,7 +103,10 @@ cdef idx begin_set(const Data *data, Scratch *s, idx i, idx size, idx kp) noexce
                 memset(s.set_score + data.active_pair[t] * kp, 0, kp * sizeof(double))
     for k in range(count):
         s.is_touched[s.set_entry[k]] = 0
-    return count
+    if 2 * count < s.n_local:
+        return count
+    memset(s.set_score, 0, data.n_pairs * kp * sizeof(double))
+    return -1
 
 
 cdef void products_across_rows(const Data *data, Scratch *s, idx count, idx kp, const double *kappa,

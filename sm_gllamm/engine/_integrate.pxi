@@ -135,7 +135,7 @@ cdef void leaf_score(const Data *data, const NodeSet *rule, Scratch *s, idx i0, 
         for row in range(size):
             row_expectations(data, s, kp, stored + row * kp * data.n_stored, want)
             add_row(data, s, i + row, kp, stored + row * kp * data.n_stored, want, several, weight, score, hess)
-        if several and want >= 2 and 0 <= 2 * listed < s.n_local:
+        if several and want >= 2 and listed >= 0:
             products_across_rows(data, s, listed, kp, stored + (data.n_stored - 1) * kp, weight, hess)
         elif several and want >= 2:
             deviations_across_rows(data, s, kp, stored + (data.n_stored - 1) * kp, weight, hess)
