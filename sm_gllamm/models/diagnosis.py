@@ -168,7 +168,9 @@ def runaway_loading(likelihood: MarginalLikelihood, start) -> Callable[[np.ndarr
     problem, mapping = likelihood.problem, likelihood.mapping
     if problem.exact or not mapping.loading_sds(start):
         return None
-    limit = {1: HUGE_SD, 2: STEEP_SD}.get(max(problem.dimensions), STEEPER_SD)
+    # of items a latent variable of every level may run away together with the others
+    together = max if problem.row_code is None else sum
+    limit = {1: HUGE_SD, 2: STEEP_SD}.get(together(problem.dimensions), STEEPER_SD)
     unit = row_units(likelihood, start)
 
     def stop(theta: np.ndarray) -> str:

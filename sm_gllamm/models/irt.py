@@ -18,7 +18,7 @@ from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.item_bank import bank_of, latent_means
-from sm_gllamm.models.item_dif import dif_tests
+from sm_gllamm.models.item_dif import dif_fit, dif_tests
 from sm_gllamm.models.item_inputs import (
     EQUAL,
     by_person,
@@ -47,6 +47,8 @@ _OPTIONS = ("items", "data", "groups", "group_equal", "free_items", "regression"
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 _LINKS = ("logit", "probit")
+#: Response patterns from which on the error of quadrature in each matters less.
+MANY = 2000
 
 
 class IRT(FitMethods):
@@ -141,6 +143,7 @@ class IRT(FitMethods):
     True
     """
 
+    starts_from_items = True
     results_class = IRTResults
     wrapper_class = IRTResultsWrapper
 
@@ -163,7 +166,7 @@ class IRT(FitMethods):
             lost = np.setdiff1d(np.arange(n_given), coded.kept)
             label = responses.index[lost[0]] if isinstance(responses, pd.DataFrame) else lost[0]
             warnings.warn(
-                f"{left_out} persons have no response to any item and are left out, the first of them "
+                f"persons without a response to any item are left out: {left_out}, the first of them is "
                 f"{label!r}",
                 SpecificationWarning,
                 stacklevel=2,
@@ -313,10 +316,10 @@ class IRT(FitMethods):
         """Number of clusters of each level above the items, from the top level down."""
         out = {} if self.cluster is None else {self.level_names[-1]: len(self.cluster_labels)}
         if self.layout.design.specific_names:
-            out["person"] = self.item_responses.n_persons
+            out["person"] = int(self.n_observations)
             out[self.level_names[0]] = int(len(self.assembly.problem.cluster_offsets[0]) - 1)
         else:
-            out["person"] = self.item_responses.n_persons
+            out["person"] = int(self.n_observations)
         return out
 
     @property
@@ -406,6 +409,10 @@ class IRT(FitMethods):
         """Tests for differential item functioning; see :meth:`sm_gllamm.results.irt.IRTResults.dif`."""
         return dif_tests(result, **options)
 
+    def dif_fit(self, result, item: str, by: str | None = None, kind: str = "both"):
+        """Fit with one item that functions differently; see :func:`sm_gllamm.models.item_dif.dif_fit`."""
+        return dif_fit(result, item, by, kind)
+
     def with_design(self, **changes) -> IRT:
         """The same data with another design of the items.
 
@@ -431,6 +438,52 @@ class IRT(FitMethods):
     def latent_means(self, params) -> np.ndarray:
         """Means of the latent variables given group and covariates, shape (n_persons, q)."""
         return latent_means(self.layout, np.asarray(params), self.groups, self.covariates)
+
+    def fit(self, start_params=None, quadrature_tol=None, **kwargs):
+        """Fit by marginal maximum likelihood, or to the posterior mode where there are priors.
+
+        Parameters
+        ----------
+        start_params : array_like, Series or dict, optional
+        quadrature_tol : float, optional
+            Absolute error of the log-likelihood aimed at when nodes are chosen. Default 1e-6, and 1e-5 with
+            many different response patterns, of which each then matters less.
+        **kwargs
+            As for :meth:`sm_gllamm.models.glmm.GLMM.fit`: ``n_points``, ``cov_type``, ``cov_kwds``,
+            ``maxiter``, ``disp``, ``n_starts`` and so on.
+
+        Returns
+        -------
+        IRTResultsWrapper
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import lsat
+        >>> data = lsat.load_pandas().data
+        >>> items = [c for c in data if c.startswith("item")]
+        >>> round(smg.IRT(data, "Rasch", items=items).fit().llf, 3)
+        -2466.938
+        """
+        if quadrature_tol is None:
+            quadrature_tol = 1e-6 if self.assembly.problem.n_top < MANY else 1e-5
+        return super().fit(start_params, quadrature_tol=quadrature_tol, **kwargs)
+
+    def _finish(self, fit, *args, **kwargs):
+        """Results of a fit, specific dimensions pointing to where their slopes are positive."""
+        design, names = self.layout.design, self.param_names
+        sign = np.ones(len(names))
+        if not design.testlets:
+            for label in design.specific_names:
+                own = [k for k, name in enumerate(names) if name.endswith(f", {label}]")]
+                if fit.outcome.theta[own].sum() < 0.0:
+                    sign[own] = -1.0
+        if (sign < 0).any():
+            # each testlet is integrated on its own, so that the likelihood is the same
+            fit.outcome.theta = fit.outcome.theta * sign
+            fit.outcome.gradient = fit.outcome.gradient * sign
+            fit.outcome.hessian = fit.outcome.hessian * np.outer(sign, sign)
+        return super()._finish(fit, *args, **kwargs)
 
     def _starting_theta(self, likelihood) -> np.ndarray:
         start = item_start(self.layout, self.codes, self.person_weights, self.groups)

@@ -18,7 +18,7 @@ from sm_gllamm.items.dif import dif_effect, ets_class
 from sm_gllamm.mapping.items import dif_name
 from sm_gllamm.models.person_covariates import PersonCovariates
 
-__all__ = ["dif_tests"]
+__all__ = ["dif_fit", "dif_tests"]
 
 #: Rounds of purification before giving up.
 ROUNDS = 10
@@ -170,6 +170,49 @@ def dif_tests(
     return table.join(_effects(fits, approach, tested, table, alpha))
 
 
+def dif_fit(result, item: str, by: str | None = None, kind: str = "both"):
+    """Fit in which an item functions differently, and the banks of the reference and the focal group.
+
+    Parameters
+    ----------
+    result : IRTResults
+    item : str
+    by, kind
+        As for :func:`dif_tests`.
+
+    Returns
+    -------
+    fit : IRTResults
+    banks : callable
+        From published parameters to a pair of ItemBank.
+    """
+    model = result.model
+    if item not in model.layout.design.items:
+        raise SpecificationError(f"{item!r} is no item; they are {list(model.layout.design.items)}")
+    base_model, approach = _approach(model, by, kind)
+    base = result if base_model is model else base_model.fit(warn_convergence=False)
+    fit = _fitted(base, base_model.with_design(**approach.freed((item,))))
+    return fit, lambda params: _banks(fit.model, approach, params)
+
+
+def _banks(model, approach, params):
+    """Items and latent distribution of the reference and the focal group."""
+    reference = model.bank_at(params, 0)
+    if isinstance(approach, _ByGroups):
+        return reference, model.bank_at(params, len(model.group_labels) - 1)
+    design = model.layout.design
+    x = np.zeros(len(design.covariates))
+    x[list(approach.columns)] = 1.0
+    shifted = model.bank_at(params, 0, x)
+    mean = shifted.mean.copy()
+    for d, name in enumerate(design.dimensions):
+        mean[d] += sum(
+            params[model.param_names.index(f"{name} ~ {design.covariates[k]}")]
+            for k in approach.columns
+        )
+    return reference, replace(shifted, mean=mean)
+
+
 def _approach(model, by, kind: str):
     """The model without DIF, and how DIF enters."""
     if by is None:
@@ -250,23 +293,7 @@ def _effects(fits, approach, tested, table: pd.DataFrame, alpha: float) -> pd.Da
         full = fits[item]
         model, params = full.model, np.asarray(full.params)
         j = model.layout.design.items.index(item)
-        reference = model.bank_at(params, 0)
-        if isinstance(approach, _ByGroups):
-            focal = model.bank_at(params, len(model.group_labels) - 1)
-        else:
-            x = np.zeros(len(model.layout.design.covariates))
-            x[list(approach.columns)] = 1.0
-            shifted = model.bank_at(params, 0, x)
-            means = {}
-            for d, name in enumerate(model.layout.design.dimensions):
-                means[d] = sum(
-                    params[model.param_names.index(f"{name} ~ {model.layout.design.covariates[k]}")]
-                    for k in approach.columns
-                )
-            mean = shifted.mean.copy()
-            for d, value in means.items():
-                mean[d] += value
-            focal = replace(shifted, mean=mean)
+        reference, focal = _banks(model, approach, params)
         effect = dif_effect(reference.items[j], focal.items[j], focal.mean, focal.covariance)
         row: dict[str, Any] = {
             "signed": effect.signed, "unsigned": effect.unsigned, "effect_size": effect.standardised

@@ -142,3 +142,30 @@ def test_everything_flagged_is_said():
     fit = smg.IRT(data, items=items, freq_weights="freq", regression="~ black*female").fit()
     with pytest.warns(SpecificationWarning, match="anchors"):
         fit.dif("~ black")
+
+
+def test_plots(fitted):
+    figure = fitted.plot_dif("x3")
+    assert len(figure.axes[0].lines) >= 2
+    table = fitted.dif()
+    figure = fitted.plot_dif_effects(table)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert set(labels) == set(table.index)
+
+
+def test_specific_slopes_point_upwards():
+    rng = np.random.default_rng(5)
+    own = np.repeat([0, 1], 4)
+    nu = rng.normal(size=(800, 1)) + 1.2 * rng.normal(size=(800, 2))[:, own]
+    y = (rng.random((800, 8)) < expit(nu)).astype(int)
+    groups = {"s1": [f"item_{k}" for k in (1, 2, 3, 4)], "s2": [f"item_{k}" for k in (5, 6, 7, 8)]}
+    model = smg.IRT(y, specific=groups)
+    fit = model.fit()
+    for label in groups:
+        slopes = fit.params.filter(like=f", {label}]")
+        assert slopes.sum() > 0
+    turned = fit.params.where(~fit.params.index.str.endswith(", s2]"), -fit.params)
+    again = model.fit(start_params=turned)
+    np.testing.assert_allclose(again.params, fit.params, atol=1e-4)
+    np.testing.assert_allclose(again.bse, fit.bse, rtol=1e-3)
+    np.testing.assert_allclose(np.asarray(model.score(again.params)), 0.0, atol=1e-3)
