@@ -40,6 +40,9 @@ _METHODS = ("newton", "nm", "bfgs", "lbfgs", "powell", "cg", "ncg", "basinhoppin
 class FitMethods(LatentVariableModel):
     """Starting values, fit and verdict of :class:`sm_gllamm.models.glmm.GLMM`."""
 
+    #: whether starting values are those of items, to which only random ones are an alternative
+    starts_from_items = False
+
     def _start(self, start_params) -> np.ndarray:
         """Internal starting values from published ones given as an array, Series or dict."""
         names = self.mapping.param_names
@@ -202,8 +205,10 @@ class FitMethods(LatentVariableModel):
             fit, values = best_of_starts(run, likelihood, start, n_starts)
         else:
             fit = run(start)
-            if usual and rank is not None:
-                fit = with_second_strategy(run, likelihood, start, maxiter, fit)
+            if usual and (rank is not None or self.starts_from_items):
+                fit = with_second_strategy(
+                    run, likelihood, start, maxiter, fit, not self.starts_from_items
+                )
         return self._finish(
             fit, start_params, cov_type, cov_kwds, use_t, settings, warn_convergence, values, rank
         )

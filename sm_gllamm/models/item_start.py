@@ -62,6 +62,17 @@ def _factor(correlation: np.ndarray, pattern: np.ndarray) -> np.ndarray:
     return out
 
 
+def _rotated_factors(correlation: np.ndarray, q: int) -> np.ndarray:
+    """Correlations of items with q principal factors, rotated so that the first items measure fewer."""
+    part = correlation.copy()
+    for _ in range(10):
+        values, vectors = np.linalg.eigh(part)
+        loading = vectors[:, ::-1][:, :q] * np.sqrt(np.maximum(values[::-1][:q], 0.0))
+        np.fill_diagonal(part, np.minimum((loading**2).sum(axis=1), 0.95))
+    rotated = loading @ np.linalg.qr(loading[:q].T)[0]
+    return rotated * np.where(rotated.sum(axis=0) < 0, -1.0, 1.0)
+
+
 def item_start(
     layout: ItemLayout, codes: np.ndarray, weight: np.ndarray, group: np.ndarray
 ) -> np.ndarray:
@@ -84,16 +95,21 @@ def item_start(
     for position in mapping.diagonal:
         theta[position] = 1.0
     pattern = design.pattern
-    loading = _factor(_correlations(codes, weight), pattern) / COARSE
+    correlation = _correlations(codes, weight)
+    n, q = pattern.shape
+    exploratory = q > 1 and np.array_equal(pattern, np.tril(np.ones((n, q), dtype=bool)))
+    loading = _rotated_factors(correlation, q) if exploratory else _factor(correlation, pattern)
+    loading = loading / COARSE
     loading = np.clip(loading, -LARGEST, LARGEST)
     size = np.sqrt((loading**2).sum(axis=1))
     loading *= np.minimum(1.0, LARGEST / np.maximum(size, 1e-9))[:, None]
     unit = LOGISTIC if design.link == "logit" else 1.0
     slope = unit * loading / np.sqrt(1.0 - np.minimum((loading**2).sum(axis=1), 0.9))[:, None]
     least = SMALLEST * unit
-    slope = np.where(
-        pattern & (np.abs(slope) < least), least * np.where(slope < 0, -1.0, 1.0), slope
-    )
+    if not exploratory:
+        slope = np.where(
+            pattern & (np.abs(slope) < least), least * np.where(slope < 0, -1.0, 1.0), slope
+        )
     spread = np.sqrt(1.0 + (slope**2).sum(axis=1) / unit**2)
     known: dict[str, list[float]] = {}
 

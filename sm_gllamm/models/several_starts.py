@@ -74,6 +74,7 @@ def with_second_strategy(
     start,
     maxiter: int,
     first: Fit,
+    without_moments: bool = True,
 ) -> Fit:
     """The first fit, or where it did not converge the best of that and of fits from other starts.
 
@@ -87,11 +88,13 @@ def with_second_strategy(
     maxiter : int
         Limit of a run.
     first : Fit
+    without_moments : bool
+        Whether the start that does not use moments of the responses is among the others.
     """
     best = first
     if best.outcome.iterations >= maxiter < LONG:
         return best
-    others = _other_starts(likelihood, start)
+    others = _other_starts(likelihood, start, without_moments)
     while not (best.outcome.converged or best.outcome.interrupted):
         theta = next(others, None)
         if theta is None:
@@ -103,11 +106,14 @@ def with_second_strategy(
     return best
 
 
-def _other_starts(likelihood: MarginalLikelihood, start) -> Iterator[np.ndarray]:
+def _other_starts(
+    likelihood: MarginalLikelihood, start, without_moments: bool
+) -> Iterator[np.ndarray]:
     """Starting values to try after `start`: without moments, then at random."""
-    without = start_theta(likelihood, use_moments=False)[0]
-    if not np.array_equal(without, start):
-        yield without
+    if without_moments:
+        without = start_theta(likelihood, use_moments=False)[0]
+        if not np.array_equal(without, start):
+            yield without
     for seed in range(ATTEMPTS):
         yield random_start(likelihood, start, seed)
 
