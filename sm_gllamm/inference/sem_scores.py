@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["bartlett_scores", "conditional_normal", "patterns_of"]
+__all__ = ["bartlett_scores", "conditional_normal", "patterns_of", "two_level_scores"]
 
 
 def patterns_of(values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -79,3 +79,65 @@ def bartlett_scores(
         score[rows] = values[np.ix_(rows, seen)] @ weighted @ inverse
         sd[rows] = np.sqrt(np.maximum(np.diag(inverse - latent), 0.0))
     return score, sd
+
+
+def two_level_scores(
+    within, between, group, codes: np.ndarray, deviations: np.ndarray
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Posterior means and standard deviations of the latent variables of both levels.
+
+    Cluster means, with cluster-level variables, and deviations from them are independent: the former say
+    everything about latent variables of clusters and about cluster means of those of rows, the latter about
+    the deviations of latent variables of rows.
+
+    Parameters
+    ----------
+    within, between : ImpliedBlock
+    group : TwoLevelGroup
+    codes : ndarray of int, shape (n,)
+        Cluster of each row.
+    deviations : ndarray, shape (n, q)
+        Of the within variables from their cluster means.
+
+    Returns
+    -------
+    names : list of str
+        Latent variables of rows, then of clusters.
+    mean, sd : ndarray, shape (n, number of names)
+    """
+    level = group.variables.means
+    p, n_within, n_between = len(level), within.block.n_observed, between.block.n_observed
+    at_within = np.array([level.index(name) for name in group.variables.within])
+    at_between = np.array([level.index(name) for name in group.variables.between])
+    lower = np.arange(n_within, len(within.block.variables))
+    upper = np.arange(n_between, len(between.block.variables))
+    names = [within.block.variables[k] for k in lower] + [between.block.variables[k] for k in upper]
+    center = np.zeros(p)
+    center[at_within] += within.mean[:n_within]
+    center[at_between] += between.mean[:n_between]
+    inside = within.covariance[:n_within, :n_within]
+    to_lower = within.covariance[np.ix_(np.arange(n_within), lower)]
+    own = within.covariance[np.ix_(lower, lower)]
+    slope = np.linalg.solve(inside, to_lower)
+    left = np.diag(own - to_lower.T @ slope)
+    mean = np.empty((len(group.size), len(names)))
+    variance = np.empty_like(mean)
+    k = len(lower)
+    for size in np.unique(group.size):
+        clusters = np.flatnonzero(group.size == size)
+        total = np.zeros((p, p))
+        total[np.ix_(at_within, at_within)] += inside / size
+        total[np.ix_(at_between, at_between)] += between.covariance[:n_between, :n_between]
+        cross = np.zeros((p, len(names)))
+        cross[at_within, :k] = to_lower / size
+        cross[at_between, k:] = between.covariance[np.ix_(np.arange(n_between), upper)]
+        weights = np.linalg.solve(total, cross)
+        start = np.concatenate([within.mean[lower], between.mean[upper]])
+        mean[clusters] = start + (group.vectors[clusters] - center) @ weights
+        prior = np.concatenate([np.diag(own) / size, np.diag(between.covariance)[upper]])
+        known = prior - np.einsum("ij,ij->j", cross, weights)
+        known[:k] += (1.0 - 1.0 / size) * left
+        variance[clusters] = known
+    score = mean[codes]
+    score[:, :k] += deviations @ slope
+    return names, score, np.sqrt(np.maximum(variance[codes], 0.0))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from statsmodels.base.model import LikelihoodModelResults
 
 from sm_gllamm.estimation.newton import Controls
-from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.exceptions import BoundaryWarning, SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints, constrained_inverse_information
 from sm_gllamm.inference.covariance import inverse_information, sandwich
 from sm_gllamm.likelihood.marginal import Quadrature, ThetaEvaluation
@@ -20,8 +21,9 @@ from sm_gllamm.models.base import ROBUST_NAMES
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.sem_blocks import moment_blocks, parameter_names
 from sm_gllamm.models.sem_fit import SemFit, maximum, sem_verdict
-from sm_gllamm.models.sem_inputs import SemInputs, sem_inputs
+from sm_gllamm.models.sem_inputs import SemInputs
 from sm_gllamm.models.sem_quantities import SemQuantities
+from sm_gllamm.models.sem_reading import sem_inputs
 from sm_gllamm.models.sem_start import sem_start
 from sm_gllamm.results.sem import SEMResults, SEMResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -33,6 +35,13 @@ __all__ = ["SEM"]
 #: What statsmodels itself hands to constructors, and its fit methods to `fit`.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 _FIT_INTERNAL = ("full_output", "callback", "retall", "skip_hessian", "method")
+#: Degrees of invariance between groups.
+STAGES = {
+    "configural": (),
+    "metric": ("loadings",),
+    "scalar": ("loadings", "intercepts"),
+    "strict": ("loadings", "intercepts", "residuals"),
+}
 _SWITCHES = ("int_ov_free", "int_lv_free", "auto_fix_first", "auto_fix_single", "auto_var",
              "auto_cov_lv_x", "auto_cov_y")  # fmt: skip
 
@@ -141,7 +150,7 @@ class SEM(SemQuantities):
         )  # fmt: skip
         self.syntax, self.table = model, inputs.table
         super().__init__(inputs.endog, None, missing="none", **kwargs)
-        self._data_attr += ["inputs", "weights", "assembly", "_likelihood", "data.orig_endog"]
+        self._data_attr += ["weights", "assembly", "_likelihood", "data.orig_endog"]
         self._set_up(inputs)
 
     def _set_up(self, inputs: SemInputs) -> None:
@@ -159,7 +168,48 @@ class SEM(SemQuantities):
         self.k_extra, self.k_constant = 0, 0
         self.nobs = inputs.n_observations
         self.df_model = len(names)
-        self.df_resid = self.nobs - len(names)
+        # statsmodels compares with the number of rows
+        self.df_resid = len(inputs.endog) - len(names)
+
+    @classmethod
+    def invariance(cls, model, data=None, *, stages=STAGES, fit_options=None, **options):
+        """Fits with more and more that is the same in all groups, and a table that compares them.
+
+        Parameters
+        ----------
+        model : str
+        data : DataFrame, optional
+        stages : dict of str to sequence of str
+            What is equal in each fit (`group_equal`), by its name. Default: configural, metric (loadings),
+            scalar (and intercepts) and strict (and residual variances) invariance.
+        fit_options : dict, optional
+            For :meth:`fit`, such as ``{"cov_type": "robust"}``.
+        **options
+            As for the class; `groups` or moments by group among them.
+
+        Returns
+        -------
+        table : DataFrame
+            As from :meth:`sm_gllamm.results.sem_comparison.SemComparison.compare`.
+        fits : dict of str to SEMResults
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> table, fits = smg.SEM.invariance("f =~ x4 + x5 + x6 + x9", data, groups="school")
+        >>> table["df"].tolist()
+        [4, 7, 10, 14]
+        """
+        fits = {
+            name: cls(model, data, group_equal=equal, **options).fit(**(fit_options or {}))
+            for name, equal in stages.items()
+        }
+        first, *others = fits.values()
+        if len(first.model.table.groups) < 2:
+            raise SpecificationError("invariance is between groups: give groups=")
+        return first.compare(*others, names=list(fits)), fits
 
     # ------------------------------------------------------------ what the base asks for
     @property
@@ -340,8 +390,8 @@ class SEM(SemQuantities):
         >>> from sm_gllamm.datasets import holzinger
         >>> data = holzinger.load_pandas().data
         >>> model = smg.SEM("visual =~ x1 + x2 + x3 + x9", data)
-        >>> round(model.fit(cov_type="robust").bse["visual=~x2"], 3)
-        0.133
+        >>> round(float(model.fit(cov_type="robust").bse["visual=~x2"]), 3)
+        0.132
         """
         return self._fit(
             None, start_params, maxiter, disp, cov_type, cov_kwds, information, use_t, tol,
@@ -416,16 +466,17 @@ class SEM(SemQuantities):
         start = self._start(start_params) if given else self._starting_theta(self.likelihood)
         if np.isfinite(self.likelihood.evaluate(start).total):
             return start
-        named = sorted({row.lhs + row.op + row.rhs for row in self.table.rows
-                        if row.free and row.ustart is not None})  # fmt: skip
-        if not given:
-            tamed = self._tame(start)
-            if tamed is not None:
-                return tamed
+        named = [
+            f"{row.lhs} {row.op} {row.rhs}"
+            for row in self.table.rows
+            if row.free and row.ustart is not None
+        ]
+        if not (given or named) and (tamed := self._tame(start)) is not None:
+            return tamed
+        blame = f": see those of {', '.join(named)}" if named and not given else ""
         raise SpecificationError(
             "the covariance matrix of the responses is not positive definite at the starting values"
-            + ("" if given else f" or at the values that the text fixes or starts from: {named}")
-            + "; use others"
+            f"{blame}. Use others."
         )
 
     def _tame(self, start: np.ndarray) -> np.ndarray | None:
@@ -447,10 +498,6 @@ class SEM(SemQuantities):
         cov_type, cov_kwds, information, use_t = cov
         expected = self.expected_information(theta)
         verdict = sem_verdict(self.likelihood, fit, settings, expected)
-        if settings.maxiter == 0:
-            verdict = replace(
-                verdict, converged=False, reason="no iterations were asked for (maxiter=0)"
-            )
         # the Hessian at the last step belongs to the point before it
         evaluation = self.likelihood.evaluate(theta, 2)
         hessian = evaluation.hessian
@@ -459,16 +506,23 @@ class SEM(SemQuantities):
         covariance, bread, kwds = self._sem_covariance(
             theta, hessian, cov_type, cov_kwds, information, fit.restriction
         )
+        basis = fit.basis()
         result = self._results_of(
             theta, covariance, bread, evaluation, verdict, settings, start, (cov_type, kwds, use_t),
             {
                 "quadrature": self.default_quadrature(), "llf": evaluation.total,
                 "path": fit.outcome.path, "constraints": linear,
-                "k_free": None if fit.restriction is None else fit.basis().shape[1],
+                "k_free": None if basis is None else basis.shape[1],
                 "information": information, "restriction": fit.restriction,
             },
         )  # fmt: skip
         self._warn(verdict, warn_convergence)
+        if not verdict.proper:
+            warnings.warn(
+                " ".join(text for text in verdict.messages() if text.startswith("Improper")),
+                BoundaryWarning,
+                stacklevel=4,
+            )
         return self.wrapper_class(result)
 
     def _results_of(

@@ -76,6 +76,9 @@ def climb(
     Outcome
     """
 
+    if controls.maxiter == 0:
+        return _stay(likelihood, start)
+
     def run(theta, expected, controls):
         evaluate = _objective(likelihood, expected)
         if restriction is None:
@@ -93,6 +96,15 @@ def climb(
     if not last.converged and last.iterations >= controls.maxiter:
         last.reason = f"iteration limit ({controls.maxiter}) reached"
     return last
+
+
+def _stay(likelihood: NormalMoments, theta: np.ndarray) -> Outcome:
+    """What is known at parameters that are to be kept."""
+    result = likelihood.evaluate(theta, 2)
+    reason = "no iterations were asked for (maxiter=0)"
+    return Outcome(
+        np.array(theta), result.total, result.gradient, result.hessian, False, reason, 0, np.inf
+    )
 
 
 def maximum(

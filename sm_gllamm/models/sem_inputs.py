@@ -1,8 +1,8 @@
-"""What users give a structural equation model, checked and laid out."""
+"""Data of a structural equation model with everything that the likelihood needs of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,13 +16,10 @@ from sm_gllamm.models.sem_blocks import given_covariates
 from sm_gllamm.models.sem_data import (
     GroupMoments,
     GroupRows,
-    check_moments,
-    column_values,
     group_moments,
-    group_rows,
     numeric,
 )
-from sm_gllamm.models.sem_problem import given_moments, moment_problem, row_problem
+from sm_gllamm.models.sem_problem import given_moments, row_problem
 from sm_gllamm.models.sem_start import StartMoments
 from sm_gllamm.models.sem_twolevel import (
     LevelVariables,
@@ -30,10 +27,10 @@ from sm_gllamm.models.sem_twolevel import (
     two_level_group,
     two_level_problem,
 )
-from sm_gllamm.specification.lavaan_table import LavaanTable, lavaan_table
+from sm_gllamm.specification.lavaan_table import LavaanTable
 from sm_gllamm.survey.weights import LevelWeights
 
-__all__ = ["SemInputs", "sem_inputs"]
+__all__ = ["SemInputs", "has_means", "inputs_of_rows"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,7 @@ class SemInputs:
     first_row: np.ndarray | None = None
     cluster_counts: dict = field(default_factory=dict)
     group_column: str = "group"
+    cluster_column: str = "cluster"
     cluster_labels: Any = None
     levels: tuple[TwoLevelGroup, ...] = ()
 
@@ -90,6 +88,15 @@ class SemInputs:
     def complete(self) -> bool:
         """Whether no values are missing."""
         return bool(self.levels) or all(known is not None for known in self.moments)
+
+    def without_rows(self) -> SemInputs:
+        """The same without anything that has the length of the data; sums and moments stay."""
+        sets = tuple(replace(pieces, units=None) for pieces in self.problem.sets)
+        return replace(
+            self, problem=replace(self.problem, sets=sets, unit_constant=None), rows=(),
+            endog=self.endog.iloc[:0], cluster=None, first_row=None, weights=LevelWeights({}),
+            levels=tuple(replace(g, products=g.products[:0]) for g in self.levels),
+        )  # fmt: skip
 
     @property
     def group_sizes(self) -> list[float]:
@@ -163,9 +170,9 @@ class SemInputs:
         rows = []
         if self.levels:
             times = np.zeros(self.problem.n_units)
-            for group in self.levels:
-                n = len(group.unit)
-                times[group.unit] = rng.multinomial(n, np.full(n, 1.0 / n))
+            for clusters in self.levels:
+                n = len(clusters.unit)
+                times[clusters.unit] = rng.multinomial(n, np.full(n, 1.0 / n))
             return _two_levels(self, self.rows, times)
         for group in self.rows:
             if self.cluster is None:
@@ -174,7 +181,7 @@ class SemInputs:
             else:
                 codes, unit = np.unique(self.cluster[group.rows], return_inverse=True)
                 n = len(codes)
-                times = rng.multinomial(n, np.full(n, 1.0 / n)).astype(float)[unit]
+                times = rng.multinomial(n, np.full(n, 1.0 / n)).astype(float)[unit.reshape(-1)]
             keep = times > 0.0
             rows.append(
                 replace(
@@ -182,7 +189,7 @@ class SemInputs:
                     weight=(group.weight * times)[keep],
                 )
             )  # fmt: skip
-        return _from_rows(self, rows)
+        return inputs_of_rows(self, rows)
 
     def with_values(self, data: pd.DataFrame) -> SemInputs:
         """The same rows with other values of the variables."""
@@ -190,169 +197,121 @@ class SemInputs:
         for group in self.rows:
             values = data[list(group.variables)].to_numpy()[group.rows]
             rows.append(replace(group, values=values))
-        return _from_rows(self, rows)
+        return inputs_of_rows(self, rows)
 
     def drawn(self, implied: list[ImpliedBlock], rng: np.random.Generator) -> pd.DataFrame:
         """Values drawn from implied moments, given the covariates that are given."""
         if not self.has_rows:
             raise SpecificationError("the model was given moments; draws need rows")
-        out = self.endog.copy()
+        out = self.endog.to_numpy(dtype=float, copy=True)
+        columns = [str(name) for name in self.endog.columns]
+        n_levels = len(self.table.levels)
         for g, group in enumerate(self.rows):
-            block = implied[g]
-            n_observed = block.block.n_observed
-            covariance = block.covariance[:n_observed, :n_observed]
-            mean = block.mean[:n_observed]
-            if not self.mean_structure:
-                mean = np.asarray(self.start_moments[g][0])
-            x = [group.variables.index(name) for name in given_covariates(self.table, g)]
-            y = [k for k in range(n_observed) if k not in x]
-            centre = np.tile(mean[y], (len(group.rows), 1))
-            spread = covariance[np.ix_(y, y)]
-            if x:
-                slope = np.linalg.solve(covariance[np.ix_(x, x)], covariance[np.ix_(x, y)])
-                centre = centre + (group.values[:, x] - mean[x]) @ slope
-                spread = spread - covariance[np.ix_(y, x)] @ slope
-            values, vectors = np.linalg.eigh(spread)
-            root = vectors * np.sqrt(np.maximum(values, 0.0))
-            draws = centre + rng.normal(size=centre.shape) @ root.T
-            draws[np.isnan(group.values[:, y])] = np.nan
-            columns = [out.columns.get_loc(group.variables[k]) for k in y]
-            block_of = out.to_numpy(copy=True)
-            block_of[np.ix_(group.rows, columns)] = draws
-            out = pd.DataFrame(block_of, out.index, out.columns)
-        return out
+            total = np.zeros((len(group.rows), len(columns)))
+            modelled = np.zeros(len(columns), dtype=bool)
+            for level in range(n_levels):
+                b = g * n_levels + level
+                variables = implied[b].block.variables[: implied[b].block.n_observed]
+                x = given_covariates(self.table, b)
+                unit = np.arange(len(group.rows))
+                first = unit
+                if level:
+                    cluster = np.asarray(self.cluster)[group.rows]
+                    _, first, unit = np.unique(cluster, return_index=True, return_inverse=True)
+                known = group.values[first][:, [group.variables.index(name) for name in x]]
+                y = [name for name in variables if name not in x]
+                draws = self._draw(implied[b], b, variables, x, y, known, rng)
+                at = [columns.index(name) for name in y]
+                total[:, at] += draws[unit.reshape(-1)]
+                modelled[at] = True
+            seen = ~np.isnan(out[group.rows]) & modelled
+            out[group.rows] = np.where(seen, total, out[group.rows])
+        return pd.DataFrame(out, self.endog.index, self.endog.columns)
+
+    def _draw(self, implied, b, variables, given, wanted, known, rng) -> np.ndarray:
+        """Variables of a block given its given covariates."""
+        n_observed = implied.block.n_observed
+        covariance = implied.covariance[:n_observed, :n_observed]
+        mean = implied.mean[:n_observed]
+        if not self.mean_structure:
+            mean = np.asarray(self.start_moments[b][0])
+        x = [variables.index(name) for name in given]
+        y = [variables.index(name) for name in wanted]
+        centre = np.tile(mean[y], (len(known), 1))
+        spread = covariance[np.ix_(y, y)]
+        if x:
+            slope = np.linalg.solve(covariance[np.ix_(x, x)], covariance[np.ix_(x, y)])
+            centre = centre + (known - mean[x]) @ slope
+            spread = spread - covariance[np.ix_(y, x)] @ slope
+        values, vectors = np.linalg.eigh(spread)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        return centre + rng.normal(size=centre.shape) @ root.T
+
+    def clusters_of(self, data: pd.DataFrame | None, what: str):
+        """Index, cluster of each row, statistics and deviations from cluster means of each group.
+
+        Parameters
+        ----------
+        data : DataFrame or None
+            None: those of the fit. Otherwise with the columns of the model, of clusters and of groups.
+        what : str
+            For messages.
+
+        Yields
+        ------
+        tuple of (Index, ndarray of shape (n,), TwoLevelGroup, ndarray of shape (n, q))
+        """
+        n_levels = len(self.table.levels)
+        for g, label in enumerate(self.table.groups):
+            names = _level_variables(self.table, g)
+            if data is None:
+                if not self.has_rows:
+                    raise SpecificationError(f"the data were removed; {what} needs data")
+                group = self.rows[g]
+                index, codes = self.endog.index[group.rows], np.asarray(self.cluster)[group.rows]
+            else:
+                part = data.set_axis([str(name) for name in data.columns], axis=1)
+                for column in (
+                    self.cluster_column,
+                    *[self.group_column] * (len(self.table.groups) > 1),
+                ):
+                    if column not in part:
+                        raise SpecificationError(f"{what} of new data needs the column {column!r}")
+                if len(self.table.groups) > 1:
+                    part = part[part[self.group_column].astype(str) == label]
+                variables = tuple(dict.fromkeys(
+                    n for b in range(g * n_levels, (g + 1) * n_levels) for n in self.table.roles[b].observed
+                ))  # fmt: skip
+                values = np.column_stack([numeric(part, name) for name in variables])
+                group = GroupRows(
+                    label, variables, values, np.arange(len(part)), np.ones(len(part))
+                )
+                index, codes = part.index, pd.factorize(part[self.cluster_column])[0]
+            unit, codes = np.unique(codes, return_inverse=True)
+            codes = codes.reshape(-1)
+            statistics = two_level_group(group, names, codes, unit, list(unit), checked=False)
+            at = [names.means.index(name) for name in names.within]
+            own = group.values[:, [group.variables.index(name) for name in names.within]]
+            yield index, codes, statistics, own - statistics.vectors[codes][:, at]
 
 
-def sem_inputs(
-    model, data, *, groups, cluster, missing, cov, means, nobs, cov_divisor, weights, freq_weights,
-    meanstructure, table_options,
-) -> SemInputs:  # fmt: skip
-    """Table and data of a model; see :class:`sm_gllamm.models.sem.SEM`."""
-    if not isinstance(model, str):
-        raise SpecificationError(f"the model is a string of equations, not {type(model).__name__}")
-    if missing not in ("fiml", "listwise"):
-        raise SpecificationError(f"missing={missing!r} is not known; use 'fiml' or 'listwise'")
-    if cov is not None:
-        if data is not None:
-            raise SpecificationError("give data or moments (cov=, means=, nobs=), not both")
-        if weights is not None or freq_weights is not None or cluster is not None:
-            raise SpecificationError("weights and clusters belong to rows of data, not to moments")
-        return _from_moments(
-            model, cov, means, nobs, cov_divisor, meanstructure, table_options, groups
-        )
-    if data is None:
-        raise SpecificationError("give data, a DataFrame, or moments: cov= and nobs=")
-    if not isinstance(data, pd.DataFrame):
-        raise SpecificationError(f"data must be a DataFrame, not {type(data).__name__}")
-    if means is not None or nobs is not None:
-        raise SpecificationError("means= and nobs= go with cov=, not with data")
-    if not len(data):
-        raise SpecificationError("the data have no rows")
-    return _from_data(
-        model, data, groups, cluster, missing, weights, freq_weights, meanstructure, table_options
-    )
-
-
-def _table(model: str, labels, columns, meanstructure, options) -> LavaanTable:
-    several = labels if len(labels) > 1 else None
-    if meanstructure is None and options.get("style") == "growth":
-        meanstructure = True
-    return lavaan_table(
-        model, groups=several, columns=columns, meanstructure=meanstructure, **options
-    )
-
-
-def _labels(series: pd.Series | None) -> tuple[list[str], np.ndarray | None]:
-    """Labels of groups in the order in which they come, and codes of rows."""
-    if series is None:
-        return ["1"], None
-    codes, values = pd.factorize(series)
-    return [str(value) for value in values], codes
-
-
-def _weights(data, weights, freq_weights) -> tuple[np.ndarray, bool, np.ndarray | None]:
-    """Weight of each row, whether it is a sampling weight, and frequencies."""
-    if weights is not None and freq_weights is not None:
-        raise SpecificationError("give weights or freq_weights, not both")
-    what = "weights" if weights is not None else "freq_weights"
-    series = column_values(data, weights if weights is not None else freq_weights, what)
-    if series is None:
-        return np.ones(len(data)), False, None
-    values = series.to_numpy(dtype=float)
-    if not np.isfinite(values).all() or values.min() < 0.0 or values.sum() <= 0.0:
-        raise SpecificationError(f"{what} must be numbers from 0 on, not all of them 0")
-    if weights is not None:
-        return values, True, None
-    return values, False, values
-
-
-def _from_data(
-    model, data, groups, cluster, missing, weights, freq_weights, meanstructure, options
-) -> SemInputs:
-    labels, codes = _labels(column_values(data, groups, "groups"))
-    clusters = column_values(data, cluster, "cluster")
-    columns = [str(name) for name in data.columns]
-    data = data.set_axis(columns, axis=1)
-    table = _table(model, labels, columns, meanstructure, options)
-    if len(table.levels) > 1:
-        _check_levels(table, clusters, weights, freq_weights)
-    order = [labels.index(label) for label in table.groups] if len(labels) > 1 else [0]
-    codes = np.zeros(len(data), dtype=int) if codes is None else np.argsort(order)[codes]
-    names = list(dict.fromkeys(name for roles in table.roles for name in roles.observed))
-    values = {name: numeric(data, name) for name in names}
-    weight, sampling, frequency = _weights(data, weights, freq_weights)
-    n_levels = len(table.levels)
-    blocks = [range(g * n_levels, (g + 1) * n_levels) for g in range(len(table.groups))]
-    given = [[n for b in own for n in given_covariates(table, b)] for own in blocks]
-    variables = [
-        list(dict.fromkeys(n for b in own for n in table.roles[b].observed)) for own in blocks
-    ]
-    rows = group_rows(values, variables, given, table.groups, codes, weight, missing == "listwise")
-    if n_levels > 1 and any(np.isnan(group.values).any() for group in rows):
-        raise SpecificationError(
-            "models of two levels need complete rows in closed form; leave rows with missing values out by "
-            "missing='listwise'"
-        )
-    if meanstructure is None and any(np.isnan(group.values).any() for group in rows):
-        table = _table(model, labels, columns, True, options)
-    kept = np.sort(np.concatenate([group.rows for group in rows]))
-    position = np.full(len(data), -1)
-    position[kept] = np.arange(len(kept))
-    scale = len(kept) / weight[kept].sum() if sampling else 1.0
-    rows = [
-        replace(group, rows=position[group.rows], weight=group.weight * scale) for group in rows
-    ]
-    frequency = None if frequency is None else frequency[kept]
-    level_weights = LevelWeights(
-        {} if weights is None and freq_weights is None else {"row": weight[kept] * scale},
-        sampling, frequency,
-    )  # fmt: skip
-    endog = pd.DataFrame({name: values[name][kept] for name in names}, index=data.index[kept])
-    code, counts, first, cluster_labels = None, {}, None, None
-    if clusters is not None:
-        code, cluster_labels = pd.factorize(clusters.iloc[kept])
-        counts = {cluster if isinstance(cluster, str) else "cluster": int(code.max()) + 1}
-        if n_levels > 1:
-            first = np.unique(code, return_index=True)[1]
-    shell = SemInputs(
-        table, NormalProblem((), len(kept)), [], [], _has_means(table),
-        float(len(kept) if frequency is None else frequency.sum()), level_weights, endog,
-        cluster=code, cluster_counts=counts, first_row=first, cluster_labels=cluster_labels,
-        group_column=groups if isinstance(groups, str) else "group",
-    )  # fmt: skip
-    inputs = _from_rows(shell, rows)
-    for known in inputs.moments:
-        if known is not None and n_levels == 1:
-            check_moments(known)
-    return inputs
-
-
-def _has_means(table: LavaanTable) -> bool:
+def has_means(table: LavaanTable) -> bool:
+    """Whether a table has intercepts."""
     return any(row.op == "~1" for row in table.rows)
 
 
-def _from_rows(shell: SemInputs, rows) -> SemInputs:
-    """Problem and moments from rows, everything else as it is."""
+def inputs_of_rows(shell: SemInputs, rows: Sequence[GroupRows]) -> SemInputs:
+    """Problem and moments from rows, everything else as it is.
+
+    Parameters
+    ----------
+    shell : SemInputs
+    rows : sequence of GroupRows
+
+    Returns
+    -------
+    SemInputs
+    """
     table = shell.table
     if len(table.levels) > 1:
         return _two_levels(shell, rows, None)
@@ -370,17 +329,6 @@ def _from_rows(shell: SemInputs, rows) -> SemInputs:
         shell, problem=problem, given=known, start_moments=start, rows=tuple(rows),
         moments=tuple(moments),
     )  # fmt: skip
-
-
-def _check_levels(table: LavaanTable, clusters, weights, freq_weights) -> None:
-    if len(table.levels) > 2:
-        raise SpecificationError("models of more than two levels are not available in closed form")
-    if clusters is None:
-        raise SpecificationError("the model has levels: say which rows belong together by cluster=")
-    if weights is not None or freq_weights is not None:
-        raise SpecificationError(
-            "weights are not available for models of two levels in closed form"
-        )
 
 
 def _level_variables(table: LavaanTable, g: int) -> LevelVariables:
@@ -428,99 +376,3 @@ def _available(group: GroupRows) -> tuple[np.ndarray, np.ndarray]:
     covariance = centred.T @ (centred * group.weight[:, None]) / np.maximum(pairs, 1e-300)
     # covariates are complete: their covariance matrix is the usual one
     return mean, covariance
-
-
-def _from_moments(
-    model, cov, means, nobs, cov_divisor, meanstructure, options, groups
-) -> SemInputs:
-    if groups is not None:
-        raise SpecificationError(
-            "with moments the groups are the keys of cov=, means= and nobs=; leave groups= out"
-        )
-    if cov_divisor not in ("n-1", "n"):
-        raise SpecificationError(f"cov_divisor={cov_divisor!r} is not known; use 'n-1' or 'n'")
-    if nobs is None:
-        raise SpecificationError("nobs=, the number of rows behind the moments, is missing")
-    labels = [str(label) for label in cov] if isinstance(cov, Mapping) else ["1"]
-    covs = _by_label(cov, labels, "cov")
-    sizes = _by_label(nobs, labels, "nobs")
-    averages = _by_label(means, labels, "means") if means is not None else [None] * len(labels)
-    columns = _names_of(covs)
-    if meanstructure is None and means is None and len(labels) > 1:
-        meanstructure = False
-    table = _table(model, labels, columns, meanstructure, options)
-    if len(table.levels) > 1:
-        raise SpecificationError("a model of several levels needs the data, not moments")
-    order = [labels.index(label) for label in table.groups] if len(labels) > 1 else [0]
-    moments = []
-    for g, k in enumerate(order):
-        names = table.roles[g].observed
-        moments.append(
-            _moments(table.groups[g], names, covs[k], averages[k], sizes[k], cov_divisor)
-        )
-    for known in moments:
-        check_moments(known)
-    given = [given_covariates(table, g) for g in range(len(moments))]
-    mean_structure = _has_means(table)
-    problem = moment_problem(moments, given, mean_structure)
-    of_covariates = [
-        given_moments(m.variables, x, m.mean, m.covariance)
-        for m, x in zip(moments, given, strict=True)
-    ]
-    every = list(dict.fromkeys(name for m in moments for name in m.variables))
-    total = float(sum(m.n for m in moments))
-    endog = pd.DataFrame(np.zeros((1, len(every))), columns=every)
-    return SemInputs(
-        table, problem, of_covariates, [(m.mean, m.covariance) for m in moments], mean_structure, total,
-        LevelWeights({}), endog, (), tuple(moments),
-    )  # fmt: skip
-
-
-def _by_label(value: Any, labels: list[str], what: str) -> list:
-    if isinstance(value, Mapping):
-        own = {str(key): item for key, item in value.items()}
-        if absent := [label for label in labels if label not in own]:
-            raise SpecificationError(f"{what} has nothing for group {absent[0]!r}")
-        return [own[label] for label in labels]
-    if len(labels) > 1:
-        raise SpecificationError(f"cov is by group; give {what} as a dict with the same keys")
-    return [value]
-
-
-def _names_of(covs: list) -> list[str] | None:
-    """Labels of covariance matrices, None if they have none."""
-    if all(isinstance(one, pd.DataFrame) for one in covs):
-        return list(dict.fromkeys(str(name) for one in covs for name in one.columns))
-    return None
-
-
-def _moments(label: str, names, cov, mean, n, divisor: str) -> GroupMoments:
-    where = "" if label == "1" else f" of group {label!r}"
-    if isinstance(cov, pd.DataFrame):
-        cov = cov.set_axis([str(c) for c in cov.columns], axis=1)
-        if list(cov.columns) != [str(c) for c in cov.index]:
-            raise SpecificationError(f"rows and columns of cov{where} have different labels")
-        cov = cov.set_axis(list(cov.columns), axis=0).loc[list(names), list(names)]
-    matrix = np.asarray(cov, dtype=float)
-    if matrix.shape != (len(names), len(names)):
-        raise SpecificationError(
-            f"cov{where} has shape {matrix.shape}; the model's variables are {', '.join(names)}, in this "
-            "order where cov has no labels"
-        )
-    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-10 * np.abs(matrix).max()):
-        raise SpecificationError(f"cov{where} is not symmetric")
-    if isinstance(mean, pd.Series):
-        mean = mean.set_axis([str(c) for c in mean.index]).reindex(list(names))
-    if mean is not None:
-        mean = np.asarray(mean, dtype=float)
-        if mean.shape != (len(names),) or not np.isfinite(mean).all():
-            raise SpecificationError(
-                f"means{where} must have a number for each of {', '.join(names)}"
-            )
-    n = float(n)
-    if not n > 1:
-        raise SpecificationError(f"nobs{where} must be a number above 1, not {n:g}")
-    matrix = (matrix + matrix.T) / 2.0
-    return GroupMoments(
-        label, tuple(names), n, mean, matrix * ((n - 1.0) / n if divisor == "n-1" else 1.0)
-    )

@@ -61,7 +61,8 @@ class SemQuantities(FitMethods):
         hessian = None if expected else self.likelihood.evaluate(theta, 2).hessian
         inverse = self._bread(theta, hessian, information, restriction)
         which = candidates(self.table)
-        return which, *score_tests(self.likelihood, theta, which, inverse, expected)
+        likelihood: Any = self.likelihood
+        return which, *score_tests(likelihood, theta, which, inverse, expected)
 
     def score_products(self, likelihood, theta, cov_type="robust", cov_kwds=None) -> np.ndarray:
         """Sum of the products of scores of independent units, the meat of sandwiches.

@@ -151,8 +151,9 @@ def _columns(rows: GroupRows, names: Sequence[str]) -> np.ndarray:
 
 
 def two_level_group(
-    rows: GroupRows, variables: LevelVariables, codes: np.ndarray, unit: np.ndarray, labels
-) -> TwoLevelGroup:
+    rows: GroupRows, variables: LevelVariables, codes: np.ndarray, unit: np.ndarray, labels,
+    checked: bool = True,
+) -> TwoLevelGroup:  # fmt: skip
     """Sufficient statistics of a group.
 
     Parameters
@@ -165,6 +166,8 @@ def two_level_group(
     unit : ndarray of int, shape (J,)
     labels : sequence
         Labels of the clusters, for messages.
+    checked : bool
+        Whether to look for variables on the wrong level, and count clusters.
 
     Raises
     ------
@@ -178,28 +181,28 @@ def two_level_group(
     """
     n_clusters = len(unit)
     size = np.bincount(codes, minlength=n_clusters).astype(float)
-    if size.max() < 2:
+    if checked and size.max() < 2:
         raise SpecificationError("all clusters have one row: there is nothing within them")
     level = variables.means
     values = _columns(rows, level)
-    vectors = np.column_stack([np.bincount(codes, v, minlength=n_clusters) for v in values.T])
-    vectors /= size[:, None]
+    sums = [np.bincount(codes, v, minlength=n_clusters) for v in values.T]
+    vectors = np.column_stack(sums) / size[:, None]
     deviations = values - vectors[codes]
     scale = values.std(0)
     spread = np.abs(deviations).max(0)
     for k, name in enumerate(level):
         constant = spread[k] <= CONSTANT * max(scale[k], 1e-300)
-        if name not in variables.within and not constant:
+        if checked and name not in variables.within and not constant:
             where = labels[codes[int(np.argmax(np.abs(deviations[:, k])))]]
             raise SpecificationError(
                 f"{name!r} stands at the cluster level only, but varies within cluster {where!r}; "
                 "put it into the block of the lower level, too"
             )
-        if name in variables.within and constant:
+        if checked and name in variables.within and constant:
             raise SpecificationError(
                 f"{name!r} does not vary within clusters; it belongs into the block of the cluster level only"
             )
-    if n_clusters <= len(variables.between):
+    if checked and n_clusters <= len(variables.between):
         warnings.warn(
             f"{n_clusters} clusters are too few for the between part of {len(variables.between)} variables: "
             "its estimates and standard errors are not to be trusted",
@@ -211,8 +214,8 @@ def two_level_group(
     products = np.empty((n_clusters, q, q))
     for i in range(q):
         for j in range(i + 1):
-            sums = np.bincount(codes, inside[:, i] * inside[:, j], minlength=n_clusters)
-            products[:, i, j] = products[:, j, i] = sums
+            total = np.bincount(codes, inside[:, i] * inside[:, j], minlength=n_clusters)
+            products[:, i, j] = products[:, j, i] = total
     return TwoLevelGroup(variables, unit, size, vectors, products)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.results.base import LatentVariableResultsWrapper
 from sm_gllamm.results.sem_comparison import SemComparison
 from sm_gllamm.results.sem_diagnostics import SemDiagnostics
+from sm_gllamm.results.sem_path_diagram import SemDiagrams
 from sm_gllamm.results.sem_scores import SemScores
 from sm_gllamm.results.sem_summary import sem_summary, sem_summary2
 from sm_gllamm.results.sem_tables import SemTables
@@ -15,7 +18,7 @@ from sm_gllamm.results.sem_tables import SemTables
 __all__ = ["SEMResults", "SEMResultsWrapper"]
 
 
-class SEMResults(SemComparison, SemDiagnostics, SemTables, SemScores):
+class SEMResults(SemComparison, SemDiagnostics, SemTables, SemScores, SemDiagrams):
     """Results of :meth:`sm_gllamm.models.sem.SEM.fit`."""
 
     title = "Structural Equation Model Results"
@@ -26,6 +29,34 @@ class SEMResults(SemComparison, SemDiagnostics, SemTables, SemScores):
         self.information_kind = information
         #: constraints that hold at the estimates, None where there are none
         self.restriction = restriction
+
+    @property
+    def cov_re(self):
+        """Implied covariance matrix of the latent variables, of several groups or levels a dict.
+
+        Returns
+        -------
+        DataFrame, or dict of DataFrame
+        """
+        out = {}
+        for b, block in enumerate(self.model.mapping.implied(np.asarray(self.params))):
+            n = block.block.n_observed
+            names = list(block.block.variables[n:])
+            if names:
+                label = ", ".join(self._block_labels(b).values())
+                out[label] = pd.DataFrame(block.covariance[n:, n:], names, names)
+        return next(iter(out.values())) if len(out) == 1 else out
+
+    def remove_data(self) -> None:
+        """Remove everything that has the length of the data, here and on the model.
+
+        Estimates, tests, intervals (but profiles), fit measures, standardised solutions, summaries and scores
+        of new persons remain.
+        """
+        self.fit_or_nothing()
+        kept = self.model.inputs.without_rows()
+        super().remove_data()
+        self.model.inputs = kept
 
     def fit_or_nothing(self):
         """`fit_measures`, or None where there is no saturated model."""

@@ -77,7 +77,7 @@ class SemComparison(SemFitMeasures):
         >>> full = smg.SEM("visual =~ x1 + x2 + x3 + x9", data).fit()
         >>> equal = smg.SEM("visual =~ x1 + a*x2 + a*x3 + x9", data).fit()
         >>> round(float(full.compare_lr_test(equal).statistic), 3)
-        6.043
+        4.017
         """
         restricted = _plain(restricted)
         if not isinstance(restricted, SemComparison):

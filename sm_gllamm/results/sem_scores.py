@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.inference.sem_scores import bartlett_scores, conditional_normal
+from sm_gllamm.inference.sem_scores import bartlett_scores, conditional_normal, two_level_scores
 from sm_gllamm.results.base import LatentVariableResults
 
 __all__ = ["SemScores"]
@@ -55,6 +55,8 @@ class SemScores(LatentVariableResults):
             raise SpecificationError(
                 f"method={method!r} is not known; use 'regression' or 'bartlett'"
             )
+        if len(self.model.table.levels) > 1:
+            return self._two_level_scores(data, method, se)
         frames = []
         for b, index, values in self.model.inputs.rows_of(data, "factor_scores"):
             mean, covariance = self._moments(b)
@@ -72,6 +74,24 @@ class SemScores(LatentVariableResults):
             if se:
                 frame = frame.join(pd.DataFrame(sd, index, [f"se({name})" for name in names]))
             frames.append(frame.set_axis(index))
+        return self.model.inputs.in_order(frames, data)
+
+    def _two_level_scores(self, data, method: str, se: bool) -> pd.DataFrame:
+        """Posterior means of the latent variables of both levels, rows by rows of the data."""
+        if method != "regression":
+            raise SpecificationError("with two levels method='regression' is available")
+        implied = self.model.mapping.implied(np.asarray(self.params))
+        frames = []
+        for g, (index, codes, group, deviations) in enumerate(
+            self.model.inputs.clusters_of(data, "factor_scores")
+        ):
+            names, values, errors = two_level_scores(
+                implied[2 * g], implied[2 * g + 1], group, codes, deviations
+            )
+            frame = pd.DataFrame(values, index, names)
+            if se:
+                frame = frame.join(pd.DataFrame(errors, index, [f"se({name})" for name in names]))
+            frames.append(frame)
         return self.model.inputs.in_order(frames, data)
 
     def _moments(self, b: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +159,8 @@ class SemScores(LatentVariableResults):
         (301, 1)
         """
         frames = []
+        if len(self.model.table.levels) > 1:
+            raise SpecificationError("predict() is for models of one level; see factor_scores()")
         needed = {name for roles in self.model.table.roles for name in roles.covariates}
         needed = needed if given is None else given
         for b, index, values in self.model.inputs.rows_of(data, "predict", needed):

@@ -163,8 +163,8 @@ class SemTables(LatentVariableResults):
         >>> text = "x4 ~ a*x1 \\n x7 ~ b*x4 \\n indirect := a*b"
         >>> result = smg.SEM(text, data).fit()
         >>> print(result.defined_parameters().round(4))
-                     est      se       z  pvalue   lower  upper
-        indirect  0.0635  0.0214  2.9671   0.003  0.0216  0.1055
+                     est      se       z  pvalue   lower   upper
+        indirect  0.0605  0.0216  2.8036  0.0051  0.0182  0.1027
         """
         table = self.model.table
         frame = self.parameter_table(alpha=alpha)

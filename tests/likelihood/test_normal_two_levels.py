@@ -26,7 +26,9 @@ def frame(seed=0, n_clusters=30):
     data = pd.DataFrame({"g": g, "w": w[g], "x": rng.normal(size=n)})
     f = rng.normal(size=n) + u[g] + 0.5 * data["w"] + 0.4 * data["x"]
     for k in range(1, 4):
-        data[f"y{k}"] = f * (0.6 + 0.2 * k) + rng.normal(size=n_clusters)[g] * 0.4 + rng.normal(size=n)
+        data[f"y{k}"] = (
+            f * (0.6 + 0.2 * k) + rng.normal(size=n_clusters)[g] * 0.4 + rng.normal(size=n)
+        )
     data["country"] = np.where(g < 18, "a", "b")
     return data.sample(frac=1.0, random_state=seed).reset_index(drop=True)
 
@@ -93,7 +95,7 @@ def test_contributions_of_clusters(model):
 
 
 def test_order_of_rows_does_not_matter():
-    data = frame()
+    data = frame(n_clusters=120)
     first = SEM(TEXT, data, cluster="g").fit()
     second = SEM(TEXT, data.sort_values("x"), cluster="g").fit()
     np.testing.assert_allclose(first.params, second.params, rtol=1e-7)
@@ -137,3 +139,76 @@ def test_missing_values():
         SEM(TEXT, data, cluster="g")
     with pytest.warns(UserWarning, match="1 rows with missing values"):
         SEM(TEXT, data, cluster="g", missing="listwise")
+
+
+def test_scores_are_conditional_means():
+    """Latent variables given all rows of a cluster, from the joint normal distribution."""
+    data = frame(n_clusters=120)
+    result = SEM(TEXT, data, cluster="g").fit()
+    low, high = result.model.mapping.implied(np.asarray(result.params))
+    scores = result.factor_scores(se=True)
+    n_low, n_high = low.block.n_observed, high.block.n_observed
+    place = {name: i for i, name in enumerate(low.block.variables)}
+    above = {name: i for i, name in enumerate(high.block.variables)}
+    for cluster in (0, 7, 21):
+        rows = data[data["g"] == cluster]
+        n, q = len(rows), len(low.block.variables)
+        total = np.zeros((n * q + len(above),) * 2)
+        total[: n * q, : n * q] = np.kron(np.eye(n), low.covariance)
+        total[n * q :, n * q :] = high.covariance
+        mean = np.concatenate([np.tile(low.mean, n), high.mean])
+        picks, values = [], []
+        for i, (_, row) in enumerate(rows.iterrows()):
+            for name in low.block.variables[:n_low]:
+                pick = np.zeros(len(mean))
+                pick[i * q + place[name]] = 1.0
+                if name in above:
+                    pick[n * q + above[name]] = 1.0
+                picks.append(pick)
+                values.append(row[name])
+        for name in high.block.variables[:n_high]:
+            if name not in place:
+                pick = np.zeros(len(mean))
+                pick[n * q + above[name]] = 1.0
+                picks.append(pick)
+                values.append(rows[name].iloc[0])
+        seen = np.array(picks)
+        cross = total @ seen.T
+        slope = cross @ np.linalg.inv(seen @ cross)
+        posterior = mean + slope @ (np.array(values) - seen @ mean)
+        spread = np.sqrt(np.diag(total - slope @ cross.T))
+        fw = [i * q + place["fw"] for i in range(n)]
+        fb = n * q + above["fb"]
+        np.testing.assert_allclose(scores.loc[rows.index, "fw"], posterior[fw], rtol=1e-8)
+        np.testing.assert_allclose(scores.loc[rows.index, "fb"], posterior[fb], rtol=1e-8)
+        np.testing.assert_allclose(scores.loc[rows.index, "se(fw)"], spread[fw], rtol=1e-7)
+        np.testing.assert_allclose(scores.loc[rows.index, "se(fb)"], spread[fb], rtol=1e-7)
+
+
+def test_scores_of_new_clusters():
+    data = frame(n_clusters=120)
+    result = SEM(TEXT, data, cluster="g").fit()
+    some = data[data["g"].isin([3, 4])]
+    pd.testing.assert_frame_equal(
+        result.factor_scores(some), result.factor_scores().loc[some.index]
+    )
+
+
+def test_simulated_data_have_the_implied_moments():
+    rng = np.random.default_rng(0)
+    data = pd.concat([frame(k).assign(g=lambda d, k=k: d["g"] + 100 * k) for k in range(8)])
+    data = data.reset_index(drop=True)
+    model = SEM(TEXT, data, cluster="g")
+    at = model.fit().params.to_numpy()
+    draws = [model.with_inputs(model.inputs.with_values(d)) for d in model.simulate(at, 20, rng)]
+    scores = np.array([sample.score(at) for sample in draws])
+    information = model.expected_information(at)
+    z = scores.mean(0) / np.sqrt(np.diag(information) / len(scores))
+    assert np.abs(z).max() < 4.0
+    assert draws[0].inputs.endog["x"].equals(model.inputs.endog["x"])
+
+
+def test_bootstrap_of_clusters():
+    model = SEM("level: 1 \n y1 ~ x \n level: 2 \n y1 ~ w", frame(), cluster="g")
+    result = model.fit()
+    assert (result.bootstrap(30, seed=1).bse / result.bse).between(0.4, 2.5).all()
