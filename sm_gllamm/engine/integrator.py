@@ -22,7 +22,7 @@ from sm_gllamm.engine.rules import TRAPEZOID_DEPTH, LevelRule, nodes_of
 __all__ = ["Integrator"]
 
 #: Row-nodes in a chunk: large enough that starting a thread's task is negligible.
-CHUNK = 50_000
+CHUNK = 200_000
 MAX_CHUNKS = 64
 #: Row-nodes below which starting threads costs more than it gains.
 THREADED_WORK = 1_000_000

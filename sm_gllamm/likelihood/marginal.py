@@ -145,8 +145,11 @@ class MarginalLikelihood:
         integrator.adapt()
         self._placed = np.array(theta, dtype=float)
 
-    def evaluate(self, theta, want: int = 0) -> ThetaEvaluation:
-        """Log-likelihood, score (want >= 1) and Hessian (2) at theta."""
+    def evaluate(self, theta, want: int = 0, by_cluster: bool = True) -> ThetaEvaluation:
+        """Log-likelihood, score (want >= 1) and Hessian (2) at theta.
+
+        Without `by_cluster` the score is the sum over clusters, shape (1, p).
+        """
         theta = np.array(theta, dtype=float)
         if not want and self._latest is not None:
             at, quadrature, loglike = self._latest
@@ -156,7 +159,7 @@ class MarginalLikelihood:
         if want and self.quadrature.laplace:
             return self._penalized(self._numerical(theta, want), theta)
         self.place(theta)
-        result = self.integrator.evaluate(want)
+        result = self.integrator.evaluate(want, by_cluster)
         self._latest = theta, self.quadrature, result.loglike
         evaluation = ThetaEvaluation(
             result.loglike,

@@ -105,11 +105,13 @@ class Fit:
 def objective(likelihood: MarginalLikelihood):
     """The likelihood as estimation.newton wants it; minus infinity where a log dispersion overflows."""
     position, size = _log_dispersions(likelihood)
+    # an optimiser wants sums only
+    options = {"by_cluster": False} if isinstance(likelihood, MarginalLikelihood) else {}
 
     def evaluate(theta, want):
         if np.any(np.abs(np.asarray(theta)[position]) * size > OVERFLOW):
             return -np.inf, None, None
-        result = likelihood.evaluate(theta, want)
+        result = likelihood.evaluate(theta, want, **options)
         if not want:
             return result.total, None, None
         return result.total, result.gradient, result.hessian
@@ -188,7 +190,7 @@ def fit_adaptive(
         controls, stop=runaway_loading(likelihood, start), vanished=vanishing(likelihood)
     )
     # a rough optimum first: where the estimate is decides how many nodes it takes
-    rough, used, theta, path = True, 0, start, []
+    rough, lifted, used, theta, path = True, False, 0, start, []
     errors = np.array([np.nan])
     quadrature = None
     outcome = None
@@ -212,7 +214,11 @@ def fit_adaptive(
             looked_at = theta if outcome.evaluated is None else outcome.evaluated
             errors = ladders.errors(likelihood, looked_at)
             if outcome.reason.endswith(RUNS_AWAY):
-                break
+                # coarse rules overstate the likelihood of steep slopes: once more with finer ones
+                if lifted or errors.sum() <= error_budget(tol, outcome.value) or not ladders.lift():
+                    break
+                lifted, rough, quadrature, theta = True, True, None, start
+                continue
             budget = error_budget(tol, outcome.value)
             enough = errors.sum() <= budget
             if enough and outcome.reason == LITTLE_GAIN:
