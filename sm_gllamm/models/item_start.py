@@ -19,7 +19,7 @@ COARSE = 0.75
 #: Lower asymptote that free ones start from, and one minus the upper one.
 GUESSING = 0.1
 #: Persons by which starting values of large samples are improved, and the number that makes one large.
-SAMPLE, LARGE = 1500, 4000
+SAMPLE, LARGE = 1500, 20_000
 #: Slope of a logistic curve that is nearest to a normal one with slope one.
 LOGISTIC = 1.7
 #: Variance of responses below which they have no correlations.
