@@ -29,7 +29,7 @@ from sm_gllamm.models.item_inputs import (
     person_weights,
 )
 from sm_gllamm.models.item_priors import ItemPriors
-from sm_gllamm.models.item_start import item_start, sharpened
+from sm_gllamm.models.item_start import item_start
 from sm_gllamm.models.person_covariates import PersonCovariates
 from sm_gllamm.results.irt import IRTResults, IRTResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -486,8 +486,7 @@ class IRT(FitMethods):
         return super()._finish(fit, *args, **kwargs)
 
     def _starting_theta(self, likelihood) -> np.ndarray:
-        start = item_start(self.layout, self.codes, self.person_weights, self.groups)
-        return sharpened(likelihood, start)
+        return item_start(self.layout, self.codes, self.person_weights, self.groups)
 
     def _warn_of_rank(self, theta, restriction=None):
         """The design of the model says what is identified; what is not shows in the information."""

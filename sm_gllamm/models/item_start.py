@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logit
 
-from sm_gllamm.estimation.newton import Controls, maximize
-from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.mapping.items import ItemLayout
-from sm_gllamm.models.fitting import objective
 
-__all__ = ["item_start", "sharpened"]
+__all__ = ["item_start"]
 
 #: Correlation of a response with its factor that is not exceeded, and the size of the slopes at least.
 LARGEST, SMALLEST = 0.85, 0.25
@@ -18,8 +15,6 @@ LARGEST, SMALLEST = 0.85, 0.25
 COARSE = 0.75
 #: Lower asymptote that free ones start from, and one minus the upper one.
 GUESSING = 0.1
-#: Persons by which starting values of large samples are improved, and the number that makes one large.
-SAMPLE, LARGE = 1500, 20_000
 #: Slope of a logistic curve that is nearest to a normal one with slope one.
 LOGISTIC = 1.7
 #: Variance of responses below which they have no correlations.
@@ -175,21 +170,3 @@ def item_start(
         elif name.startswith("slope[") and name not in known:
             theta[k] = 0.5 * unit
     return theta
-
-
-def sharpened(likelihood: MarginalLikelihood, theta: np.ndarray) -> np.ndarray:
-    """Starting values after some iterations with a sample of the persons, where there are many.
-
-    Parameters
-    ----------
-    likelihood : MarginalLikelihood
-        With a quadrature in force.
-    theta : ndarray, shape (p,)
-    """
-    if likelihood.problem.n_top < LARGE:
-        return theta
-    with likelihood.sample(SAMPLE):
-        outcome = maximize(objective(likelihood), theta, Controls(maxiter=15, tol=0.1))
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    return outcome.theta
