@@ -118,6 +118,11 @@ class Ladders:
         self._known = base.total, self.rung.copy(), errors
         return errors
 
+    def lift(self) -> None:
+        """Move all clusters to the third rung at least."""
+        third = np.array([min(2, len(rules) - 2) for rules in self.rules])
+        self.rung = np.maximum(self.rung, third)
+
     def raise_rungs(self, errors: np.ndarray, tol: float) -> bool:
         """Move the clusters whose errors make up more than `tol` one rung up. False if none can go."""
         top = np.array([len(rules) - 2 for rules in self.rules])

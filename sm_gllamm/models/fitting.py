@@ -215,8 +215,9 @@ def fit_adaptive(
             errors = ladders.errors(likelihood, looked_at)
             if outcome.reason.endswith(RUNS_AWAY):
                 # coarse rules overstate the likelihood of steep slopes: once more with finer ones
-                if lifted or errors.sum() <= error_budget(tol, outcome.value) or not ladders.lift():
+                if lifted or errors.sum() <= error_budget(tol, outcome.value):
                     break
+                ladders.lift()
                 lifted, rough, quadrature, theta = True, True, None, start
                 continue
             budget = error_budget(tol, outcome.value)
