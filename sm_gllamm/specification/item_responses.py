@@ -122,6 +122,13 @@ def _as_numbers(values: pd.Series) -> pd.Series:
     return values.infer_objects()
 
 
+def _numbers(values: pd.Series) -> np.ndarray:
+    """Values as numbers, NaN where missing."""
+    if isinstance(values.dtype, np.dtype):
+        return np.asarray(values, dtype=float)
+    return values.to_numpy(dtype=float, na_value=np.nan)
+
+
 def _categories(values: pd.Series, name: str) -> tuple:
     """Observed categories of an item in their order."""
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -145,7 +152,7 @@ def _categories(values: pd.Series, name: str) -> tuple:
             f"item {name!r} has responses that are no numbers, such as {listed[0]!r}; use integers or an "
             "ordered categorical, which states the order"
         )
-    array = values.to_numpy(dtype=float, na_value=np.nan)
+    array = _numbers(values)
     found = np.unique(array[~np.isnan(array)])
     if not np.all(np.isfinite(found)) or np.any(found != np.round(found)):
         bad = found[~np.isfinite(found) | (found != np.round(found))][0]
@@ -247,7 +254,7 @@ def _codes(values: pd.Series, categories: tuple) -> np.ndarray:
     if not pd.api.types.is_numeric_dtype(values.dtype):
         place = {category: k for k, category in enumerate(categories)}
         return np.array([-1 if pd.isna(v) else place.get(v, -2) for v in values])
-    array = values.to_numpy(dtype=float, na_value=np.nan)
+    array = _numbers(values)
     missing = np.isnan(array)
     if not all(isinstance(category, int) for category in categories):
         return np.where(missing, -1, -2)
