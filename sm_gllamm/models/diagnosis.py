@@ -65,7 +65,7 @@ def diagonal_units(likelihood: MarginalLikelihood, theta: np.ndarray, y_scale):
 def _size(likelihood: MarginalLikelihood, column: int, y_scale) -> float:
     """Root mean square of a column, -1 for the constant, relative to `y_scale`."""
     if np.ndim(y_scale) == 0:
-        return likelihood.column_moments(column)[0] / y_scale
+        return likelihood.column_moments(column)[0] / max(y_scale, 1e-300)
     return float(np.sqrt(np.mean((likelihood.problem.column(column) / y_scale) ** 2)))
 
 

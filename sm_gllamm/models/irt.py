@@ -466,7 +466,7 @@ class IRT(FitMethods):
         -2466.938
         """
         if quadrature_tol is None:
-            quadrature_tol = 1e-6 if self.assembly.problem.n_top < MANY else 1e-5
+            quadrature_tol = 1e-6 if self.likelihood.problem.n_top < MANY else 1e-5
         return super().fit(start_params, quadrature_tol=quadrature_tol, **kwargs)
 
     def _finish(self, fit, *args, **kwargs):

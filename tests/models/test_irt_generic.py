@@ -291,11 +291,11 @@ class TestFit:
         model = smg.IRT(DATA, items=ITEMS)
         evaluate, calls = type(model.likelihood).evaluate, []
 
-        def pressed(self, theta, want=0):
-            calls.append(want)
+        def pressed(self, theta, *args, **kwargs):
+            calls.append(theta)
             if len(calls) == 4:
                 raise KeyboardInterrupt
-            return evaluate(self, theta, want)
+            return evaluate(self, theta, *args, **kwargs)
 
         monkeypatch.setattr(type(model.likelihood), "evaluate", pressed)
         with pytest.warns(ConvergenceWarning):
