@@ -9,6 +9,7 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.glmm_fit import FitMethods
+from sm_gllamm.models.sem_incomplete import complete_tests
 from sm_gllamm.models.sem_modification import candidates, score_tests
 from sm_gllamm.models.sem_saturated import MomentModel, baseline_model, saturated_model
 
@@ -63,6 +64,37 @@ class SemQuantities(FitMethods):
         which = candidates(self.table)
         likelihood: Any = self.likelihood
         return which, *score_tests(likelihood, theta, which, inverse, expected)
+
+    def complete_tests(self, params, restriction, saturated, baseline, df, cov_type, cov_kwds):
+        """Tests of this model and of the baseline as if no values were missing.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        restriction : SemRestriction or None
+            Constraints that hold.
+        saturated, baseline : MomentModel
+        df : tuple of float
+            Degrees of freedom of both tests.
+        cov_type, cov_kwds
+            As in :meth:`fit`; with robust standard errors responses need not be normal.
+
+        Returns
+        -------
+        list of CompleteTest
+        """
+        theta = self.mapping.theta(params)
+        basis = None if restriction is None else restriction.tangent(theta)
+        parts: list = [
+            (self.likelihood, theta, basis, df[0]),
+            (baseline.likelihood, baseline.theta, None, df[1]),
+        ]
+
+        def products():
+            return self.score_products(saturated.likelihood, saturated.theta, cov_type, cov_kwds)
+
+        robust = None if cov_type == "nonrobust" else products
+        return complete_tests(self.inputs, saturated, parts, robust)
 
     def score_products(self, likelihood, theta, cov_type="robust", cov_kwds=None) -> np.ndarray:
         """Sum of the products of scores of independent units, the meat of sandwiches.

@@ -168,6 +168,8 @@ class SemFitMeasures(LatentVariableResults):
         out |= self._rmsea_family(test.statistic, test.statistic, test.df, "", 1.0, n, groups)
         if self.robust:
             out |= self._scaled_measures(test, base, n, groups)
+        if not self.model.inputs.complete:
+            out |= self._incomplete_measures(test, base, n, groups)
         out |= self._residual_measures()
         out["mfi"] = float(np.exp(-0.5 * (test.statistic - test.df) / n))
         out["ecvi"] = test.statistic / n + 2.0 * self.df_modelwc / n
@@ -219,6 +221,21 @@ class SemFitMeasures(LatentVariableResults):
         # the scaled one counts the degrees of freedom as the trace
         out["rmsea_scaled"] = rmsea(test.statistic, scaled.scaling * test.df, n, groups)
         return out
+
+    def _incomplete_measures(self, test, base, n, groups) -> dict[str, float]:
+        """CFI, TLI and RMSEA for the population without missing values (Zhang & Savalei 2020)."""
+        own, null = self.model.complete_tests(
+            np.asarray(self.params), self.restriction, self._saturated, self._baseline,
+            (test.df, base.df), self.cov_type, self.cov_kwds,
+        )  # fmt: skip
+        indices = comparative_indices(
+            own.statistic, test.df, null.statistic, base.df, own.scaling, null.scaling
+        )
+        out = {f"{name}_robust": indices[name] for name in ("cfi", "tli")}
+        scaled = own.statistic / own.scaling
+        return out | self._rmsea_family(
+            own.statistic, scaled, test.df, "_robust", own.scaling, n, groups
+        )
 
     def _residual_measures(self) -> dict[str, float]:
         """Root mean squares of residuals, averaged over groups by size."""
