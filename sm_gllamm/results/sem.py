@@ -30,6 +30,44 @@ class SEMResults(SemComparison, SemDiagnostics, SemTables, SemScores, SemDiagram
         #: constraints that hold at the estimates, None where there are none
         self.restriction = restriction
 
+    def conf_int(self, alpha: float = 0.05, method: str | None = None) -> np.ndarray:
+        """Confidence intervals of all parameters.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        method : {None, "transformed", "profile"}
+            None: estimate plus or minus a multiple of the standard error. "transformed": the same on the log
+            scale for variances, where they are positive. "profile": values that a likelihood-ratio test does
+            not reject.
+
+        Returns
+        -------
+        ndarray or DataFrame, shape (k_params, 2)
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("visual =~ x1 + x2 + x3", data).fit()
+        >>> bool((result.conf_int(method="transformed").loc["visual~~visual"] > 0).all())
+        True
+        """
+        limits = np.array(super().conf_int(alpha, method))
+        if method != "transformed":
+            return limits
+        params, se, q = np.asarray(self.params), np.asarray(self.bse), self._quantile(alpha)
+        table = self.model.table
+        for row in table.rows:
+            if row.free and row.op == "~~" and row.lhs == row.rhs:
+                k = table.distinct[row.free - 1]
+                if params[k] > 0.0:
+                    factor = np.exp(q * se[k] / params[k])
+                    limits[k] = params[k] / factor, params[k] * factor
+        return limits
+
     @property
     def cov_re(self):
         """Implied covariance matrix of the latent variables, of several groups or levels a dict.

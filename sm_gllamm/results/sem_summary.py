@@ -70,6 +70,11 @@ def _halves(results) -> tuple[list, list]:
                 ]
         if "srmr" in fit:
             right += [("SRMR:", f"{fit['srmr']:.4f}")]
+        if "srmr_within" in fit:
+            right[-1:] = [
+                ("SRMR within:", f"{fit['srmr_within']:.4f}"),
+                ("SRMR between:", f"{fit['srmr_between']:.4f}"),
+            ]
     return left, right
 
 
@@ -117,6 +122,9 @@ def _sections(frame: pd.DataFrame):
         where = "".join(f", {name} {value}" for name, value in zip(by, key, strict=True))
         for title, chosen in SECTIONS:
             rows = part[chosen(part)]
+            # intercepts that are zero by convention, of latent variables and of the lower level
+            if title == "Intercepts" and not rows[["est", "se"]].to_numpy().any():
+                continue
             if len(rows):
                 yield title + where, rows
     rows = frame[frame["op"] == ":="]

@@ -176,7 +176,7 @@ def test_scores_are_conditional_means():
         cross = total @ seen.T
         slope = cross @ np.linalg.inv(seen @ cross)
         posterior = mean + slope @ (np.array(values) - seen @ mean)
-        spread = np.sqrt(np.diag(total - slope @ cross.T))
+        spread = np.sqrt(np.maximum(np.diag(total - slope @ cross.T), 0.0))
         fw = [i * q + place["fw"] for i in range(n)]
         fb = n * q + above["fb"]
         np.testing.assert_allclose(scores.loc[rows.index, "fw"], posterior[fw], rtol=1e-8)

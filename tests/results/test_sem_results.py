@@ -163,3 +163,19 @@ def test_comparisons_that_make_no_sense():
         fit("groups_loadings").compare_lr_test(fit("groups"))
     with pytest.raises(SpecificationError, match="different variables"):
         fit("cfa").compare_lr_test(fit("mimic"))
+
+
+def test_intervals():
+    result = fit("cfa")
+    plain, logs = result.conf_int(), result.conf_int(method="transformed")
+    assert (plain.loc["visual=~x2"] == logs.loc["visual=~x2"]).all()
+    variance = result.params["visual~~visual"]
+    assert logs.loc["visual~~visual"].prod() == pytest.approx(variance**2)
+    assert plain.loc["visual~~visual"].mean() == pytest.approx(variance)
+
+
+def test_summary_of_two_levels():
+    text = str(fit("twolevel").summary())
+    assert "SRMR within" in text and "Latent variables, level 2" in text
+    # means of the lower level are zero by convention
+    assert "Intercepts, level 1" not in text and "Intercepts, level 2" in text
