@@ -27,7 +27,7 @@ class SemDiagnostics(SemFitMeasures):
             out["level"] = table.levels[row.level - 1]
         return out
 
-    def rsquared(self) -> pd.DataFrame:
+    def r_squared(self) -> pd.DataFrame:
         """Share of the variance of each dependent variable that the model explains.
 
         Returns
@@ -42,7 +42,7 @@ class SemDiagnostics(SemFitMeasures):
         >>> from sm_gllamm.datasets import holzinger
         >>> data = holzinger.load_pandas().data
         >>> result = smg.SEM("visual =~ x1 + x2 + x3", data).fit()
-        >>> result.rsquared()["rsquared"].round(3).tolist()
+        >>> result.r_squared()["rsquared"].round(3).tolist()
         [0.386, 0.229, 0.504]
         """
         model, params = self.model, np.asarray(self.params)

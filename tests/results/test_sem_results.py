@@ -99,9 +99,9 @@ def test_predictions_are_regressions():
 
 def test_rsquared():
     table = fit("cfa").standardized("all").set_index(["lhs", "op", "rhs"])["est"]
-    shares = fit("cfa").rsquared().set_index("variable")["rsquared"]
+    shares = fit("cfa").r_squared().set_index("variable")["rsquared"]
     assert shares["x4"] == pytest.approx(table["textual", "=~", "x4"] ** 2)
-    assert fit("democracy").rsquared().set_index("variable").loc["dem65", "rsquared"] == (
+    assert fit("democracy").r_squared().set_index("variable").loc["dem65", "rsquared"] == (
         pytest.approx(0.961, abs=1e-3)
     )
 
@@ -179,3 +179,10 @@ def test_summary_of_two_levels():
     assert "SRMR within" in text and "Latent variables, level 2" in text
     # means of the lower level are zero by convention
     assert "Intercepts, level 1" not in text and "Intercepts, level 2" in text
+
+
+def test_statsmodels_tables():
+    from statsmodels.iolib.summary2 import summary_col
+
+    text = str(summary_col([fit("cfa"), fit("cfa_std_lv")]))
+    assert "visual=~x2" in text and "visual~~textual" in text
