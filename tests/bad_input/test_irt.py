@@ -317,9 +317,7 @@ class TestLongData:
 
 
 class TestIdentification:
-    @pytest.mark.filterwarnings("ignore:Maximum likelihood did not converge")
-    @pytest.mark.filterwarnings("ignore:estimate on the boundary")
-    @pytest.mark.filterwarnings("ignore:not identified by the data")
+    @pytest.mark.filterwarnings("ignore")
     @pytest.mark.parametrize(
         ("items", "model", "n_params", "n_free"),
         [
