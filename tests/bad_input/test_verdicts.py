@@ -80,11 +80,11 @@ class TestInterruption:
         finished = model.fit(**options)
         original, calls = Integrator.evaluate, []
 
-        def interrupted(self, want):
+        def interrupted(self, want, by_cluster=True):
             calls.append(want)
             if len(calls) == call:
                 raise KeyboardInterrupt
-            return original(self, want)
+            return original(self, want, by_cluster)
 
         monkeypatch.setattr(Integrator, "evaluate", interrupted)
         with warnings.catch_warnings(record=True) as caught:
@@ -108,11 +108,11 @@ class TestInterruption:
         for reml, last in ((False, 7), (True, 100)):
             original, calls = Integrator.evaluate, []
 
-            def interrupted(self, want, original=original, calls=calls, last=last):
+            def interrupted(self, want, by_cluster=True, original=original, calls=calls, last=last):
                 calls.append(want)
                 if len(calls) == last:
                     raise KeyboardInterrupt
-                return original(self, want)
+                return original(self, want, by_cluster)
 
             with monkeypatch.context() as patch:
                 patch.setattr(Integrator, "evaluate", interrupted)
