@@ -260,8 +260,8 @@ def _codes(values: pd.Series, categories: tuple) -> np.ndarray:
         return np.where(missing, -1, -2)
     known = np.asarray(categories, dtype=float)
     filled = np.where(missing, known[0], array)
-    place = np.searchsorted(known, filled).clip(max=len(known) - 1)
-    return np.where(missing, -1, np.where(known[place] == filled, place, -2))
+    nearest = np.searchsorted(known, filled).clip(max=len(known) - 1)
+    return np.where(missing, -1, np.where(known[nearest] == filled, nearest, -2))
 
 
 def code_responses(data, items: Sequence[str], categories: Sequence[tuple]) -> np.ndarray:
