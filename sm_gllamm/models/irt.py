@@ -470,20 +470,40 @@ class IRT(FitMethods):
         return super().fit(start_params, quadrature_tol=quadrature_tol, **kwargs)
 
     def _finish(self, fit, *args, **kwargs):
-        """Results of a fit, specific dimensions pointing to where their slopes are positive."""
-        design, names = self.layout.design, self.param_names
-        sign = np.ones(len(names))
-        if not design.testlets:
-            for label in design.specific_names:
-                own = [k for k, name in enumerate(names) if name.endswith(f", {label}]")]
-                if fit.outcome.theta[own].sum() < 0.0:
-                    sign[own] = -1.0
-        if (sign < 0).any():
-            # each testlet is integrated on its own, so that the likelihood is the same
-            fit.outcome.theta = fit.outcome.theta * sign
-            fit.outcome.gradient = fit.outcome.gradient * sign
-            fit.outcome.hessian = fit.outcome.hessian * np.outer(sign, sign)
+        """Results of a fit, with the signs that people expect."""
+        theta = self._positive(fit.outcome.theta)
+        if not np.array_equal(theta, fit.outcome.theta):
+            evaluation = self._ready(fit.quadrature).evaluate(theta, 2)
+            fit.outcome.theta, fit.outcome.value = theta, evaluation.total
+            fit.outcome.gradient, fit.outcome.hessian = evaluation.gradient, evaluation.hessian
         return super()._finish(fit, *args, **kwargs)
+
+    def _positive(self, theta: np.ndarray) -> np.ndarray:
+        """The same distribution with specific dimensions and scales of groups that are positive."""
+        design, names = self.layout.design, self.param_names
+        place = {name: k for k, name in enumerate(names)}
+        out = np.array(theta, dtype=float)
+        for label in design.specific_names:
+            # each is integrated on its own, so that the likelihood is the same
+            own = [k for name, k in place.items() if name.endswith((f", {label}]", f"sd({label})"))]
+            if out[own].sum() < 0.0:
+                out[own] *= -1.0
+        for label in design.groups[1:]:
+            entries, root = {}, np.eye(len(design.dimensions))
+            for d, name in enumerate(design.dimensions):
+                for e, other in enumerate(design.dimensions[: d + 1]):
+                    pair = name if d == e else f"{name},{other}"
+                    if (k := place.get(f"scale({pair}|{label})")) is not None:
+                        entries[d, e] = k
+                        root[d, e] = out[k]
+            if (np.diag(root) < 0.0).any():
+                _, _, block, term = next(t for t in self.mapping.terms if t[3].group == "person")
+                reference = np.linalg.cholesky(term.matrix(self.mapping.params(out)[block]))
+                turned = np.linalg.cholesky(root @ reference @ reference.T @ root.T)
+                turned = turned @ np.linalg.inv(reference)
+                for (d, e), k in entries.items():
+                    out[k] = turned[d, e]
+        return out
 
     def _starting_theta(self, likelihood) -> np.ndarray:
         return item_start(self.layout, self.codes, self.person_weights, self.groups)

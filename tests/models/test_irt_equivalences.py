@@ -250,7 +250,8 @@ class TestData:
         with_gaps = LSAT.astype(float)
         with_gaps.loc[len(LSAT)] = np.nan
         with pytest.warns(
-            UserWarning, match="without a response to any item are left out: 1, the first of them is 1000"
+            UserWarning,
+            match="without a response to any item are left out: 1, the first of them is 1000",
         ):
             result = fitted(with_gaps)
         assert result.nobs == 1000
@@ -262,3 +263,35 @@ class TestData:
         plain = fitted(LSAT, specific={"s": ITEMS[:3]})
         assert len(result.params) == len(plain.params)
         assert result.llf == pytest.approx(plain.llf, abs=1e-6)
+
+
+class TestSigns:
+    """Directions and standard deviations that the likelihood does not know come out positive."""
+
+    @pytest.mark.parametrize(
+        ("options", "turned"),
+        [
+            ({"groups": "sex"}, ["scale(theta|m)"]),
+            (
+                {"groups": "sex", "dimensions": {"A": ["x0", "x1", "x2"], "B": ["x2", "x3", "x4"]}},
+                ["scale(B|m)"],
+            ),
+            (
+                {"groups": "sex", "dimensions": {"A": ["x0", "x1", "x2"], "B": ["x2", "x3", "x4"]},
+                 "model": "Rasch"},
+                ["scale(A|m)", "scale(B|m)", "scale(B,A|m)"],
+            ),
+            ({"specific": {"s": ["x0", "x1", "x2"]}, "testlets": True}, ["sd(s)"]),
+        ],
+    )  # fmt: skip
+    def test_turned(self, options, turned):
+        data = with_covariates()
+        model = smg.IRT(data, items=[f"x{j}" for j in range(5)], **options)
+        rng = np.random.default_rng(1)
+        p = pd.Series(model.start_params, index=model.param_names)
+        p += rng.uniform(0, 0.2, len(p))
+        p[turned] *= -1.0
+        q = model.mapping.params(model._positive(model.mapping.theta(p.to_numpy())))
+        assert (q[[model.param_names.index(name) for name in turned[:2]]] > 0).all()
+        here, there = model.loglike_at(p.to_numpy(), 25), model.loglike_at(q, 25)
+        assert there == pytest.approx(here, abs=1e-6)
