@@ -61,9 +61,26 @@ def _table(model: str, labels, columns, meanstructure, options) -> LavaanTable:
     several = labels if len(labels) > 1 else None
     if meanstructure is None and options.get("style") == "growth":
         meanstructure = True
-    return lavaan_table(
+    table = lavaan_table(
         model, groups=several, columns=columns, meanstructure=meanstructure, **options
     )
+    _refuse_what_has_no_closed_form(table)
+    return table
+
+
+def _refuse_what_has_no_closed_form(table) -> None:
+    """Random coefficients and thresholds, whose likelihood is an integral."""
+    for row in table.rows:
+        if getattr(row, "rv", None):
+            raise SpecificationError(
+                f"the coefficient {row.rv!r} of {row.lhs} {row.op} {row.rhs} varies between clusters (rv), which "
+                "SEM has no closed form for; write the model with smg.GLLAMM"
+            )
+        if row.op == "|":
+            raise SpecificationError(
+                f"{row.lhs} | {row.rhs}: thresholds belong to ordered responses, which SEM does not have yet; "
+                "use smg.IRT or smg.GLLAMM"
+            )
 
 
 def _labels(series: pd.Series | None) -> tuple[list[str], np.ndarray | None]:

@@ -195,7 +195,7 @@ def two_level_group(
         if checked and name not in variables.within and not constant:
             where = labels[codes[int(np.argmax(np.abs(deviations[:, k])))]]
             raise SpecificationError(
-                f"{name!r} stands at the cluster level only, but varies within cluster {where!r}; "
+                f"{name!r} stands at the cluster level only, but varies within cluster {where}; "
                 "put it into the block of the lower level, too"
             )
         if checked and name in variables.within and constant:
