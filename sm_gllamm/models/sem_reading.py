@@ -73,13 +73,13 @@ def _refuse_what_has_no_closed_form(table) -> None:
     for row in table.rows:
         if getattr(row, "rv", None):
             raise SpecificationError(
-                f"the coefficient {row.rv!r} of {row.lhs} {row.op} {row.rhs} varies between clusters (rv), which "
-                "SEM has no closed form for; write the model with smg.GLLAMM"
+                f"the coefficient {row.rv!r} of {row.lhs} {row.op} {row.rhs} varies between clusters (rv), "
+                "which SEM has no closed form for; write the model with smg.GLLAMM"
             )
         if row.op == "|":
             raise SpecificationError(
-                f"{row.lhs} | {row.rhs}: thresholds belong to ordered responses, which SEM does not have yet; "
-                "use smg.IRT or smg.GLLAMM"
+                f"{row.lhs} | {row.rhs}: thresholds belong to ordered responses, which SEM does not "
+                "have yet; use smg.IRT or smg.GLLAMM"
             )
 
 
