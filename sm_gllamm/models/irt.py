@@ -47,6 +47,8 @@ _OPTIONS = ("items", "data", "groups", "group_equal", "free_items", "regression"
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 _LINKS = ("logit", "probit")
+#: Diagonal of a Cholesky factor below which correlations are one and signs mean nothing.
+CORRELATED = 1e-4
 #: Response patterns from which on the error of quadrature in each matters less.
 MANY = 2000
 
@@ -497,10 +499,14 @@ class IRT(FitMethods):
                         entries[d, e] = k
                         root[d, e] = out[k]
             if (np.diag(root) < 0.0).any():
-                _, _, block, term = next(t for t in self.mapping.terms if t[3].group == "person")
-                reference = np.linalg.cholesky(term.matrix(self.mapping.params(out)[block]))
-                turned = np.linalg.cholesky(root @ reference @ reference.T @ root.T)
-                turned = turned @ np.linalg.inv(reference)
+                level = int(bool(design.specific_names))
+                _, _, block, term = next(t for t in self.mapping.terms if t[0] == level)
+                reference = term.factor(out[block])
+                if np.abs(np.diag(reference)).min() < CORRELATED:
+                    continue
+                factor = root @ reference
+                factor = factor * np.where(np.diag(factor) < 0.0, -1.0, 1.0)
+                turned = factor @ np.linalg.inv(reference)
                 for (d, e), k in entries.items():
                     out[k] = turned[d, e]
         return out
