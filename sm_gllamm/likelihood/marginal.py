@@ -174,9 +174,7 @@ class MarginalLikelihood:
             return evaluation
         value, gradient, bend = self.prior(theta)
         hessian = None if evaluation.hessian is None else evaluation.hessian + bend
-        return ThetaEvaluation(
-            evaluation.loglike, evaluation.score, hessian, (value, gradient)
-        )
+        return ThetaEvaluation(evaluation.loglike, evaluation.score, hessian, (value, gradient))
 
     def _numerical(self, theta, want: int) -> ThetaEvaluation:
         """Central differences of the re-placed objective."""
