@@ -67,7 +67,7 @@ study: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint $(filter-out %.h,$(SOURCES))
+	$(BIN)/cython-lint $(filter-out %.h %/_dispatch.pxi,$(SOURCES))
 	$(BIN)/mypy
 
 docs: $(DOCS_STAMP)
