@@ -224,6 +224,10 @@ def _approach(model, by, kind: str):
     if len(model.group_labels) > 1:
         raise SpecificationError("the model has groups already; leave by= out")
     known = model.person_covariates
+    if known.dif:
+        raise SpecificationError(
+            "the model has direct effects on items already; test a model without dif= and dif_slopes="
+        )
     frame = known.frame if known.frame is not None else model.persons_data
     texts = [text for text, _ in known.formulas]
     formula = by if by.lstrip().startswith("~") else f"~ {by}"

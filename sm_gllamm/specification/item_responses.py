@@ -150,7 +150,7 @@ def _categories(values: pd.Series, name: str) -> tuple:
         listed = values.dropna().unique()
         raise SpecificationError(
             f"item {name!r} has responses that are no numbers, such as {listed[0]!r}; use integers or an "
-            "ordered categorical, which states the order"
+            "ordered categorical, which states the order; if it is no item, name the items with items=[...]"
         )
     array = _numbers(values)
     found = np.unique(array[~np.isnan(array)])
@@ -300,7 +300,7 @@ def code_responses(data, items: Sequence[str], categories: Sequence[tuple]) -> n
         if (codes[:, j] == -2).any():
             row = int(np.argmax(codes[:, j] == -2))
             raise SpecificationError(
-                f"the response {frame[name].iloc[row]!r} of person {frame.index[row]!r} to item {name!r} is "
+                f"the response {frame[name].iloc[row]} of person {frame.index[row]!r} to item {name!r} is "
                 f"no category of it; they are {list(known)}"
             )
     return codes

@@ -136,6 +136,13 @@ def test_bad_input(fitted, two_groups):
         plain.dif()
 
 
+def test_direct_effects_of_the_model_are_not_dropped(two_groups):
+    items = list(two_groups.columns[:8])
+    fit = smg.IRT(two_groups, items=items, regression="~ group", dif={"x3": "~ group"}).fit()
+    with pytest.raises(smg.SpecificationError, match="direct effects on items already"):
+        fit.dif("~ group")
+
+
 def test_everything_flagged_is_said():
     data = asvab.load_pandas().data
     items = [c for c in data if c.startswith("item")]
