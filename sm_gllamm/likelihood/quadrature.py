@@ -73,12 +73,22 @@ class Ladders:
         self.rung = np.zeros((self.problem.n_top, n_levels), dtype=int)
         #: log-likelihood, rungs and errors that were found last
         self._known: tuple | None = None
+        #: where, and the log-likelihoods of clusters there, with the rungs as they are and one rung up
+        self._values: tuple | None = None
+
+    @property
+    def total(self) -> float:
+        """Log-likelihood where errors were estimated last."""
+        return self._known[0] if self._known is not None else float("nan")
 
     def quadrature(self, rung: np.ndarray | None = None) -> Quadrature:
         """Rules in force for the given rungs."""
         rung = self.rung if rung is None else rung
         if (rung == rung[0]).all():
             unique, assignment = rung[:1], np.zeros(len(rung), dtype=np.intp)
+        elif rung.shape[1] == 1:
+            there = np.bincount(rung[:, 0]) > 0
+            unique, assignment = np.flatnonzero(there)[:, None], (np.cumsum(there) - 1)[rung[:, 0]]
         else:
             unique, assignment = np.unique(rung, axis=0, return_inverse=True)
         rules = tuple(
@@ -93,8 +103,9 @@ class Ladders:
         The rules of the present rungs must be in force in `likelihood`.
         """
         in_force = likelihood.quadrature
-        base = likelihood.evaluate(theta)
-        if self._known is not None and abs(base.total - self._known[0]) < NEAR:
+        base = self._base(likelihood, theta)
+        total, up = float(base.sum()), np.full(self.rung.shape, np.nan)
+        if self._known is not None and abs(total - self._known[0]) < NEAR:
             # those whose rules are the same have the errors they had
             _, rung, errors = self._known
             chosen = (rung != self.rung).any(axis=1)
@@ -108,20 +119,29 @@ class Ladders:
             finer[chosen, level] += 1
             likelihood.use(self.quadrature(finer))
             if chosen.all():
-                change = likelihood.evaluate(theta).loglike - base.loglike
+                refined = likelihood.evaluate(theta).loglike
             else:
                 with likelihood.only(chosen):
-                    change = likelihood.evaluate(theta).loglike - base.loglike
-            errors[chosen, level] = np.abs(change[chosen])
+                    refined = likelihood.evaluate(theta).loglike
+            up[chosen, level] = refined[chosen]
+            errors[chosen, level] = np.abs(refined[chosen] - base[chosen])
         likelihood.use(in_force)
         errors = np.where(np.isfinite(errors), errors, np.inf)
-        self._known = base.total, self.rung.copy(), errors
+        self._known = total, self.rung.copy(), errors
+        self._values = np.array(theta), base, up
         return errors
+
+    def _base(self, likelihood: MarginalLikelihood, theta) -> np.ndarray:
+        """Log-likelihoods of clusters with the rungs as they are, shape (n_top,)."""
+        if self._values is not None and np.array_equal(self._values[0], theta):
+            return self._values[1]
+        return likelihood.evaluate(theta).loglike
 
     def lift(self) -> None:
         """Move all clusters to the third rung at least."""
         third = np.array([min(2, len(rules) - 2) for rules in self.rules])
         self.rung = np.maximum(self.rung, third)
+        self._values = None
 
     def raise_rungs(self, errors: np.ndarray, tol: float) -> bool:
         """Move the clusters whose errors make up more than `tol` one rung up. False if none can go."""
@@ -133,7 +153,14 @@ class Ladders:
         raised &= flat > 0
         if not raised.any():
             return False
-        self.rung += raised.reshape(self.rung.shape)
+        raised = raised.reshape(self.rung.shape)
+        self.rung += raised
+        if self._values is not None:
+            # of clusters that went up at one level the log-likelihoods are known
+            theta, base, up = self._values
+            base = np.where(raised.any(axis=1), np.where(raised, up, 0.0).sum(axis=1), base)
+            known = raised.sum(axis=1).max() == 1 and np.isfinite(base).all()
+            self._values = (theta, base, up) if known else None
         return True
 
 

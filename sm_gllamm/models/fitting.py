@@ -15,7 +15,7 @@ from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_bound
 __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective", "within_limits"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
-LOOSE = 1e-3
+LOOSE = 0.05
 #: Iterations with little gain after which a coarse rule is refined.
 PATIENCE = 4
 #: Log dispersions beyond this have no exponential: densities would be nonsense.
@@ -165,12 +165,27 @@ def fit_fixed(
     return Fit(outcome, quadrature, error, start)
 
 
+def _raised(ladders: Ladders, likelihood: MarginalLikelihood, theta, tol: float) -> Quadrature:
+    """Rules with which the error at theta is below `tol`, or the finest there are."""
+    for _ in range(ROUNDS):
+        likelihood.use(ladders.quadrature())
+        errors = ladders.errors(likelihood, theta)
+        budget = error_budget(tol, ladders.total)
+        # infinite where the start has no likelihood, of which rules say nothing
+        if errors.sum() <= budget or not np.isfinite(errors).all():
+            break
+        if not ladders.raise_rungs(errors, budget):
+            break
+    return likelihood.quadrature
+
+
 def fit_adaptive(
     likelihood: MarginalLikelihood,
     start: np.ndarray,
     placement: str,
     controls: Controls,
     tol: float,
+    near: bool = False,
 ) -> Fit:
     """Maximise, raising node counts until the estimated error of the log-likelihood is below `tol`.
 
@@ -182,6 +197,8 @@ def fit_adaptive(
     controls : Controls
     tol : float
         Absolute error of the log-likelihood; see :func:`error_budget`.
+    near : bool
+        Whether the start is near enough to the maximum to say how many nodes it takes.
     """
     ladders = Ladders(likelihood.problem, placement)
     start = within_limits(likelihood, start)
@@ -195,6 +212,8 @@ def fit_adaptive(
     quadrature = None
     outcome = None
     try:
+        if near:
+            quadrature = _raised(ladders, likelihood, start, tol)
         for _ in range(2 * ROUNDS):
             quadrature = quadrature or ladders.quadrature()
             likelihood.use(quadrature)

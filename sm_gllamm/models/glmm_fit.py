@@ -197,7 +197,10 @@ class FitMethods(LatentVariableModel):
             likelihood.use(quadrature or self.default_quadrature())
             if quadrature is None:
                 placement = "meansd" if integration == "meansd" else "mode"
-                return fit_adaptive(likelihood, theta, placement, settings.controls, quadrature_tol)
+                return fit_adaptive(
+                    likelihood, theta, placement, settings.controls, quadrature_tol,
+                    near=usual and self.starts_from_items and theta is start,
+                )  # fmt: skip
             return fit_fixed(likelihood, theta, quadrature, settings.controls)
 
         values = ()

@@ -1,4 +1,4 @@
-"""Starting values of item response models: proportions and correlations of the responses."""
+"""Starting values of item response models, from proportions and correlations of the responses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import logit
 
 from sm_gllamm.mapping.items import ItemLayout
+from sm_gllamm.models.item_ascent import ascended
+from sm_gllamm.models.item_ascent import ascended
 
 __all__ = ["item_start"]
 
@@ -17,12 +19,19 @@ COARSE = 0.75
 GUESSING = 0.1
 #: Slope of a logistic curve that is nearest to a normal one with slope one.
 LOGISTIC = 1.7
+#: Standard deviation between clusters of intercepts and slopes that are random, in units of slopes.
+VARYING = 0.2
 #: Variance of responses below which they have no correlations.
 TINY = 1e-12
 
 
 def _correlations(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Pairwise correlations of responses, missing ones left out in pairs."""
+    if codes.min() >= 0:
+        centred = codes - (weight @ codes) / weight.sum()
+        products = (centred * weight[:, None]).T @ centred / max(weight.sum(), 1.0)
+        sd = np.sqrt(np.maximum(np.diag(products), TINY))
+        return np.clip(products / np.outer(sd, sd), -1.0, 1.0)
     there = (codes >= 0).astype(float)
     value = np.where(codes >= 0, codes, 0).astype(float)
     mean = (weight @ value) / (weight @ there)
@@ -169,4 +178,6 @@ def item_start(
             theta[k] = -logit(GUESSING)
         elif name.startswith("slope[") and name not in known:
             theta[k] = 0.5 * unit
-    return theta
+        elif name.startswith(("var(intercept", "var(slope")):
+            theta[k] = VARYING * unit
+    return ascended(layout, codes, weight, theta)

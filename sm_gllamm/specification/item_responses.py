@@ -152,6 +152,12 @@ def _categories(values: pd.Series, name: str) -> tuple:
             f"item {name!r} has responses that are no numbers, such as {listed[0]!r}; use integers or an "
             "ordered categorical, which states the order; if it is no item, name the items with items=[...]"
         )
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu" and len(values):
+        lowest, highest = int(values.min()), int(values.max())
+        if highest - lowest <= MOST_CATEGORIES:
+            # by counting: no need to sort
+            there = np.bincount(values.to_numpy().astype(np.intp) - lowest)
+            return tuple(int(c) + lowest for c in np.flatnonzero(there))
     array = _numbers(values)
     found = np.unique(array[~np.isnan(array)])
     if not np.all(np.isfinite(found)) or np.any(found != np.round(found)):
@@ -254,6 +260,11 @@ def _codes(values: pd.Series, categories: tuple) -> np.ndarray:
     if not pd.api.types.is_numeric_dtype(values.dtype):
         place = {category: k for k, category in enumerate(categories)}
         return np.array([-1 if pd.isna(v) else place.get(v, -2) for v in values])
+    whole = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu"
+    if whole and len(categories) and all(isinstance(category, int) for category in categories):
+        codes = values.to_numpy().astype(np.intp) - categories[0]
+        if categories[-1] - categories[0] == len(categories) - 1:
+            return np.where((codes < 0) | (codes >= len(categories)), -2, codes)
     array = _numbers(values)
     missing = np.isnan(array)
     if not all(isinstance(category, int) for category in categories):
