@@ -50,6 +50,12 @@ def _symmetric(lower: np.ndarray) -> np.ndarray:
     return lower
 
 
+def _most_threads() -> float:
+    """What OMP_NUM_THREADS allows: its first number, as it may be a list of them by depth."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) else float("inf")
+
+
 class Integrator:
     """Marginal log-likelihood of a :class:`Problem` for given values of the active entries of Phi.
 
@@ -89,6 +95,8 @@ class Integrator:
         self.placed = False
         self.rules: list[tuple[LevelRule, ...]] = []
         self._placements = 0
+        #: active entries whose predictors are in force in all rows
+        self._phi: np.ndarray | None = None
         # one node until rules are set: product rules of many dimensions are larger than any memory
         self.set_rules([tuple(LevelRule("hermite", 1) for _ in problem.dimensions)])
 
@@ -143,7 +151,7 @@ class Integrator:
             threads = (
                 len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             )
-            threads = min(threads or 1, int(os.environ.get("OMP_NUM_THREADS", threads or 1)))
+            threads = int(min(threads or 1, _most_threads()))
         threads = min(threads, len(chunks))
         if threads <= 1:
             return [task(*chunk) for chunk in chunks]
@@ -203,6 +211,9 @@ class Integrator:
         phi = np.ascontiguousarray(phi, dtype=float)
         self.placed = False
         self._placements += 1
+        if self._phi is not None and np.array_equal(self._phi, phi):
+            return
+        self._phi = None
         looked_at = sum(len(clusters) for _, clusters in self._chunks)
         if not self._everything and looked_at < FEW * self.problem.n_top:
             self._map(lambda g, clusters: self._set_rows(phi, clusters))
@@ -213,6 +224,7 @@ class Integrator:
             lambda first, last: self.kernel.set_predictors(phi, first, last),
             list(zip(edges[:-1], edges[1:], strict=True)),
         )
+        self._phi = phi.copy()
 
     def _set_rows(self, phi, clusters):
         """Predictors of the rows of some clusters; consecutive ones at a time."""

@@ -152,12 +152,6 @@ def _categories(values: pd.Series, name: str) -> tuple:
             f"item {name!r} has responses that are no numbers, such as {listed[0]!r}; use integers or an "
             "ordered categorical, which states the order; if it is no item, name the items with items=[...]"
         )
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu" and len(values):
-        lowest, highest = int(values.min()), int(values.max())
-        if highest - lowest <= MOST_CATEGORIES:
-            # by counting: no need to sort
-            there = np.bincount(values.to_numpy().astype(np.intp) - lowest)
-            return tuple(int(c) + lowest for c in np.flatnonzero(there))
     array = _numbers(values)
     found = np.unique(array[~np.isnan(array)])
     if not np.all(np.isfinite(found)) or np.any(found != np.round(found)):
@@ -198,6 +192,8 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
     names = tuple(str(name) for name in frame.columns)
     if not names or not len(frame):
         raise SpecificationError(f"responses have shape {frame.shape}; there is nothing to fit")
+    if (whole := _whole_numbers(frame)) is not None:
+        return ItemResponses(whole[0], names, whole[1], frame.index, np.arange(len(frame)))
     categories = []
     codes = np.empty(frame.shape, dtype=np.int16)
     for j, name in enumerate(names):
@@ -226,6 +222,24 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
     answered = (codes >= 0).any(axis=1)
     kept = np.flatnonzero(answered)
     return ItemResponses(codes[kept], names, tuple(categories), frame.index[kept], kept)
+
+
+def _whole_numbers(frame: pd.DataFrame) -> tuple[np.ndarray, tuple[tuple, ...]] | None:
+    """Codes and categories of columns of whole numbers, all at once; None where there is anything to say."""
+    if not all(isinstance(kind, np.dtype) and kind.kind in "iu" for kind in frame.dtypes):
+        return None
+    array = frame.to_numpy()
+    lowest, highest = array.min(axis=0).astype(float), array.max(axis=0).astype(float)
+    if (highest - lowest).max() >= MOST_CATEGORIES or (highest == lowest).any():
+        return None
+    codes = (array - array.min(axis=0)).astype(np.int16)
+    if not all(np.bincount(column).all() for column in codes.T):
+        return None
+    categories = [
+        tuple(range(int(first), int(last) + 1))
+        for first, last in zip(lowest, highest, strict=True)
+    ]
+    return codes, tuple(categories)
 
 
 def _as_frame(data, items) -> pd.DataFrame:
@@ -260,11 +274,6 @@ def _codes(values: pd.Series, categories: tuple) -> np.ndarray:
     if not pd.api.types.is_numeric_dtype(values.dtype):
         place = {category: k for k, category in enumerate(categories)}
         return np.array([-1 if pd.isna(v) else place.get(v, -2) for v in values])
-    whole = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu"
-    if whole and len(categories) and all(isinstance(category, int) for category in categories):
-        codes = values.to_numpy().astype(np.intp) - categories[0]
-        if categories[-1] - categories[0] == len(categories) - 1:
-            return np.where((codes < 0) | (codes >= len(categories)), -2, codes)
     array = _numbers(values)
     missing = np.isnan(array)
     if not all(isinstance(category, int) for category in categories):
