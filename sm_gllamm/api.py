@@ -14,6 +14,7 @@ from sm_gllamm.exceptions import (
 from sm_gllamm.models.gllamm import GLLAMM
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
+from sm_gllamm.models.latent_class import LatentClass
 from sm_gllamm.models.sem import SEM
 from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
@@ -22,6 +23,7 @@ from sm_gllamm.responses import families
 from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
 from sm_gllamm.results.irt import IRTResults
+from sm_gllamm.results.latent_class import LatentClassResults
 from sm_gllamm.results.sem import SEMResults
 from sm_gllamm.specification.latent import Latent, Regression
 
@@ -38,6 +40,8 @@ __all__ = [
     "IRTResults",
     "IdentificationWarning",
     "Latent",
+    "LatentClass",
+    "LatentClassResults",
     "QuadratureWarning",
     "Regression",
     "SEMResults",

@@ -136,6 +136,10 @@ class MarginalLikelihood:
         self.integrator.placement_rule = quadrature.placement
         self.integrator.set_rules(list(quadrature.rules), quadrature.assignment)
 
+    def forget(self) -> None:
+        """Evaluate anew even at the parameters of the latest evaluation: weights have changed."""
+        self._latest = None
+
     def place(self, theta):
         """Predictors and nodes for theta, unless they are there already."""
         integrator = self.integrator

@@ -35,7 +35,8 @@ class GLMMMapping(ParameterBlocks):
 
     def __init__(self, exog_names, exog_columns, levels, slots=()):
         self.k_exog = len(exog_names)
-        self.dimensions = tuple(sum(len(term[1]) for term in terms) for _, terms in levels)
+        # a level without random effects has a latent variable that nothing depends on
+        self.dimensions = tuple(max(1, sum(len(term[1]) for term in terms)) for _, terms in levels)
         first = np.concatenate([[0], np.cumsum(self.dimensions)]).astype(int)
         column, channel = list(exog_columns), [0] * self.k_exog
         theta_index = list(range(self.k_exog))
@@ -108,7 +109,7 @@ class GLMMMapping(ParameterBlocks):
         if not self._plain:
             hessian = hessian * np.outer(self._coefficient, self._coefficient)
         if self._one_to_one:
-            out[np.ix_(self.theta_index, self.theta_index)] = hessian
+            out[self.theta_index[:, None], self.theta_index] = hessian
             return out
         np.add.at(out, (self.theta_index[:, None], self.theta_index[None, :]), hessian)
         return out

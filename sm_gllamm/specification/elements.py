@@ -54,7 +54,7 @@ class Level:
     labels : pandas.Index, length n_clusters
         Label of each cluster; tuples for nested factors.
     terms : tuple of RandomTerm
-        At least one.
+        None where clusters differ by class only.
     """
 
     name: str

@@ -51,7 +51,9 @@ def check_levels(levels: Sequence[Level], kind: str, row_counts: np.ndarray | No
         the intercept depend on the covariate, but rarely what was meant.
     """
     for level in levels:
-        _check_clusters(level, kind, row_counts)
+        if level.terms:
+            # classes need no variance between clusters
+            _check_clusters(level, kind, row_counts)
         for term in level.terms:
             _check_term(level, term)
 

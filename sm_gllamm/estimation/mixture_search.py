@@ -1,0 +1,169 @@
+"""The maximum of a mixture's log-likelihood: EM-gradient steps, then Newton's method, from several starts.
+
+Steps with the information of the complete data (Lange 1995, *JRSS B* 57) climb from anywhere, as EM
+does; near the maximum Newton's method with the observed information ends it. Probabilities that go to
+zero have logits without a maximum: they are held far out, and the rest is estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sm_gllamm.estimation.newton import Controls, Outcome, maximize
+
+__all__ = ["Found", "climb", "search"]
+
+#: Decrement at which EM-gradient steps give way to Newton's method, and the most of them.
+NEAR, GRADIENT_STEPS = 0.1, 60
+#: Rounds of holding and releasing probabilities.
+ROUNDS = 8
+BOUNDARY = "a probability goes to zero"
+
+
+@dataclass(slots=True)
+class Found:
+    """A maximum.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        Its gradient and Hessian are those of the parameters that are not held.
+    theta : ndarray, shape (p,)
+    held : ndarray of bool, shape (p,)
+    """
+
+    outcome: Outcome
+    theta: np.ndarray
+    held: np.ndarray
+
+    @property
+    def value(self) -> float:
+        return self.outcome.value
+
+
+def _objective(likelihood, theta: np.ndarray, free: np.ndarray, complete: bool):
+    """The log-likelihood in the free parameters."""
+
+    def evaluate(values, want):
+        full = theta.copy()
+        full[free] = values
+        result = likelihood.evaluate(full, want, by_cluster=False)
+        if not want or not np.isfinite(result.total):
+            return result.total, None, None
+        hessian = result.complete if complete else result.hessian
+        return result.total, result.gradient[free], hessian[np.ix_(free, free)]
+
+    return evaluate
+
+
+def climb(
+    likelihood, theta: np.ndarray, controls: Controls, edges: Callable | None = None,
+    gradient_steps: int = GRADIENT_STEPS, held: np.ndarray | None = None,
+) -> Found:  # fmt: skip
+    """The maximum above a starting value.
+
+    Parameters
+    ----------
+    likelihood : MixtureLikelihood
+    theta : ndarray, shape (p,)
+    controls : Controls
+    edges : callable, optional
+        ``edges(theta, held)`` returns parameters with those that run to infinity held, or None where
+        there are no new ones.
+    gradient_steps : int
+        At most; 0 for Newton's method from the beginning.
+    held : ndarray of bool, shape (p,), optional
+        Parameters that stay where they are.
+
+    Returns
+    -------
+    Found
+    """
+    theta = np.array(theta, dtype=float)
+    held = np.zeros(len(theta), dtype=bool) if held is None else held.copy()
+    if edges is not None and (moved := edges(theta, held)) is not None:
+        theta, held = moved
+    used, path = 0, []
+    for _ in range(ROUNDS):
+        free = np.flatnonzero(~held)
+        stop = None
+        if edges is not None:
+
+            def stop(values, theta=theta, free=free, held=held):
+                full = theta.copy()
+                full[free] = values
+                return BOUNDARY if edges(full, held) is not None else ""
+
+        left = replace(controls, maxiter=max(controls.maxiter - used, 0), stop=stop)
+        outcome = None
+        if gradient_steps:
+            rough = replace(
+                left, tol=max(NEAR, controls.tol), maxiter=min(left.maxiter, gradient_steps)
+            )
+            outcome = maximize(_objective(likelihood, theta, free, True), theta[free], rough)
+            used, path = used + outcome.iterations, path + outcome.path
+            theta[free] = outcome.theta
+            left = replace(left, maxiter=max(controls.maxiter - used, 0))
+        if outcome is None or not (outcome.interrupted or outcome.reason == BOUNDARY):
+            outcome = maximize(_objective(likelihood, theta, free, False), theta[free], left)
+            used, path = used + outcome.iterations, path + outcome.path
+            theta[free] = outcome.theta
+        moved = None if edges is None else edges(theta, held)
+        if moved is None or outcome.interrupted:
+            break
+        theta, held = moved
+        gradient_steps = 0
+    outcome.iterations, outcome.path = used, path
+    return Found(outcome, theta, held)
+
+
+def _rank(found: Found) -> float:
+    """The log-likelihood; only converged solutions compete."""
+    value = found.value
+    return value if np.isfinite(value) and found.outcome.converged else -np.inf
+
+
+def search(
+    run: Callable[[np.ndarray], Found], starts: Iterable[np.ndarray],
+    refuse: Callable[[Found], bool] | None = None, progress: Callable | None = None,
+) -> tuple[Found, tuple[float, ...]]:  # fmt: skip
+    """The best of the maxima above several starts.
+
+    Parameters
+    ----------
+    run : callable
+        A start to a Found.
+    starts : iterable of ndarray
+    refuse : callable, optional
+        Whether a maximum does not count, as one where the likelihood is unbounded.
+    progress : callable, optional
+        ``progress(number, found, best)`` after every run.
+
+    Returns
+    -------
+    found : Found
+        The best one that converged; where none did the highest.
+    values : tuple of float
+        Log-likelihood of each run, NaN where it did not converge or does not count.
+    """
+    best: Found | None = None
+    values: list[float] = []
+    for number, theta in enumerate(starts):
+        found = run(theta)
+        counts = refuse is None or not refuse(found)
+        converged = found.outcome.converged and counts
+        values.append(found.value if converged else float("nan"))
+        if not counts:
+            found.outcome.converged = False
+        if best is None or (_rank(found), found.value) > (_rank(best), best.value):
+            best = found
+        if progress is not None:
+            progress(number, found, best)
+        if found.outcome.interrupted:
+            best.outcome.interrupted = True
+            break
+    assert best is not None
+    return best, tuple(values)

@@ -1,0 +1,574 @@
+"""Latent class models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sm_gllamm.estimation.class_em import em_from_random_starts
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.likelihood.components import ResponseComponent, ResponsePart
+from sm_gllamm.likelihood.mixture import ClassLogits, MixtureLikelihood, Units
+from sm_gllamm.mapping.class_responses import incidence
+from sm_gllamm.mapping.item_rows import collapse
+from sm_gllamm.mapping.mixture import MixtureMapping
+from sm_gllamm.models.class_boundary import canonical_logits, zero_probabilities
+from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
+from sm_gllamm.models.class_start import measured_start, upper_start
+from sm_gllamm.models.discrete import DiscreteModel, MixtureAssembly, UnitLayout, UnitProblem
+from sm_gllamm.results.latent_class import LatentClassResults, LatentClassResultsWrapper
+from sm_gllamm.specification.checks import check_keywords
+from sm_gllamm.specification.evaluation import names_in_scope
+
+__all__ = ["LatentClass"]
+
+_OPTIONS = ("items", "families", "classes", "direct", "equal", "known", "clusters", "cluster_classes",
+            "weights", "freq_weights", "n_threads", "eval_env")  # fmt: skip
+#: What statsmodels itself hands to constructors.
+_INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
+#: Units that random starts look at.
+START_UNITS = 20_000
+#: Runs of EM that are followed to their maximum: those within this of the best, and at most so many.
+FOLLOWED, WITHIN = 5, 5.0
+
+
+class LatentClass(DiscreteModel):
+    """Latent class model: indicators that are independent given a class nobody has seen.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A row a unit. Missing responses are left out of the likelihood of their unit.
+    n_classes : int or range
+        With several numbers the model is a :class:`sm_gllamm.models.class_enumeration.ClassEnumeration`,
+        whose ``fit()`` compares them.
+    items : list of str, optional
+        Columns that are indicators; default all.
+    families : dict of str to str or family, optional
+        Of indicators: "nominal" (default, response probabilities are free), "gaussian" (default for
+        numbers that are not whole: a mean and a variance in each class), "poisson", or any family of
+        :class:`sm_gllamm.models.glmm.GLMM`.
+    classes : str, optional
+        Formula of covariates of the class probabilities (multinomial logit), ``"~ gpa"``.
+    direct : dict of str to str, optional
+        Direct effects of covariates on indicators, ``{"A": "~ sex"}``, the same in all classes.
+    equal : sequence of str, optional
+        What is the same in all classes: indicators, or "variances" of gaussian indicators (other
+        dispersions too).
+    known : str, array_like of shape (n,) or (n, n_classes), optional
+        Number of the class (from 1) where it is known and NaN elsewhere, or which classes are possible.
+    clusters : str or array_like, optional
+        Clusters of units, such as schools.
+    cluster_classes : int, optional
+        Number of classes of the clusters, on which the class probabilities of their units depend
+        (multilevel latent class model, Vermunt 2003).
+    weights, freq_weights : str or array_like, optional
+        Sampling weights (pseudo maximum likelihood with robust standard errors), or how many units a row
+        stands for.
+    n_threads : int, optional
+
+    Raises
+    ------
+    SpecificationError
+        Constant indicators, unknown columns, classes that contradict each other; the message names the
+        indicator or row.
+
+    Warns
+    -----
+    SpecificationWarning
+        Rows without any response, which are left out.
+
+    Notes
+    -----
+    Unit j has response y_ji to indicator i with probability (density) f_i(y_ji | c) in class c, and is in
+    class c with probability proportional to exp(v_j' rho_c), rho_1 = 0. Parameters of nominal indicators are
+    logits of categories against the first one: ``class2:A[yes]``; probabilities with standard errors are in
+    :meth:`LatentClassResults.profiles`. Units with the same responses and covariates enter the likelihood
+    once, with a weight. Classes are ordered by falling size.
+
+    References
+    ----------
+    Goodman, L. A. (1974). Exploratory latent structure analysis using both identifiable and unidentifiable
+    models. Biometrika 61, 215-231.
+
+    Vermunt, J. K. (2003). Multilevel latent class models. Sociological Methodology 33, 213-239.
+
+    Examples
+    --------
+    >>> import sm_gllamm.api as smg
+    >>> from sm_gllamm.datasets import lsat
+    >>> data = lsat.load_pandas().data
+    >>> items = [c for c in data if c.startswith("item")]
+    >>> result = smg.LatentClass(data, n_classes=2, items=items).fit()
+    >>> round(result.llf, 2)
+    -2467.41
+    """
+
+    results_class = LatentClassResults
+    wrapper_class = LatentClassResultsWrapper
+    default_starts = 20
+
+    def __init__(
+        self, data, n_classes=2, *, items=None, families=None, classes=None, direct=None, equal=(),
+        known=None, clusters=None, cluster_classes=None, weights=None, freq_weights=None, n_threads=None,
+        eval_env=0, **kwargs,
+    ):  # fmt: skip
+        check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "LatentClass")
+        data = _as_frame(data)
+        self.n_classes = _whole(n_classes, "n_classes", 1)
+        items = [str(name) for name in (data.columns if items is None else items)]
+        data = data.rename(columns=str)
+        texts = [text for text in (classes, *(direct or {}).values()) if isinstance(text, str)]
+        scope = (
+            eval_env
+            if isinstance(eval_env, Mapping)
+            else names_in_scope(eval_env, texts, map(str, data.columns), depth=1)
+        )
+        self.inputs: ClassInputs = class_inputs(
+            data, items, self.n_classes, classes, families, direct, known, clusters, weights,
+            freq_weights, scope,
+        )  # fmt: skip
+        self.classes_formula = classes
+        self.class_names = tuple(f"class{c + 1}" for c in range(self.n_classes))
+        self.cluster_name = clusters if isinstance(clusters, str) else "cluster"
+        if (clusters is None) != (cluster_classes is None):
+            raise SpecificationError(
+                "clusters= and cluster_classes= go together: which clusters, and how many classes of them"
+            )
+        self.n_upper = 1
+        if cluster_classes is not None:
+            self.n_upper = _whole(cluster_classes, "cluster_classes", 1)
+        self.equal = self._checked_equal(equal)
+        self.weights = self.inputs.weights
+        self.n_threads = n_threads
+        endog = self.inputs.frame[[indicator.name for indicator in self.inputs.indicators]]
+        codes = np.column_stack([i.codes for i in self.inputs.indicators]).astype(float)
+        super().__init__(
+            pd.DataFrame(np.where(codes < 0, np.nan, codes), endog.index, endog.columns), None,
+            missing="none", **kwargs,
+        )  # fmt: skip
+        self._data_attr += ["inputs", "weights", "assembly", "_likelihood", "data.orig_endog"]
+        self._set_up()
+
+    def _checked_equal(self, equal) -> tuple[str, ...]:
+        equal = (equal,) if isinstance(equal, str) else tuple(equal)
+        known = ["variances", *(indicator.name for indicator in self.inputs.indicators)]
+        if unknown := [name for name in equal if name not in known]:
+            raise SpecificationError(
+                f"equal names {unknown[0]!r}; it may name {known[1:]} or 'variances'"
+            )
+        return equal
+
+    def _set_up(self) -> None:
+        """Parameters, units, and what statsmodels wants to know."""
+        indicators = self.inputs.indicators
+        self.nominal = tuple(i for i in indicators if i.template is None)
+        self.measured = tuple(i for i in indicators if i.template is not None)
+        #: problem and mapping of each part, the nominal indicators together
+        self._parts: list[tuple[Any, Any]] = []
+        if self.nominal:
+            self._parts.append(nominal_part(self.nominal))
+        for indicator in self.measured:
+            template = indicator.template
+            self._parts.append((template.assembly.problem, template.mapping))
+        names = [self._names_in(c) for c in range(self.n_classes)]
+        self._mapping = MixtureMapping(
+            [_PartsMapping([mapping for _, mapping in self._parts])] * self.n_classes,
+            names, self._class_parameter_names(),
+        )  # fmt: skip
+        layout = self._layout()
+        n_top = (
+            len(self.inputs.cluster_labels)
+            if self.inputs.cluster is not None
+            else len(layout.first)
+        )
+        self.assembly = MixtureAssembly(UnitProblem(True, n_top), self._mapping, layout)
+        self.level_names = ["unit"]
+        names = list(self._mapping.param_names)
+        self._set_extra_params_names(names)
+        self.data.xnames = names
+        self.data.ynames = [indicator.name for indicator in indicators]
+        self.nobs = len(layout.of_row)
+        self.k_exog = self.k_vars = len(names)
+        self.k_extra, self.k_constant = 0, 0
+        self.df_model = len(names)
+        self.df_resid = self.nobs - len(names)
+
+    def _names_in(self, c: int) -> list[str]:
+        """Names of the parameters of a class; without the class what all have in common."""
+        label, out = f"{self.class_names[c]}:", []
+        for indicator in self.nominal:
+            own = "" if indicator.name in self.equal else label
+            out += [f"{own}{indicator.name}[{category}]" for category in indicator.categories[1:]]
+        for indicator in self.measured:
+            for name in indicator.template.param_names:
+                dispersion = name in _dispersions(indicator.template)
+                common = (
+                    name in indicator.shared
+                    or indicator.name in self.equal
+                    or (dispersion and "variances" in self.equal)
+                )
+                out.append(("" if common else label) + _published(indicator.name, name))
+        return out
+
+    def _class_parameter_names(self) -> list[str]:
+        """Names of the coefficients of class probabilities."""
+        out = []
+        for name in self.class_names[1:]:
+            for column in self._class_columns:
+                out.append(f"logit({name}):{column}")
+        out += [f"logit(upper{h + 1}):Intercept" for h in range(1, self.n_upper)]
+        return out
+
+    @property
+    def _class_columns(self) -> list[str]:
+        """Columns of the logits of the classes: covariates, then what depends on the upper class."""
+        if self.n_upper == 1:
+            return list(self.inputs.design_names)
+        above = [f"upper{h + 1}" for h in range(self.n_upper)]
+        return [*(x for x in self.inputs.design_names if x != "Intercept"), *above]
+
+    # ------------------------------------------------------------ units
+    def _layout(self) -> UnitLayout:
+        """Rows with the same responses, covariates and cluster as one unit."""
+        inputs = self.inputs
+        codes = np.column_stack([i.codes for i in inputs.indicators])
+        others: list[np.ndarray] = [inputs.design[:, inputs.varying]]
+        if inputs.allowed is not None:
+            others.append(inputs.allowed.astype(float))
+        weight = self.weights.by_level.get("row")
+        row_weight = np.ones(len(codes)) if weight is None else weight
+        patterns = collapse(codes, [other for other in others if other.shape[1]], row_weight)
+        if inputs.cluster is None:
+            return UnitLayout(patterns.first, patterns.of_person, patterns.weight, row_weight)
+        # units of a cluster one after another
+        n_patterns = len(patterns.first)
+        key = inputs.cluster.astype(np.int64) * n_patterns + patterns.of_person
+        _, first, of_row = np.unique(key, return_index=True, return_inverse=True)
+        of_row = of_row.reshape(-1)
+        total = np.bincount(of_row, row_weight, len(first))
+        return UnitLayout(first, of_row, total, row_weight, inputs.cluster)
+
+    def _units(self) -> Units:
+        layout, inputs = self.assembly.layout, self.inputs
+        allowed = None if inputs.allowed is None else inputs.allowed[layout.first]
+        if inputs.cluster is None:
+            return Units(np.ones(len(layout.first)), None, layout.weight, allowed)
+        cluster = inputs.cluster[layout.first]
+        first = np.concatenate([[0], np.flatnonzero(np.diff(cluster)) + 1])
+        return Units(layout.weight, first, np.ones(len(first)), allowed)
+
+    def _members(self, first: np.ndarray):
+        """Which response of each part the units have."""
+        out = []
+        if self.nominal:
+            codes = np.column_stack([i.codes[first] for i in self.nominal])
+            out.append(incidence(codes, [i.n_responses for i in self.nominal]))
+        for indicator in self.measured:
+            out.append(incidence(indicator.codes[first][:, None], [indicator.n_responses]))
+        return out
+
+    def _mixture(self) -> MixtureLikelihood:
+        first = self.assembly.layout.first
+        parts = [
+            ResponsePart(problem, mapping, members)
+            for (problem, mapping), members in zip(self._parts, self._members(first), strict=True)
+        ]
+        component = ResponseComponent(parts, self.n_threads)
+        logits, upper = self._logits(self.inputs.design[first])
+        return MixtureLikelihood(
+            [component] * self.n_classes, self.mapping.places,
+            np.tile(np.arange(self.n_classes), (self.n_upper, 1)), logits, upper, self._units(),
+            self.mapping.k_params,
+        )  # fmt: skip
+
+    def _logits(self, design: np.ndarray) -> tuple[ClassLogits, ClassLogits | None]:
+        """Class probabilities of the units, and of the clusters if these have classes."""
+        at = self.mapping.class_places
+        width = len(self._class_columns)
+        places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
+        if self.n_upper == 1 and self.inputs.cluster is None:
+            return ClassLogits(design, places), None
+        n_clusters = len(self.inputs.cluster_labels)
+        rest = at[(self.n_classes - 1) * width :]
+        upper = ClassLogits(
+            np.ones((n_clusters, 1)), tuple(rest[h : h + 1] for h in range(self.n_upper - 1))
+        )
+        if self.n_upper == 1:
+            return ClassLogits(design, places), upper
+        return ClassLogits(design[:, 1:], places, np.eye(self.n_upper)), upper
+
+    @classmethod
+    def from_formula(cls, formula, data, n_classes=2, eval_env=0, **kwargs):
+        """Model from a formula and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            ``"A + B + C ~ gpa"``: indicators, and covariates of the class probabilities (1 for none).
+        data : DataFrame
+        n_classes : int or range
+        **kwargs
+            As for the class.
+
+        Returns
+        -------
+        LatentClass
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import lsat
+        >>> data = lsat.load_pandas().data
+        >>> model = smg.LatentClass.from_formula("item_1 + item_2 + item_3 ~ 1", data, n_classes=2)
+        >>> model.param_names[-1]
+        'logit(class2):Intercept'
+        """
+        items, right = split_formula(formula)
+        if isinstance(eval_env, int):
+            eval_env += 1
+        model = cls(data, n_classes, items=items, classes=f"~ {right}", eval_env=eval_env, **kwargs)
+        model.formula = formula
+        return model
+
+    # ------------------------------------------------------------ search
+    def _before_fit(self, likelihood) -> None:
+        if not any(indicator.template is not None for indicator in self.inputs.indicators):
+            cells = np.prod([float(i.n_responses) for i in self.nominal]) - 1.0
+            k = self.mapping.k_params
+            if self.inputs.design.shape[1] == 1 and self.n_upper == 1 and k > cells:
+                raise SpecificationError(
+                    f"{self.n_classes} classes have {k} parameters, and {len(self.nominal)} indicators have "
+                    f"{cells:g} free probabilities of responses: use fewer classes or more indicators"
+                )
+
+    def _starts(self, likelihood, n_starts: int, rng: np.random.Generator):
+        """Ends of runs of EM where indicators are nominal, else memberships at random."""
+        if self.measured or not self.nominal:
+            yield from measured_start(self, likelihood, n_starts, rng)
+            return
+        for sizes, shares in self._em_ends(likelihood, n_starts, rng):
+            theta = self._theta_of(sizes, shares)
+            if self.n_upper > 1:
+                theta = upper_start(self, theta, rng)
+            yield theta
+
+    def _em_ends(self, likelihood, n_starts: int, rng):
+        """Class sizes and response probabilities at the ends of the best runs of EM."""
+        units = likelihood.units
+        weight = units.weight * units.group_weight[units.group]
+        members = self._members(self.assembly.layout.first)[0]
+        counts = np.array([i.n_responses for i in self.nominal])
+        allowed = units.allowed
+        if len(weight) > START_UNITS:
+            some = rng.choice(len(weight), START_UNITS, replace=False)
+            table = em_from_random_starts(
+                members[some], counts, weight[some], self.n_classes, n_starts, rng,
+                allowed=None if allowed is None else allowed[some],
+            )  # fmt: skip
+        else:
+            table = em_from_random_starts(
+                members, counts, weight, self.n_classes, n_starts, rng, allowed=allowed
+            )
+        #: log-likelihoods that the runs of EM ended with
+        self._em_values = table.loglike
+        chosen, seen = [], []
+        for k, value in enumerate(table.loglike):
+            if len(chosen) == FOLLOWED or value < table.loglike[0] - WITHIN * max(
+                1, len(chosen) < 2
+            ):
+                break
+            if any(abs(value - other) < 1e-2 for other in seen):
+                continue
+            seen.append(value)
+            chosen.append((table.sizes[k], table.shares[k]))
+        return chosen
+
+    def _theta_of(self, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Parameters of class sizes (C,) and response probabilities (C, R)."""
+        theta = np.zeros(self.mapping.k_params)
+        counts = [i.n_responses for i in self.nominal]
+        edges = np.concatenate([[0], np.cumsum(counts)])
+        for c, place in enumerate(self.mapping.places):
+            at = 0
+            for a, b in zip(edges[:-1], edges[1:], strict=True):
+                p = np.maximum(shares[c, a:b], 1e-10)
+                theta[place[at : at + b - a - 1]] = np.log(p[1:] / p[0])
+                at += b - a - 1
+        width = len(self._class_columns)
+        for c in range(1, self.n_classes):
+            own = self.mapping.class_places[(c - 1) * width : c * width]
+            logit = np.log(sizes[c] / sizes[0])
+            if self.n_upper == 1:
+                theta[own[0]] = logit
+            else:
+                theta[own[-self.n_upper :]] = logit
+        return theta
+
+    def _one_class_theta(self) -> np.ndarray:
+        """Parameters of a single class, in all classes."""
+        parts = []
+        if self.nominal:
+            for indicator in self.nominal:
+                count = np.bincount(
+                    indicator.codes[indicator.codes >= 0], minlength=indicator.n_responses
+                )
+                share = (count + 0.5) / (count + 0.5).sum()
+                parts.append(np.log(share[1:] / share[0]))
+        for indicator in self.measured:
+            template = indicator.template
+            parts.append(template._starting_theta(template._ready()))
+        theta = np.zeros(self.mapping.k_params)
+        for place in self.mapping.places:
+            theta[place] = np.concatenate(parts)
+        return theta
+
+    def _nominal_blocks(self):
+        """Class, indicator, and positions in theta of the logits of its categories."""
+        for c, place in enumerate(self.mapping.places):
+            at = 0
+            for indicator in self.nominal:
+                width = indicator.n_responses - 1
+                if c == 0 or indicator.name not in self.equal:
+                    yield c, indicator, place[at : at + width]
+                at += width
+
+    def _edges(self, theta: np.ndarray, held: np.ndarray):
+        """Logits of probabilities that go to zero held far out; None where none is new."""
+        if not self.nominal:
+            return None
+        out, now = theta, held
+        for _, _, place in self._nominal_blocks():
+            zero = zero_probabilities(theta[place], held[place])
+            if zero is not None:
+                if out is theta:
+                    out, now = theta.copy(), held.copy()
+                out[place], now[place] = canonical_logits(theta[place], zero)
+        return None if out is theta else (out, now)
+
+    def _held_names(self, theta: np.ndarray, held: np.ndarray) -> tuple[str, ...]:
+        names = []
+        for c, indicator, place in self._nominal_blocks():
+            if not held[place].any():
+                continue
+            logits = np.concatenate([[0.0], theta[place]])
+            shares = np.exp(logits - logits.max())
+            for k in np.flatnonzero(shares / shares.sum() < 1e-9):
+                own = "" if indicator.name in self.equal else f"|{self.class_names[c]}"
+                names.append(f"P({indicator.name}={indicator.categories[k]}{own}) = 0")
+        return tuple(names)
+
+    def _degenerate(self, theta: np.ndarray) -> tuple[str, ...]:
+        """Variances of gaussian indicators that are next to nothing."""
+        params, names, out = self.mapping.params(theta), self.param_names, []
+        for indicator in self.measured:
+            spread = np.var(np.asarray(indicator.template.endog, dtype=float))
+            for k, name in enumerate(names):
+                stem = name.split(":", 1)[-1] if name.startswith("class") else name
+                if stem == f"var({indicator.name})" and params[k] < 1e-8 * spread:
+                    out.append(name)
+        return tuple(out)
+
+    def _ordered(self, theta: np.ndarray, held: np.ndarray):
+        """Classes by falling size; as they are where some are known."""
+        if self.inputs.allowed is not None or self.n_classes == 1:
+            return self._ordered_above(theta), held
+        sizes = self._class_sizes(self.likelihood, theta)
+        order = np.argsort(-sizes, kind="stable")
+        out, now = theta.copy(), held.copy()
+        for c, place in enumerate(self.mapping.places):
+            source = self.mapping.places[order[c]]
+            own = place != source
+            out[place[own]], now[place[own]] = theta[source[own]], held[source[own]]
+        width = len(self._class_columns)
+        if width:
+            at = self.mapping.class_places[: (self.n_classes - 1) * width].reshape(-1, width)
+            table = np.vstack([np.zeros(width), theta[at]])[order]
+            out[at] = table[1:] - table[0]
+        return self._ordered_above(out), now
+
+    def _ordered_above(self, theta: np.ndarray) -> np.ndarray:
+        """Upper classes by falling size."""
+        if self.n_upper == 1:
+            return theta
+        out, width = theta.copy(), len(self._class_columns)
+        rest = self.mapping.class_places[(self.n_classes - 1) * width :]
+        logits = np.concatenate([[0.0], theta[rest]])
+        order = np.argsort(-logits, kind="stable")
+        out[rest] = (logits[order] - logits[order[0]])[1:]
+        for c in range(self.n_classes - 1):
+            own = self.mapping.class_places[c * width : (c + 1) * width][-self.n_upper :]
+            out[own] = theta[own][order]
+        return out
+
+
+class _PartsMapping:
+    """Mappings of the parts of a class, one after another."""
+
+    def __init__(self, mappings):
+        self.mappings = list(mappings)
+        self._spans, first = [], 0
+        for mapping in self.mappings:
+            self._spans.append(slice(first, first + mapping.k_params))
+            first += mapping.k_params
+        self.k_params = first
+
+    def _joined(self, values, method: str) -> np.ndarray:
+        pairs = zip(self.mappings, self._spans, strict=True)
+        return np.concatenate([getattr(m, method)(values[span]) for m, span in pairs])
+
+    def theta(self, params) -> np.ndarray:
+        return self._joined(params, "theta")
+
+    def params(self, theta) -> np.ndarray:
+        return self._joined(theta, "params")
+
+    def jacobian(self, theta) -> np.ndarray:
+        out = np.zeros((self.k_params, self.k_params))
+        for mapping, span in zip(self.mappings, self._spans, strict=True):
+            out[span, span] = mapping.jacobian(theta[span])
+        return out
+
+    def curvature(self, theta, gradient) -> np.ndarray:
+        out = np.zeros((self.k_params, self.k_params))
+        for mapping, span in zip(self.mappings, self._spans, strict=True):
+            out[span, span] = mapping.curvature(theta[span], gradient[span])
+        return out
+
+
+def _published(item: str, name: str) -> str:
+    """Name of a parameter of an indicator."""
+    if name == "const":
+        return item
+    return f"var({item})" if name == "var(Residual)" else f"{item}:{name}"
+
+
+def _dispersions(template) -> set[str]:
+    """Names of variances and other dispersions."""
+    mapping = template.mapping
+    return {
+        mapping.param_names[k]
+        for block, slot in mapping.slots
+        if slot.published != "identity"
+        for k in range(block.start, block.stop)
+    }
+
+
+def _as_frame(data) -> pd.DataFrame:
+    if isinstance(data, pd.DataFrame):
+        return data
+    array = np.asarray(data)
+    if array.ndim != 2:
+        raise SpecificationError(
+            f"data must have a row a unit and a column an indicator, not shape {array.shape}"
+        )
+    return pd.DataFrame(array, columns=[f"item_{j + 1}" for j in range(array.shape[1])])
+
+
+def _whole(value, what: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise SpecificationError(f"{what} must be a whole number from {least} on, not {value!r}")
+    return int(value)
