@@ -175,6 +175,8 @@ class Integrator:
     def spread(self, n_clusters: int) -> np.ndarray:
         """Some top-level clusters spread over the data, as a boolean array; all if they are no more."""
         n = self.problem.n_top
+        if n <= n_clusters:
+            return np.ones(n, dtype=bool)
         chosen = np.zeros(n, dtype=bool)
         chosen[np.linspace(0, n - 1, min(n, n_clusters)).astype(np.intp)] = True
         return chosen
@@ -217,6 +219,10 @@ class Integrator:
         looked_at = sum(len(clusters) for _, clusters in self._chunks)
         if not self._everything and looked_at < FEW * self.problem.n_top:
             self._map(lambda g, clusters: self._set_rows(phi, clusters))
+            return
+        if len(self._chunks) == 1:
+            self.kernel.set_predictors(phi, 0, len(self.problem.y))
+            self._phi = phi.copy()
             return
         # rows in their order, whatever the rules of their clusters
         edges = np.linspace(0, len(self.problem.y), max(1, len(self._chunks)) + 1).astype(np.intp)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 __all__ = [
     "AT_EDGE",
@@ -148,16 +149,14 @@ def newton_step(
     information = -hessian
     if not len(gradient):
         return np.zeros(0), False
-    diagonal = np.abs(np.diag(information))
+    diagonal = np.abs(information.diagonal())
     scale = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    scaled = information / np.outer(scale, scale)
+    scaled = information / (scale[:, None] * scale)
     if not ridge:
-        try:
-            # the usual case, well inside the positive definite matrices
-            if np.linalg.cholesky(scaled).diagonal().min() > SAFE:
-                return np.linalg.solve(scaled, gradient / scale) / scale, False
-        except np.linalg.LinAlgError:
-            pass
+        # the usual case, well inside the positive definite matrices
+        factor, failed = dpotrf(scaled, lower=1)
+        if not failed and factor.diagonal().min() > SAFE:
+            return dpotrs(factor, gradient / scale, lower=1)[0] / scale, False
     values, vectors = np.linalg.eigh(scaled)
     # columns of exog may be nearly collinear (a year and its square): that is not flat
     floor = FLAT * max(values[-1], 1e-300)

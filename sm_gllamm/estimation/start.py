@@ -104,6 +104,11 @@ def scale_start(likelihood, theta: np.ndarray, diagonal: list[tuple[int, float]]
     if 0 < best < len(values) - 1:
         # a parabola in the logarithm of the scale
         x = np.log(scales)
-        curve = np.polyfit(x - x[best], values, 2)
-        return at(np.exp(x[best] - curve[1] / (2.0 * curve[0])))
+        (left, right), (below, above) = (
+            np.diff(x[best - 1 : best + 2]),
+            np.diff(values[best - 1 : best + 2]),
+        )
+        slope = (below / left * right + above / right * left) / (left + right)
+        bend = (above / right - below / left) / (left + right)
+        return at(np.exp(x[best] - slope / (2.0 * bend)))
     return at(scales[best])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,17 @@ from sm_gllamm.engine.problem import Problem
 from sm_gllamm.mapping.blocks import ParameterBlocks
 from sm_gllamm.mapping.glmm import GLMMMapping
 
-__all__ = ["Assembly", "ColumnUnion", "assemble", "lay_out_mixed", "slot_places"]
+__all__ = [
+    "Assembly",
+    "ColumnUnion",
+    "assemble",
+    "cluster_borders",
+    "lay_out_mixed",
+    "slot_places",
+]
+
+#: Up to this many rows columns are compared as wholes.
+FEW_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class Assembly:
         return out
 
 
-def _offsets(codes: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def cluster_borders(codes: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Cluster borders of sorted rows (codes lowest level first): units below, and first rows."""
     n = len(codes[0])
     changed = np.zeros(n, dtype=bool)
@@ -77,7 +88,9 @@ class ColumnUnion:
     def __init__(self, exog: np.ndarray):
         self.exog, self.extra = exog, []
         # columns are equal only if they are in these rows
-        self._sample = np.random.default_rng(1).integers(0, max(1, len(exog)), min(len(exog), 256))
+        self._sample: Any = slice(None)
+        if len(exog) > FEW_ROWS:
+            self._sample = np.random.default_rng(1).integers(0, len(exog), 256)
         self._places: dict[bytes, list[int]] = {}
         for k, column in enumerate(exog.T):
             self._places.setdefault(self._mark(column), []).append(k)
@@ -173,7 +186,7 @@ def assemble(
         return np.ascontiguousarray(values if order is None else values[order])
 
     codes = [take(code) for code in codes]
-    offsets, first_rows = _offsets(codes)
+    offsets, first_rows = cluster_borders(codes)
     cluster_weights = []
     for level, first in zip(levels, first_rows, strict=True):
         by_row = take(weights.get(level.name), True)

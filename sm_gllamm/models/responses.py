@@ -71,13 +71,17 @@ def encode_categories(family, values: Any, name: str) -> tuple[np.ndarray, tuple
     """
     series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
     known = series.notna().to_numpy()
+    if family.layout == "nominal" and family.order is not None:
+        series = series.astype(pd.CategoricalDtype(list(family.order)))
+    if not known.all():
+        series = series[known]
     if family.layout == "nominal":
-        if family.order is not None:
-            series = series.astype(pd.CategoricalDtype(list(family.order)))
-        codes, labels = nominal_codes(series[known], family.base, name=name)
+        codes, labels = nominal_codes(series, family.base, name=name)
     else:
-        codes, labels = category_codes(series[known], family.order, name=name)
-    out = np.full(len(series), np.nan)
+        codes, labels = category_codes(series, family.order, name=name)
+    if known.all():
+        return codes.astype(float), tuple(labels)
+    out = np.full(len(known), np.nan)
     out[known] = codes
     return out, tuple(labels)
 

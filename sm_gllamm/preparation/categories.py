@@ -66,6 +66,10 @@ def category_codes(
     array([1, 0, 2, 0])
     """
     series = _read_values(values, name)
+    if order is None and isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu":
+        found, codes = np.unique(series.to_numpy(), return_inverse=True)
+        if len(found) > 1:
+            return codes.astype(np.intp, copy=False), pd.Index(found)
     if order is not None:
         categories = _read_order(order)
     elif isinstance(series.dtype, pd.CategoricalDtype) and series.dtype.ordered:

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from patsy.desc import Term
 
 from sm_gllamm.specification.formula_columns import framed
 
-__all__ = ["ColumnFactor", "encoded", "encoded_as", "patsy_data", "with_columns"]
+__all__ = ["ColumnFactor", "encoded", "encoded_as", "kinds_of", "patsy_data", "with_columns"]
 
+#: Types of factors with more levels than this are not kept.
+MOST_KNOWN = 100
 _COLUMN = re.compile(r"(?P<call>C\()?(?P<name>[^\W\d]\w*)(?(call)\))")
 
 
@@ -111,11 +114,29 @@ def encoded(
     dict of ColumnFactor to Categorical
     """
     return {
-        factor: pd.Categorical(columns[factor.column])
+        factor: _categorical(columns[factor.column])
         for factor in factors
         if isinstance(factor, ColumnFactor)
         and (_is_text(columns[factor.column]) or _is_code(factor, columns[factor.column]))
     }
+
+
+def _categorical(values: pd.Series) -> pd.Categorical:
+    """Text or numbers as a categorical of the sorted values; what pandas makes of them, but faster."""
+    text = values.dtype.kind not in "iuf"
+    codes, found = pd.factorize(values.to_numpy(dtype=object) if text else values.to_numpy())
+    if len(found) > MOST_KNOWN:
+        return pd.Categorical(values)
+    order = np.argsort(found)
+    rank = np.append(np.argsort(order), -1).astype(np.int8)
+    levels = tuple(found[order].tolist())
+    return pd.Categorical.from_codes(rank[codes], dtype=_levels_type(found.dtype.str, levels))
+
+
+@lru_cache(maxsize=256)
+def _levels_type(kind: str, levels: tuple) -> pd.CategoricalDtype:
+    """pandas' type of a categorical with these levels; that they are no numbers twice takes a while."""
+    return pd.CategoricalDtype(pd.Index(levels, dtype="str" if kind == "|O" else kind))
 
 
 def encoded_as(
@@ -179,6 +200,33 @@ def patsy_data(
     for factor, categorical in categoricals.items():
         frame[factor] = categorical
     return frame
+
+
+def kinds_of(data: Any, factors: Iterable[ColumnFactor]) -> tuple[Any, ...] | None:
+    """What a formula library's encoding of columns depends on: their types, with the levels.
+
+    Parameters
+    ----------
+    data : dict
+        From `patsy_data`, of factors that are columns.
+    factors : iterable of ColumnFactor
+
+    Returns
+    -------
+    tuple, one entry a factor, or None
+        None where a column is neither a number nor a categorical with few levels.
+    """
+    kinds: list[Any] = []
+    for factor in factors:
+        values = data[factor] if factor in data else data[factor.column]
+        kind = values.dtype
+        if isinstance(kind, pd.CategoricalDtype) and len(kind.categories) <= MOST_KNOWN:
+            kinds.append(kind)
+        elif factor.categorical or not isinstance(kind, np.dtype) or kind.kind not in "iuf":
+            return None
+        else:
+            kinds.append("number")
+    return tuple(kinds)
 
 
 def _array(values: pd.Series) -> Any:

@@ -6,9 +6,11 @@ import difflib
 import re
 import sys
 import warnings
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -21,8 +23,10 @@ from statsmodels.formula._manager import FormulaManager, NAAction
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.column_factors import (
+    ColumnFactor,
     encoded,
     encoded_as,
+    kinds_of,
     patsy_data,
     with_columns,
 )
@@ -40,6 +44,43 @@ __all__ = ["Evaluated", "FormulaEngine", "did_you_mean", "names_in_scope"]
 _LIBRARY_ERRORS = (patsy.PatsyError, formulaic.errors.FormulaicError)
 _LEFT_SIDE = re.compile(r"\s*[^\s~][^~]*~")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+
+@lru_cache(maxsize=256)
+def _described(formula: str) -> patsy.ModelDesc:
+    """What patsy reads in a formula, which does not depend on any data."""
+    return patsy.ModelDesc.from_formula(formula)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """A formula with its description, of which the text says everything."""
+
+    text: str
+    model: patsy.ModelDesc = field(compare=False)
+
+
+@lru_cache(maxsize=128)
+def _encoding(
+    described: _Described,
+    factors: tuple[ColumnFactor, ...],
+    kinds: tuple[Any, ...],
+    two_sided: bool,
+) -> tuple[patsy.DesignInfo, ...]:
+    """patsy's record of the encoding of each side, which depends on the kinds of the columns alone."""
+    row = {
+        factor: np.zeros(1) if kind == "number" else pd.Categorical.from_codes([0], dtype=kind)
+        for factor, kind in zip(factors, kinds, strict=True)
+    }
+    model = described.model
+    sides = [model.lhs_termlist, model.rhs_termlist] if two_sided else [model.rhs_termlist]
+    return tuple(patsy.design_matrix_builders(sides, lambda: iter([row]), EvalEnvironment([])))
+
+
+def _build(infos: tuple[patsy.DesignInfo, ...], data: Any, env: Any, NA_action: Any) -> Any:
+    """Matrices of one or both sides, as patsy.dmatrix and patsy.dmatrices make them."""
+    matrices = patsy.build_design_matrices(infos, data, NA_action=NA_action)
+    return tuple(matrices) if len(matrices) > 1 else matrices[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +157,17 @@ class FormulaEngine:
         with self._explained(formula, frame.columns):
             if self.name == "formulaic":
                 return self._formulaic(formula, columns, frame.index)
-            model = patsy.ModelDesc.from_formula(formula)
-            model = with_columns(model, columns, self.environment)
+            model = with_columns(_described(formula), columns, self.environment)
             terms = (*model.lhs_termlist, *model.rhs_termlist)
-            factors = {factor for term in terms for factor in term.factors}
+            factors = tuple(dict.fromkeys(factor for term in terms for factor in term.factors))
             data = patsy_data(factors, columns, encoded(factors, columns), frame.index)
-            build = patsy.dmatrices if _LEFT_SIDE.match(formula) else patsy.dmatrix
-            return self._patsy(build, model, data, frame.index)
+            kinds = kinds_of(data, factors) if isinstance(data, dict) else None
+            two_sided = _LEFT_SIDE.match(formula) is not None
+            if kinds is not None:
+                infos = _encoding(_Described(formula, model), factors, kinds, two_sided)
+                return self._patsy(_build, infos, data, frame.index, model)
+            build = patsy.dmatrices if two_sided else patsy.dmatrix
+            return self._patsy(build, model, data, frame.index, model)
 
     def apply(self, spec: Any, formula: str, frame: pd.DataFrame) -> Evaluated:
         """Evaluate new data as `spec` encoded the data of the model.
@@ -156,12 +201,13 @@ class FormulaEngine:
     def _patsy(
         self,
         build: Callable[..., Any],
-        model: patsy.ModelDesc | patsy.DesignInfo,
+        recipe: Any,
         data: Any,
         index: pd.Index,
+        model: patsy.ModelDesc | None = None,
     ) -> Evaluated:
         drop = _DropMissing()
-        result = build(model, data, EvalEnvironment([self.environment]), NA_action=drop)
+        result = build(recipe, data, EvalEnvironment([self.environment]), NA_action=drop)
         left, right = result if isinstance(result, tuple) else (None, result)
         missing = getattr(drop, "missing_mask", np.zeros(len(index), dtype=bool))
         kept = index[~missing] if missing.any() else index
@@ -274,7 +320,7 @@ def names_in_scope(
         if eval_env < 0:
             return {}
         frame = sys._getframe(int(eval_env) + depth + 1)
-        scope = {**frame.f_globals, **frame.f_locals}
+        scope = ChainMap(frame.f_locals, frame.f_globals)
     elif isinstance(eval_env, EvalEnvironment):
         scope = eval_env.namespace
     elif isinstance(eval_env, Mapping):

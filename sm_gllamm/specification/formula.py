@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sm_gllamm.exceptions import SpecificationError
 
@@ -148,6 +149,11 @@ def parse(formula: str) -> ParsedFormula:
         raise SpecificationError(
             f"The formula must be a string such as 'y ~ x + (1 | g)', not {type(formula).__name__}."
         )
+    return _parsed(formula)
+
+
+@lru_cache(maxsize=256)
+def _parsed(formula: str) -> ParsedFormula:
     scan = _scan(re.sub(r"\s", " ", formula.strip()))
     tildes = scan.find("~", 0, 0, len(scan.text))
     if len(tildes) > 1:

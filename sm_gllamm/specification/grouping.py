@@ -14,6 +14,9 @@ from sm_gllamm.exceptions import CrossedDesignError, SpecificationError
 
 __all__ = ["encode", "order_by_nesting", "recode", "show_label"]
 
+#: Up to this many rows sorting numbers is faster than hashing them.
+FEW_ROWS = 5000
+
 
 def encode(keys: Sequence[Any], names: Sequence[str]) -> tuple[np.ndarray, pd.Index]:
     """Number the clusters that combinations of labels define.
@@ -172,6 +175,10 @@ def _encode_one(key: Any) -> tuple[np.ndarray, pd.Index]:
         categorical = pd.Categorical(key)
         present, codes = np.unique(categorical.codes, return_inverse=True)
         return codes.astype(np.intp), pd.Index(categorical.categories[present])
+    kind = getattr(key, "dtype", None)
+    if isinstance(kind, np.dtype) and kind.kind in "iu" and len(key) <= FEW_ROWS:
+        found, codes = np.unique(np.asarray(key), return_inverse=True)
+        return codes.astype(np.intp, copy=False), pd.Index(found)
     try:
         codes, labels = pd.factorize(_plain(key), sort=True)
     except TypeError as error:
