@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import expit, log_expit, log_ndtr, logsumexp
@@ -114,6 +114,26 @@ class Item:
     @property
     def n_categories(self) -> int:
         return len(self.intercepts) + (self.form != "divide")
+
+    def shifted(self, by: float, dimension: int | None = None) -> Item:
+        """The item with other intercepts, or another slope; of "divide" the change is once a step.
+
+        Parameters
+        ----------
+        by : float
+        dimension : int, optional
+            Latent variable whose slope changes; default: intercepts do.
+
+        Returns
+        -------
+        Item
+        """
+        steps = np.arange(len(self.intercepts)) if self.form == "divide" else 1.0
+        if dimension is None:
+            return replace(self, intercepts=self.intercepts + steps * by)
+        slopes = self.slopes.copy()
+        slopes[..., dimension] += steps * by
+        return replace(self, slopes=slopes)
 
     @property
     def discrimination(self) -> np.ndarray:

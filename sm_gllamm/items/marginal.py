@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
@@ -13,9 +16,16 @@ __all__ = ["marginal_probabilities"]
 NODES, REACH = {1: 401, 2: 121}, 8.0
 #: Share of the largest singular value from which on slopes have a direction more.
 RANK = 1e-10
+#: Gauss-Hermite nodes for a slope that varies.
+SLOPE_NODES = 31
 
 
-def marginal_probabilities(item: Item, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def marginal_probabilities(
+    item: Item,
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    varying: Sequence[tuple[int | None, float]] = (),
+) -> np.ndarray:
     """Shares of the categories in a population with normal latent variables.
 
     Parameters
@@ -23,6 +33,9 @@ def marginal_probabilities(item: Item, mean: np.ndarray, covariance: np.ndarray)
     item : Item
     mean : ndarray, shape (q,)
     covariance : ndarray, shape (q, q)
+    varying : sequence of (int or None, float)
+        Variances of slopes, by latent variable, and of the intercepts (None) of an item that differs
+        between persons' clusters, normally and independently of the latent variables.
 
     Returns
     -------
@@ -45,6 +58,23 @@ def marginal_probabilities(item: Item, mean: np.ndarray, covariance: np.ndarray)
     >>> marginal_probabilities(item, np.zeros(2), np.eye(2)).round(3)
     array([0.5, 0.5])
     """
+    for d, variance in varying:
+        if d is not None and variance > 0.0:
+            others = [pair for pair in varying if pair[0] != d]
+            x, weight = np.polynomial.hermite_e.hermegauss(SLOPE_NODES)
+            shares = [
+                marginal_probabilities(item.shifted(move, d), mean, covariance, others)
+                for move in np.sqrt(variance) * x
+            ]
+            return (weight / weight.sum()) @ np.array(shares)
+    extra = sum(variance for d, variance in varying if d is None)
+    if extra > 0.0:
+        # what shifts the predictors is a latent variable like the others
+        steps = np.arange(len(item.slopes))[:, None] if item.form == "divide" else np.ones(1)
+        item = replace(item, slopes=np.concatenate([item.slopes, steps], axis=-1))
+        mean = np.append(mean, 0.0)
+        covariance = np.pad(covariance, (0, 1))
+        covariance[-1, -1] = extra
     slopes = np.atleast_2d(item.slopes)
     _, values, directions = np.linalg.svd(slopes, full_matrices=False)
     span = directions[values > RANK * max(values[0], 1e-300)]

@@ -8,105 +8,28 @@ covariate of the person, so that nothing of the size rows times columns exists.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.covariances import CorrelationMatrix, TermCovariance
+from sm_gllamm.mapping.item_design import ItemDesign, dif_name, specific_name
+from sm_gllamm.mapping.random_items import (
+    above,
+    cluster_covariance,
+    of_persons,
+    random_item_equations,
+)
 from sm_gllamm.mapping.slots import SlotBlock, SlotEntry
 from sm_gllamm.mapping.structural import Coefficient, LatentEquation, Path, StructuralMapping
 
-__all__ = ["ItemDesign", "ItemLayout", "dif_name", "lay_out_items", "specific_name"]
+__all__ = ["ItemLayout", "lay_out_items"]
 
 #: Logits that stand for probabilities of exactly zero and one.
 NEVER, ALWAYS = -1000.0, 1000.0
 #: Name of the latent variables of testlets.
 SPECIFIC = "specific"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemDesign:
-    """Everything that determines the parameters of an item response model.
-
-    Attributes
-    ----------
-    items : tuple of str
-    models : tuple of ItemModel
-    n_categories : tuple of int
-    dimensions : tuple of str
-    pattern : ndarray of bool, shape (n_items, q)
-        Which slopes there are.
-    correlated : bool
-    link : {"logit", "probit"}
-    groups : tuple of str
-        Labels of groups of persons, one for a single group.
-    by_group : dict of {"slopes", "intercepts", "asymptotes"} to ndarray of bool, shape (n_items,)
-        Which items have parameters of their own in every group.
-    covariates : tuple of str
-        Of persons.
-    regression : tuple of int
-        Those that the latent variables are regressed on.
-    dif : dict of str to (tuple of int, tuple of int)
-        By item: covariates with direct effects on its intercepts, and on its slopes (differential item
-        functioning).
-    fixed : dict of str to dict
-        By item: "slope" (a number, or a dict by dimension), "intercept" (a number, or one a category),
-        "lower", "upper" (probabilities).
-    item_covariates : ndarray, shape (n_items, m), or None
-        What intercepts are linear in, instead of being free.
-    item_covariate_names : tuple of str
-    specific : tuple of int
-        Number of each item's testlet, -1 for none.
-    specific_names : tuple of str
-    testlets : bool
-        Whether slopes on the specific dimensions are proportional to the general ones.
-    cluster : str or None
-        Name of the level above persons.
-    """
-
-    items: tuple[str, ...]
-    models: tuple
-    n_categories: tuple[int, ...]
-    dimensions: tuple[str, ...]
-    pattern: np.ndarray
-    correlated: bool = True
-    link: str = "logit"
-    groups: tuple[str, ...] = ("",)
-    by_group: Mapping[str, np.ndarray] = field(default_factory=dict)
-    covariates: tuple[str, ...] = ()
-    regression: tuple[int, ...] = ()
-    dif: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
-    fixed: Mapping[str, Mapping] = field(default_factory=dict)
-    item_covariates: np.ndarray | None = None
-    item_covariate_names: tuple[str, ...] = ()
-    specific: tuple[int, ...] = ()
-    specific_names: tuple[str, ...] = ()
-    testlets: bool = False
-    cluster: str | None = None
-
-    def own(self, what: str, j: int) -> bool:
-        """Whether item j has parameters of its own in every group."""
-        return len(self.groups) > 1 and bool(self.by_group[what][j])
-
-    def known(self, what: str, j: int, d: int):
-        """The known slope on dimension d, or intercept, of item j; None where it is free."""
-        value = self.fixed.get(self.items[j], {}).get(what)
-        return value.get(self.dimensions[d]) if isinstance(value, Mapping) else value
-
-    def first_dimension(self, j: int) -> int:
-        """The first of the dimensions that item j measures."""
-        return int(np.argmax(self.pattern[j]))
-
-    def anchored(self, what: str, d: int) -> bool:
-        """Whether some item of dimension d has the same parameters in all groups."""
-        return any(
-            not self.by_group[what][j]
-            or self.known(what.removesuffix("s"), j, d) is not None
-            # slopes of one, and of all items together, are those of all groups
-            or (what == "slopes" and self.models[j].slope in ("one", "common"))
-            for j in np.flatnonzero(self.pattern[:, d])
-        )
 
 
 #: A coefficient times a parameter (by name), or a constant where the name is None.
@@ -407,14 +330,18 @@ class _Builder:
         for g in groups:
             self.slopes[g, j] = by_category
 
+    def shift_of(self, j: int) -> dict[int, float]:
+        """What shifts the predictors of an item in all groups, of divide-by-total items once a step."""
+        everyone = range(len(self.design.groups))
+        divide = self.design.models[j].form == "divide"
+        categories = range(1, self.design.n_categories[j]) if divide else [0]
+        return {code: float(max(c, 1)) for c in categories for code in self.codes(j, everyone, c)}
+
     def add_dif(self, j: int) -> None:
         """Direct effects of covariates of persons on an item."""
         design = self.design
-        item, model = design.items[j], design.models[j]
-        intercept, slope = design.dif.get(item, ((), ()))
-        everyone = range(len(design.groups))
-        categories = range(1, design.n_categories[j]) if model.form == "divide" else [0]
-        values = {code: float(max(c, 1)) for c in categories for code in self.codes(j, everyone, c)}
+        intercept, slope = design.dif.get(design.items[j], ((), ()))
+        values = self.shift_of(j)
         for k in intercept:
             self.direct[dif_name(design, j, k)] = self.columns.place(values, (k,))
         for k in slope:
@@ -498,7 +425,7 @@ class _Builder:
                             )
             if design.cluster:
                 paths.append(
-                    Path(design.cluster, (self.above(name),), None, Coefficient(None, 1.0))
+                    Path(design.cluster, (above(design, name),), None, Coefficient(None, 1.0))
                 )
             if not several and not design.cluster:
                 out.append(LatentEquation(name, level, loadings, tuple(paths)))
@@ -506,11 +433,16 @@ class _Builder:
             out.append(LatentEquation(name, level, ()))
             if not several:
                 paths.append(Path(name, (name,), None, Coefficient(None, 1.0)))
-            composed.append(
-                LatentEquation(f"{name} of persons", level, loadings, tuple(paths), False)
-            )
+            composed.append(LatentEquation(of_persons(name), level, loadings, tuple(paths), False))
         if design.cluster:
-            out += [LatentEquation(self.above(name), level + 1, ()) for name in design.dimensions]
+            out += [
+                LatentEquation(above(design, name), level + 1, ()) for name in design.dimensions
+            ]
+            varying, products = random_item_equations(
+                design, level, lambda j: self.columns.place(self.shift_of(j))
+            )
+            out += varying
+            composed += products
         specific = []
         if design.specific_names:
             if design.testlets:
@@ -523,10 +455,6 @@ class _Builder:
                 own = tuple(pair for found in self.specific_loadings for pair in found)
                 specific.append(LatentEquation(SPECIFIC, 0, own))
         return specific + out + composed
-
-    def above(self, name: str) -> str:
-        """Name of a dimension's part that varies between clusters of persons."""
-        return f"{name}({self.design.cluster})"
 
     def group_scale(self, d: int, e: int, g: int) -> Coefficient | None:
         """What a group multiplies a standardised dimension with: its standard deviation is a ratio."""
@@ -561,8 +489,7 @@ class _Builder:
             known = tuple((d, 1.0) for d, one in enumerate(free) if not one)
             out.append(TermCovariance("pattern", names, "person", "person", (), known))
         if design.cluster:
-            above = tuple(self.above(name) for name in names)
-            out.append(TermCovariance("unstructured", above, design.cluster, design.cluster))
+            out.append(cluster_covariance(design))
         return out
 
     def multiplied(self, column: int, covariates) -> int:
@@ -579,23 +506,6 @@ class _Builder:
             high = low + self.n_codes // len(design.groups)
             values = {code: value for code, value in values.items() if low <= code < high}
         return self.columns.place(values, tuple(sorted(product)))
-
-
-def specific_name(design: ItemDesign, j: int, category: int | None, group: int | None) -> str:
-    """Name of the slope of item j on its specific dimension."""
-    text = design.items[j] + ("" if category is None else f":{category}")
-    if group is not None and design.own("slopes", j):
-        text += f"|{design.groups[group]}"
-    return f"slope[{text}, {design.specific_names[design.specific[j]]}]"
-
-
-def dif_name(design: ItemDesign, j: int, k: int, d: int | None = None) -> str:
-    """Name of the direct effect of covariate k on the intercepts of item j, or on its slope on d."""
-    text = f"{design.items[j]}: {design.covariates[k]}"
-    if d is None:
-        return f"dif[{text}]"
-    where = f", {design.dimensions[d]}" if len(design.dimensions) > 1 else ""
-    return f"dif_slope[{text}{where}]"
 
 
 def lay_out_items(design: ItemDesign) -> ItemLayout:

@@ -16,9 +16,11 @@ from sm_gllamm.items.bank import ItemBank
 from sm_gllamm.items.marginal import marginal_probabilities
 from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
+from sm_gllamm.mapping.random_items import ItemEffect, item_effects
 from sm_gllamm.models.glmm_fit import FitMethods
-from sm_gllamm.models.item_bank import bank_of, latent_means
+from sm_gllamm.models.item_bank import bank_of, latent_means, with_effects
 from sm_gllamm.models.item_dif import dif_fit, dif_tests
+from sm_gllamm.models.item_drawing import draw_responses, draw_weights
 from sm_gllamm.models.item_inputs import (
     EQUAL,
     by_person,
@@ -27,8 +29,11 @@ from sm_gllamm.models.item_inputs import (
     groups_of,
     item_design,
     person_weights,
+    random_items_of,
 )
+from sm_gllamm.models.item_posterior import ClusterPosterior, posterior_in_clusters
 from sm_gllamm.models.item_priors import ItemPriors
+from sm_gllamm.models.item_signs import with_positive_directions
 from sm_gllamm.models.item_start import item_start
 from sm_gllamm.models.person_covariates import PersonCovariates
 from sm_gllamm.results.irt import IRTResults, IRTResultsWrapper
@@ -42,15 +47,16 @@ from sm_gllamm.specification.item_responses import (
 __all__ = ["IRT"]
 
 _OPTIONS = ("items", "data", "groups", "group_equal", "free_items", "regression", "clusters",
-            "dif", "dif_slopes", "specific", "testlets", "item_formula", "item_data", "fixed",
-            "correlated", "link", "weights", "freq_weights", "priors", "n_threads")  # fmt: skip
+            "random_items", "random_item_slopes", "random_items_common", "dif", "dif_slopes",
+            "specific", "testlets", "item_formula", "item_data", "fixed", "correlated", "link",
+            "weights", "freq_weights", "priors", "n_threads")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst")
 _LINKS = ("logit", "probit")
-#: Diagonal of a Cholesky factor below which correlations are one and signs mean nothing.
-CORRELATED = 1e-4
 #: Response patterns from which on the error of quadrature in each matters less.
 MANY = 2000
+#: Latent variables of clusters that nodes are chosen for.
+MOST_OF_CLUSTERS = 6
 
 
 class IRT(FitMethods):
@@ -86,6 +92,12 @@ class IRT(FitMethods):
         `regression`, too: otherwise differences in the latent variables are taken for those of items.
     clusters : str or array_like, shape (n_persons,), optional
         Clusters of persons, such as schools, with random intercepts of the latent variables.
+    random_items, random_item_slopes : sequence of str, or "all"
+        Items whose intercepts, and whose slopes, vary between clusters (De Jong, Steenkamp & Fox 2007):
+        each is a latent variable of clusters with a variance, ``var(intercept[x1]|school)``, and
+        independent of the others.
+    random_items_common : bool
+        One variance for all random intercepts, and one for all random slopes.
     specific : dict of str to list of str, optional
         Items of each specific dimension (bifactor) or testlet, disjoint; integrated one at a time given
         the general dimensions (dimension reduction, Gibbons & Hedeker 1992), whatever their number.
@@ -135,6 +147,10 @@ class IRT(FitMethods):
     Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters.
     Psychometrika 46, 443-459.
 
+    De Jong, M. G., Steenkamp, J.-B. E. M., & Fox, J.-P. (2007). Relaxing measurement invariance in
+    cross-national consumer research using a hierarchical IRT model. Journal of Consumer Research 34,
+    260-278.
+
     Examples
     --------
     >>> import sm_gllamm.api as smg
@@ -152,7 +168,8 @@ class IRT(FitMethods):
     def __init__(
         self, responses, model=None, dimensions=1, *, items=None, data=None, groups=None,
         group_equal=EQUAL, free_items=(), regression=None, dif=None,
-        dif_slopes=None, clusters=None, specific=None, testlets=False, item_formula=None,
+        dif_slopes=None, clusters=None, random_items=(), random_item_slopes=(),
+        random_items_common=False, specific=None, testlets=False, item_formula=None,
         item_data=None, fixed=None, correlated=None, link="logit",
         weights=None, freq_weights=None, priors=None, n_threads=None, eval_env=0, **kwargs,
     ):  # fmt: skip
@@ -201,10 +218,19 @@ class IRT(FitMethods):
         cluster_name = None
         if cluster is not None:
             cluster_name = clusters if isinstance(clusters, str) else "cluster"
+        random = random_items_of(
+            random_items,
+            random_item_slopes,
+            random_items_common,
+            coded,
+            cluster,
+            cluster_name,
+            specific,
+        )
         design = item_design(
             coded, model, dimensions, self.group_labels, self.groups, group_equal, free_items,
             self.person_covariates, specific, testlets, item_formula, item_data, fixed, correlated,
-            link, cluster_name, eval_env,
+            link, cluster_name, random, eval_env,
         )  # fmt: skip
         self.exploratory = design[1]
         self.layout: ItemLayout = lay_out_items(design[0])
@@ -421,7 +447,7 @@ class IRT(FitMethods):
         Parameters
         ----------
         **changes
-            Attributes of the model's :class:`sm_gllamm.mapping.items.ItemDesign`.
+            Attributes of the model's :class:`sm_gllamm.mapping.item_design.ItemDesign`.
 
         Returns
         -------
@@ -448,8 +474,9 @@ class IRT(FitMethods):
         ----------
         start_params : array_like, Series or dict, optional
         quadrature_tol : float, optional
-            Absolute error of the log-likelihood aimed at when nodes are chosen. Default 1e-6, and 1e-5 with
-            many different response patterns, of which each then matters less.
+            Absolute error of the log-likelihood aimed at when nodes are chosen. Default 1e-6, 1e-5 with
+            many different response patterns, of which each then matters less, and 1e-4 with random items,
+            each of which is a dimension more.
         **kwargs
             As for :meth:`sm_gllamm.models.glmm.GLMM.fit`: ``n_points``, ``cov_type``, ``cov_kwds``,
             ``maxiter``, ``disp``, ``n_starts`` and so on.
@@ -467,49 +494,34 @@ class IRT(FitMethods):
         >>> round(smg.IRT(data, "Rasch", items=items).fit().llf, 3)
         -2466.938
         """
-        if quadrature_tol is None:
+        if self.item_effects:
+            self._check_dimensions(kwargs)
+            quadrature_tol = 1e-4 if quadrature_tol is None else quadrature_tol
+        elif quadrature_tol is None:
             quadrature_tol = 1e-6 if self.likelihood.problem.n_top < MANY else 1e-5
         return super().fit(start_params, quadrature_tol=quadrature_tol, **kwargs)
 
+    def _check_dimensions(self, options) -> None:
+        """Refuse more latent variables of clusters than nodes can be chosen for."""
+        many = self.mapping.dimensions[-1]
+        if many > MOST_OF_CLUSTERS and options.get("n_points") is None:
+            level = self.level_names[-1]
+            random = many - len(self.layout.design.dimensions)
+            raise SpecificationError(
+                f"the model has {many} latent variables of {level}, {random} of them of random items; nodes "
+                f"are chosen for {MOST_OF_CLUSTERS} at most. Name fewer random items, or say the nodes: "
+                f"fit(integration='sparse', n_points={{{level!r}: 5, 'person': 16}}), a sparse grid, whose "
+                "error the summary prints"
+            )
+
     def _finish(self, fit, *args, **kwargs):
         """Results of a fit, with the signs that people expect."""
-        theta = self._positive(fit.outcome.theta)
+        theta = with_positive_directions(self.layout.design, self.mapping, fit.outcome.theta)
         if not np.array_equal(theta, fit.outcome.theta):
             evaluation = self._ready(fit.quadrature).evaluate(theta, 2)
             fit.outcome.theta, fit.outcome.value = theta, evaluation.total
             fit.outcome.gradient, fit.outcome.hessian = evaluation.gradient, evaluation.hessian
         return super()._finish(fit, *args, **kwargs)
-
-    def _positive(self, theta: np.ndarray) -> np.ndarray:
-        """The same distribution with specific dimensions and scales of groups that are positive."""
-        design, names = self.layout.design, self.param_names
-        place = {name: k for k, name in enumerate(names)}
-        out = np.array(theta, dtype=float)
-        for label in design.specific_names:
-            # each is integrated on its own, so that the likelihood is the same
-            own = [k for name, k in place.items() if name.endswith((f", {label}]", f"sd({label})"))]
-            if out[own].sum() < 0.0:
-                out[own] *= -1.0
-        for label in design.groups[1:]:
-            entries, root = {}, np.eye(len(design.dimensions))
-            for d, name in enumerate(design.dimensions):
-                for e, other in enumerate(design.dimensions[: d + 1]):
-                    pair = name if d == e else f"{name},{other}"
-                    if (k := place.get(f"scale({pair}|{label})")) is not None:
-                        entries[d, e] = k
-                        root[d, e] = out[k]
-            if (np.diag(root) < 0.0).any():
-                level = int(bool(design.specific_names))
-                _, _, block, term = next(t for t in self.mapping.terms if t[0] == level)
-                reference = term.factor(out[block])
-                if np.abs(np.diag(reference)).min() < CORRELATED:
-                    continue
-                factor = root @ reference
-                factor = factor * np.where(np.diag(factor) < 0.0, -1.0, 1.0)
-                turned = factor @ np.linalg.inv(reference)
-                for (d, e), k in entries.items():
-                    out[k] = turned[d, e]
-        return out
 
     def _starting_theta(self, likelihood) -> np.ndarray:
         return item_start(self.layout, self.codes, self.person_weights, self.groups)
@@ -612,9 +624,10 @@ class IRT(FitMethods):
             raise SpecificationError(f"which={which!r} is not known; use 'probability' or 'mean'")
         bank = self.bank_at(params, group)
         if theta is None:
+            varying = self.varying(params)
             shares = [
-                marginal_probabilities(item, bank.mean, bank.covariance)[None, :]
-                for item in bank.items
+                marginal_probabilities(item, bank.mean, bank.covariance, varying.get(j, ()))[None]
+                for j, item in enumerate(bank.items)
             ]
         else:
             at = np.asarray(theta, dtype=float).reshape(-1, len(bank.dimensions))
@@ -638,60 +651,50 @@ class IRT(FitMethods):
             Codes, -1 where the data are missing.
         """
         rng = np.random.default_rng(seed)
-        draws = [self._draw(np.asarray(params, dtype=float), rng) for _ in range(n)]
+        draws = [draw_responses(self, np.asarray(params, dtype=float), rng) for _ in range(n)]
         return draws[0] if n == 1 else np.stack(draws, axis=-1)
 
-    def _draw(self, params: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        codes = self.codes
-        out = np.full(codes.shape, -1, dtype=np.int16)
-        theta = self._draw_latent(params, rng)
-        for bank, here in self.banks_of_persons(params):
-            for j, item in enumerate(bank.items):
-                below = np.cumsum(item.probabilities(theta[here]), axis=1)[:, :-1]
-                out[here, j] = (rng.random(len(here))[:, None] > below).sum(axis=1)
-        return np.where(codes < 0, -1, out)
-
-    def _draw_latent(self, params: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Latent variables of all persons, specific ones last."""
-        theta = self.latent_means(params)
-        q = len(self.layout.design.dimensions)
-        for g in range(len(self.group_labels)):
-            here = self.groups == g
-            covariance = self.bank_at(params, g).covariance.copy()
-            if self.cluster is not None:
-                covariance[:q, :q] -= self._cluster_covariance(params)
-            values, vectors = np.linalg.eigh(covariance)
-            root = vectors * np.sqrt(np.maximum(values, 0.0))
-            theta[here] += rng.normal(size=(int(here.sum()), len(covariance))) @ root.T
-        if self.cluster is not None:
-            values, vectors = np.linalg.eigh(self._cluster_covariance(params))
-            root = vectors * np.sqrt(np.maximum(values, 0.0))
-            above = rng.normal(size=(len(self.cluster_labels), q)) @ root.T
-            theta[:, :q] += above[self.cluster]
-        return theta
-
-    def _cluster_covariance(self, params: np.ndarray) -> np.ndarray:
+    def cluster_covariance(self, params) -> np.ndarray:
+        """Covariance matrix of what varies between clusters of persons: the dimensions, and of items what
+        is random, in the order of :func:`sm_gllamm.mapping.random_items.item_effects`."""
         top = len(self.level_names) - 1
         _, _, block, term = next(t for t in self.mapping.terms if t[0] == top)
-        return term.matrix(params[block])
+        return term.matrix(np.asarray(params, dtype=float)[block])
+
+    @property
+    def item_effects(self) -> tuple[ItemEffect, ...]:
+        """What of the items varies between clusters of persons."""
+        return item_effects(self.layout.design)
+
+    def varying(self, params) -> dict[int, list[tuple[int | None, float]]]:
+        """Variances between clusters of intercepts (None) and slopes, by latent variable, of each item
+        that has any."""
+        out: dict[int, list[tuple[int | None, float]]] = {}
+        if effects := self.item_effects:
+            variance = np.diag(self.cluster_covariance(params))[-len(effects) :].tolist()
+            for effect, value in zip(effects, variance, strict=True):
+                out.setdefault(effect.item, []).append((effect.dimension, value))
+        return out
+
+    def posterior_in_clusters(self, theta, quadrature) -> ClusterPosterior:
+        """Posterior moments of persons and clusters at internal parameters."""
+        return posterior_in_clusters(self, theta, quadrature)
+
+    def with_effects(self, bank: ItemBank, effects) -> ItemBank:
+        """The items as a cluster with given effects has them."""
+        return with_effects(self.layout.design, bank, effects)
 
     def resampled_problem(self, rng: np.random.Generator):
         """The engine's problem with persons, or clusters of them, drawn with replacement."""
         patterns = self.assembly.patterns
         if patterns is None:
             return super().resampled_problem(rng)
-        frequency, n = self.weights.frequency, self.item_responses.n_persons
-        if frequency is not None:
-            times = rng.multinomial(int(round(frequency.sum())), frequency / frequency.sum())
-        else:
-            times = rng.multinomial(n, np.full(n, 1.0 / n)) * self.person_weights
-        weight = np.bincount(patterns.of_person, times, len(patterns.first))
-        problem = self.assembly.problem
+        problem, weight = self.assembly.problem, draw_weights(self, rng)
         return replace(problem, cluster_weights=(*problem.cluster_weights[:-1], weight))
 
     def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
         """The engine's problem with responses drawn at given parameters."""
-        return self._assemble(self._draw(np.asarray(params, dtype=float), rng)).problem
+        return self._assemble(draw_responses(self, np.asarray(params, dtype=float), rng)).problem
 
 
 def _rows(values: np.ndarray | None, which: np.ndarray) -> np.ndarray | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit
 
 from sm_gllamm.items.bank import Item, ItemBank
+from sm_gllamm.mapping.item_design import ItemDesign, dif_name, specific_name
 from sm_gllamm.mapping.item_rows import asymptotic
-from sm_gllamm.mapping.items import ItemLayout, dif_name, specific_name
+from sm_gllamm.mapping.items import ItemLayout
+from sm_gllamm.mapping.random_items import item_effects
 
-__all__ = ["bank_of", "latent_means"]
+__all__ = ["bank_of", "latent_means", "scale_of_group", "with_effects"]
 
 
 def _values(terms, params: dict[str, float]) -> float:
@@ -110,23 +114,40 @@ def bank_of(
     return ItemBank(tuple(items), (*design.dimensions, *design.specific_names), mean, covariance)
 
 
+def scale_of_group(layout: ItemLayout, params: np.ndarray, group: int) -> np.ndarray:
+    """What the dimensions of the reference group are multiplied with in a group, shape (q, q).
+
+    Parameters
+    ----------
+    layout : ItemLayout
+    params : ndarray, shape (k_params,)
+    group : int
+    """
+    design = layout.design
+    named = dict(zip(layout.mapping.param_names, params, strict=True))
+    label, out = design.groups[group], np.eye(len(design.dimensions))
+    for d, name in enumerate(design.dimensions):
+        out[d, d] = named.get(f"scale({name}|{label})", 1.0)
+        for e in range(d):
+            out[d, e] = named.get(f"scale({name},{design.dimensions[e]}|{label})", 0.0)
+    return out
+
+
 def _distribution(layout: ItemLayout, named, params, group: int):
     """Mean and covariance matrix of the latent variables of a group, specific ones last."""
     design, mapping = layout.design, layout.mapping
     q, s = len(design.dimensions), len(design.specific_names)
-    mean, scale = np.zeros(q + s), np.eye(q)
+    mean = np.zeros(q + s)
     label = design.groups[group]
     for d, name in enumerate(design.dimensions):
         mean[d] = named.get(f"mean({name})", 0.0) + named.get(f"mean({name}|{label})", 0.0)
-        scale[d, d] = named.get(f"scale({name}|{label})", 1.0)
-        for e in range(d):
-            scale[d, e] = named.get(f"scale({name},{design.dimensions[e]}|{label})", 0.0)
+    scale = scale_of_group(layout, params, group)
     covariance = np.eye(q + s)
     matrices = {level: term.matrix(params[block]) for level, _, block, term in mapping.terms}
     person = int(bool(s))
     covariance[:q, :q] = scale @ matrices[person] @ scale.T
     if design.cluster:
-        covariance[:q, :q] += matrices[person + 1]
+        covariance[:q, :q] += matrices[person + 1][:q, :q]
     return mean, covariance
 
 
@@ -157,3 +178,24 @@ def latent_means(layout: ItemLayout, params: np.ndarray, group: np.ndarray, cova
             for k in design.regression:
                 out[:, d] += named[f"{name} ~ {design.covariates[k]}"] * covariates[:, k]
     return out
+
+
+def with_effects(design: ItemDesign, bank: ItemBank, effects: np.ndarray) -> ItemBank:
+    """The items as a cluster of persons has them.
+
+    Parameters
+    ----------
+    design : ItemDesign
+    bank : ItemBank
+        As the average cluster has them.
+    effects : ndarray, shape (number of effects,)
+        Of the cluster, in the order of :func:`sm_gllamm.mapping.random_items.item_effects`.
+
+    Returns
+    -------
+    ItemBank
+    """
+    items = list(bank.items)
+    for effect, value in zip(item_effects(design), effects, strict=True):
+        items[effect.item] = items[effect.item].shifted(value, effect.dimension)
+    return replace(bank, items=tuple(items))

@@ -15,7 +15,7 @@ from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.dif import dif_effect, ets_class
-from sm_gllamm.mapping.items import dif_name
+from sm_gllamm.mapping.item_design import dif_name
 from sm_gllamm.models.person_covariates import PersonCovariates
 
 __all__ = ["dif_fit", "dif_tests"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.mapping.items import ItemDesign
+from sm_gllamm.mapping.item_design import ItemDesign
 from sm_gllamm.models.designs import design_of
 from sm_gllamm.specification.evaluation import FormulaEngine, names_in_scope
 from sm_gllamm.specification.item_models import item_models, slopes_pattern
@@ -24,6 +24,7 @@ __all__ = [
     "groups_of",
     "item_design",
     "person_weights",
+    "random_items_of",
 ]
 
 #: What may be the same in all groups.
@@ -102,6 +103,41 @@ def clusters_of(series, coded: ItemResponses):
     return pd.Index(labels), codes.astype(np.intp)
 
 
+def random_items_of(intercepts, slopes, common, coded: ItemResponses, cluster, name, specific):
+    """Items whose intercepts and slopes vary between clusters, and whether they have one variance."""
+    found = []
+    for argument, given in (("random_items", intercepts), ("random_item_slopes", slopes)):
+        if isinstance(given, str):
+            given = coded.items if given == "all" and "all" not in coded.items else [given]
+        listed = list(dict.fromkeys(() if given is None else given))
+        if unknown := [item for item in listed if item not in coded.items]:
+            raise SpecificationError(
+                f"{argument} names {unknown[0]!r}, which is no item; they are {list(coded.items)}"
+            )
+        if listed and cluster is None:
+            raise SpecificationError(
+                f"{argument}= is for items that vary between clusters of persons: give clusters=, too"
+            )
+        for item in listed:
+            responded = coded.codes[:, coded.items.index(item)] >= 0
+            if len(there := np.unique(cluster[responded])) < 2:
+                raise SpecificationError(
+                    f"{argument}: item {item!r} has responses in {len(there)} cluster of {name} only, which "
+                    "tells nothing about how it varies; leave it out"
+                )
+        if listed and specific:
+            raise SpecificationError(
+                f"{argument}= is not available with specific dimensions; leave one of them out"
+            )
+        # in the order of the items
+        found.append(tuple(j for j, item in enumerate(coded.items) if item in listed))
+    if common and not (found[0] or found[1]):
+        raise SpecificationError(
+            "random_items_common=True needs random_items= or random_item_slopes="
+        )
+    return (*found, bool(common))
+
+
 def person_weights(sampling, frequency, coded: ItemResponses) -> LevelWeights:
     if sampling is not None and frequency is not None:
         raise SpecificationError("give weights or freq_weights, not both")
@@ -153,7 +189,7 @@ def check_constant(data: pd.DataFrame, person: str, right: str, options: Mapping
 
 def item_design(
     coded: ItemResponses, model, dimensions, groups, group_of, group_equal, free_items, covariates, specific,
-    testlets, item_formula, item_data, fixed, correlated, link, cluster, eval_env,
+    testlets, item_formula, item_data, fixed, correlated, link, cluster, random, eval_env,
 ) -> tuple[ItemDesign, bool]:  # fmt: skip
     """The item design, and whether the model is exploratory."""
     items, counts = coded.items, coded.n_categories
@@ -204,7 +240,7 @@ def item_design(
     design = ItemDesign(
         items, tuple(models), tuple(int(k) for k in counts), names, pattern, bool(correlated), link,
         groups, by_group, covariates.names, covariates.regression, covariates.dif, fixed or {},
-        item_covariates, item_names, of_item, specific_names, bool(testlets), cluster,
+        item_covariates, item_names, of_item, specific_names, bool(testlets), cluster, *random,
     )  # fmt: skip
     return design, exploratory
 

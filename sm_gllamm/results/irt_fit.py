@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from sm_gllamm.items.limited_information import limited_information_fit
 from sm_gllamm.items.local_dependence import pair_fit, q3
 from sm_gllamm.items.person_fit import person_fit
 from sm_gllamm.results.bank_jacobian import bank_jacobian
-from sm_gllamm.results.base import LatentVariableResults
+from sm_gllamm.results.irt_scores import ScoreMethods
 
 __all__ = ["ModelFitMethods"]
 
@@ -27,7 +28,7 @@ _OF_MARGINS = ("ldx2", "p_value", "cramers_v", "residual")
 _RANK_TOLERANCE = 1e-6
 
 
-class ModelFitMethods(LatentVariableResults):
+class ModelFitMethods(ScoreMethods):
     """Fit statistics; part of :class:`sm_gllamm.results.irt.IRTResults`."""
 
     # ------------------------------------------------------------ persons and groups
@@ -58,6 +59,8 @@ class ModelFitMethods(LatentVariableResults):
             reason = "direct effects of covariates make items differ between persons"
         elif design.regression:
             reason = "latent variables that are regressed on covariates differ between persons"
+        elif design.random_intercepts or design.random_slopes:
+            reason = "items differ between clusters"
         if reason:
             raise SpecificationError(
                 f"{what} compares margins with those of one population, but {reason}; {instead}"
@@ -79,8 +82,8 @@ class ModelFitMethods(LatentVariableResults):
     def _scored(self, method: str):
         """By group: bank, patterns that belong to it, their codes, latent variables and weights.
 
-        Covariates with direct effects on items are latent variables that are known: further
-        dimensions of the bank.
+        Covariates with direct effects on items, and posterior means of what is random of items, are
+        latent variables that are known: further dimensions of the bank.
         """
         first, _, weight = self._patterns()
         theta = self._scores(method)[0].estimate[first]
@@ -94,6 +97,9 @@ class ModelFitMethods(LatentVariableResults):
                 values = model.covariates[first[here]][:, direct]
                 products = at[:, :, None] * values[:, None, :]
                 at = np.hstack([at, values, products.reshape(len(at), -1)])
+            if self._item_effect_names():
+                bank, known = self._with_known_effects(bank, at, model.cluster[first[here]])
+                at = np.hstack([at, known])
             yield bank, here, model.codes[first[here]], at, weight[here]
 
     def _with_covariates(self, bank: ItemBank, group: int, direct: list[int]) -> ItemBank:
@@ -123,6 +129,25 @@ class ModelFitMethods(LatentVariableResults):
         size = q + len(direct) * (1 + q)
         names = tuple(f"x{k}" for k in range(size))
         return ItemBank(tuple(items), names, np.zeros(size), np.eye(size))
+
+    def _with_known_effects(self, bank: ItemBank, theta: np.ndarray, cluster: np.ndarray):
+        """The bank with slopes of one on what clusters add to predictors, and what that is."""
+        names = self._item_effect_names()
+        values = self.item_effects[names].to_numpy()[cluster]
+        items, q = list(bank.items), len(bank.dimensions)
+        effects = self.model.item_effects
+        for k, effect in enumerate(effects):
+            if effect.dimension is not None:
+                values[:, k] *= theta[:, effect.dimension]
+        for j, item in enumerate(items):
+            own = np.array([float(effect.item == j) for effect in effects])
+            if item.form == "divide":
+                own = np.multiply.outer(np.arange(item.n_categories), own)
+            items[j] = replace(item, slopes=np.concatenate([item.slopes, own], axis=-1))
+        size = q + len(names)
+        return ItemBank(
+            tuple(items), tuple(f"x{k}" for k in range(size)), np.zeros(size), np.eye(size)
+        ), values
 
     def _free_directions(self) -> np.ndarray:
         """Directions in which published parameters are free, shape (k_params, number of free ones)."""

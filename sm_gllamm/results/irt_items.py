@@ -356,7 +356,7 @@ class ItemMethods(LatentVariableResults):
 
         def between(values):
             frames = covariance_frames(self.model.mapping, self.model.level_names, values)
-            return np.diag(frames[level].to_numpy())
+            return np.diag(frames[level].to_numpy())[: len(design.dimensions)]
 
         inside = [block for where, _, block, _ in self.model.mapping.terms
                   if where == len(self.model.level_names) - 1]  # fmt: skip

@@ -104,10 +104,11 @@ class ItemPlotMethods(LatentVariableResults):
 
         Persons count in each tenth with its posterior probability.
         """
-        if len(bank.dimensions) > 1 or self.model.layout.design.dif:
+        if len(bank.dimensions) > 1 or self.model.layout.design.dif or self.model.item_effects:
             raise SpecificationError(
                 "observed=True is for one latent variable and items without direct effects of "
-                "covariates: proportions are averages over everything else that an item depends on"
+                "covariates that do not differ between clusters: proportions are averages over "
+                "everything else that an item depends on"
             )
         first, _, weight = self._patterns()
         here = self.model.groups[first] == g

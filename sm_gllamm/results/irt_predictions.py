@@ -14,7 +14,7 @@ from sm_gllamm.items.information import along, item_information
 from sm_gllamm.items.latent_quadrature import conditional_items
 from sm_gllamm.items.probability_gradient import probability_gradient
 from sm_gllamm.prediction.intervals import MixedPrediction
-from sm_gllamm.results.base import LatentVariableResults
+from sm_gllamm.results.irt_scores import ScoreMethods
 
 __all__ = ["ItemPredictionMethods"]
 
@@ -29,7 +29,7 @@ class _Between:
         return self.top.reshape(-1, *(1,) * (x.ndim - 1)) * expit(x)
 
 
-class ItemPredictionMethods(LatentVariableResults):
+class ItemPredictionMethods(ScoreMethods):
     """Items as functions of the latent variables; part of
     :class:`sm_gllamm.results.irt.IRTResults`."""
 
@@ -47,7 +47,7 @@ class ItemPredictionMethods(LatentVariableResults):
         return [names.index(name) for name in wanted]
 
     def predict(
-        self, theta=None, which: str = "probability", group: str | None = None
+        self, theta=None, which: str = "probability", group: str | None = None, cluster=None
     ) -> pd.DataFrame:
         """Probabilities of responses, or expected codes, at given latent variables.
 
@@ -58,6 +58,10 @@ class ItemPredictionMethods(LatentVariableResults):
         which : {"probability", "mean"}
         group : str, optional
             Label of a group, default the first.
+        cluster : label, optional
+            Of models with random items: the cluster whose items are meant, which are at their posterior
+            means (:attr:`item_effects`). Default: with `theta` the items of the average cluster; without
+            it probabilities are averaged over clusters, too.
 
         Returns
         -------
@@ -79,10 +83,17 @@ class ItemPredictionMethods(LatentVariableResults):
         if which not in ("probability", "mean"):
             raise SpecificationError(f"which={which!r} is not known; use 'probability' or 'mean'")
         bank = self.model.bank_at(np.asarray(self.params), self._group_number(group))
-        if theta is None:
+        if cluster is not None:
+            bank = self._bank_in_cluster(bank, cluster)
+            if theta is None:
+                raise SpecificationError("give theta: cluster= is for given latent variables")
+        if theta is None and self._item_effect_names():
+            shares = self.model.predict(np.asarray(self.params), group=self._group_number(group))
+            found, index = shares, pd.RangeIndex(1)
+        elif theta is None:
             population = conditional_items(bank)
             found = [(population.weights @ p)[None] for p in population.by_item()]
-            index: pd.Index = pd.RangeIndex(1)
+            index = pd.RangeIndex(1)
         else:
             at, index = _points(bank, theta)
             found = [item.probabilities(at) for item in bank.items]
@@ -92,6 +103,14 @@ class ItemPredictionMethods(LatentVariableResults):
         keys = [(item.name, category) for item in bank.items for category in item.categories]
         columns = pd.MultiIndex.from_tuples(keys, names=["item", "category"])
         return pd.DataFrame(np.concatenate(found, axis=1), index=index, columns=columns)
+
+    def _bank_in_cluster(self, bank: ItemBank, cluster) -> ItemBank:
+        """The items as a cluster has them, at the posterior means of its differences."""
+        effects = self.item_effects
+        if cluster not in effects.index:
+            raise SpecificationError(f"cluster={cluster!r} is none of the clusters of the model")
+        values = effects.loc[cluster, self._item_effect_names()].to_numpy()
+        return self.model.with_effects(bank, values)
 
     def get_prediction(
         self, theta, which: str = "probability", items: str | Sequence[str] | None = None,

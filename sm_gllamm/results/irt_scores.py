@@ -52,10 +52,17 @@ class ScoreMethods(LatentVariableResults):
         model, params = self.model, np.asarray(self.params)
         if getattr(model, "item_responses", None) is None:
             raise SpecificationError("the data were removed; give data=")
+        banks = model.banks_of_persons(params)
+        if names := self._item_effect_names():
+            effects = self.item_effects[names].to_numpy()
+            banks = [
+                (model.with_effects(bank, effects[k]), rows[model.cluster[rows] == k])
+                for bank, rows in banks
+                for k in np.unique(model.cluster[rows]).tolist()
+            ]
         return _Persons(
-            model.item_responses.persons, model.codes, model.latent_means(params),
-            model.banks_of_persons(params),
-        )  # fmt: skip
+            model.item_responses.persons, model.codes, model.latent_means(params), banks
+        )
 
     def _new_persons(self, data, groups) -> _Persons:
         """Persons whose responses were not part of the fit."""
@@ -133,7 +140,8 @@ class ScoreMethods(LatentVariableResults):
         Notes
         -----
         Item parameters are taken as known. Persons of a model with clusters have posterior means given the
-        responses of everybody in their cluster; MAP is not available for them. New persons (`data`) of
+        responses of everybody in their cluster; MAP is not available for them. ML and WLE take
+        items that are random at their posterior means in the cluster. New persons (`data`) of
         such a model are members of clusters nobody else of which is known, with the latent distribution of
         the whole population as the prior. Specific latent variables of bifactor models are integrated
         over one at a time.
@@ -168,6 +176,8 @@ class ScoreMethods(LatentVariableResults):
         """Estimates of all persons, and who they are."""
         if data is None and groups is not None:
             raise SpecificationError("groups= is for new persons: give data=, too")
+        if data is not None:
+            self._refuse_random_items("scores of new persons are")
         who = self._own_persons() if data is None else self._new_persons(data, groups)
         if data is None and self.model.cluster is not None and method in ("EAP", "MAP"):
             if method == "MAP":
@@ -203,6 +213,9 @@ class ScoreMethods(LatentVariableResults):
         if bounds is not None:
             raise SpecificationError("bounds are for MAP, ML and WLE; EAP is always finite")
         model = self.model
+        if not model.layout.design.specific_names:
+            found = model.posterior_in_clusters(np.asarray(self.theta), self.quadrature)
+            return _eap(found.mean, found.covariance, np.full(len(who.codes), FOUND))
         q = len(model.layout.design.dimensions)
         mean, spread, between = self._cluster_moments()
 
@@ -216,7 +229,7 @@ class ScoreMethods(LatentVariableResults):
                 within[:q, :q] -= between
                 own = ItemBank(bank.items, bank.dimensions, bank.mean, within)
                 many = self._testlets(own)
-                if len(own.dimensions) - many <= MOST_GENERAL:
+                if many:
                     part = testlet_moments(own, who.codes[rows], centre[rows], many)
                 else:
                     part = posterior_moments(own, who.codes[rows], centre[rows], within)
@@ -256,11 +269,42 @@ class ScoreMethods(LatentVariableResults):
             Models without clusters of persons.
         """
         mean, covariance, _ = self._cluster_moments()
-        frame = pd.DataFrame(index=self.model.cluster_labels)
-        for d, name in enumerate(self.model.layout.design.dimensions):
-            frame[name] = mean[:, d]
-            frame[f"sd({name})"] = np.sqrt(covariance[:, d, d])
-        return frame
+        names = self.model.layout.design.dimensions
+        return _effects_frame(self.model.cluster_labels, names, mean, covariance)
+
+    @property
+    def item_effects(self) -> pd.DataFrame:
+        """Posterior means of what is random of items, by cluster of persons (empirical Bayes).
+
+        Returns
+        -------
+        DataFrame
+            A row a cluster, columns ``intercept[item]`` or ``slope[item]``, the difference from the average
+            cluster, and ``sd(...)``, its posterior standard deviation.
+
+        Raises
+        ------
+        SpecificationError
+            Models without `random_items`.
+        """
+        mean, covariance, _ = self._cluster_moments()
+        names = self._item_effect_names()
+        if not names:
+            raise SpecificationError("the model has no items that vary: see random_items= of IRT")
+        q = len(self.model.layout.design.dimensions)
+        return _effects_frame(self.model.cluster_labels, names, mean[:, q:], covariance[:, q:, q:])
+
+    def _item_effect_names(self) -> list[str]:
+        """Names of what is random of items."""
+        return [effect.name for effect in self.model.item_effects]
+
+    def _refuse_random_items(self, what: str) -> None:
+        """An error where items differ between clusters."""
+        if self._item_effect_names():
+            raise SpecificationError(
+                f"{what} not available with random_items=: items differ between clusters, and these "
+                "differences are known by their distribution only"
+            )
 
     def _rotated(self, found: Scores, rotation) -> Scores:
         if rotation is None:
@@ -326,6 +370,7 @@ class ScoreMethods(LatentVariableResults):
         4       0.07       0.84         0.36    362.42     357.0
         5       0.65       0.86         0.30    296.68     298.0
         """
+        self._refuse_random_items("sum-score tables are")
         if self.model.layout.design.covariates:
             raise SpecificationError(
                 "what a sum score says depends on the covariates of the person; use scores()"
@@ -410,6 +455,15 @@ class ScoreMethods(LatentVariableResults):
 
 def _eap(mean: np.ndarray, covariance: np.ndarray, status: np.ndarray) -> Scores:
     return Scores("EAP", mean, np.sqrt(np.einsum("nrr->nr", covariance)), covariance, status)
+
+
+def _effects_frame(labels, names, mean: np.ndarray, covariance: np.ndarray) -> pd.DataFrame:
+    """Posterior means and standard deviations of clusters, a row a cluster."""
+    frame = pd.DataFrame(index=labels)
+    for d, name in enumerate(names):
+        frame[name] = mean[:, d]
+        frame[f"sd({name})"] = np.sqrt(np.maximum(covariance[:, d, d], 0.0))
+    return frame
 
 
 def _together(parts: list[tuple[Scores, np.ndarray]], n: int) -> Scores:

@@ -68,7 +68,7 @@ def check_item_models_nested(full, restricted) -> int:
             raise _not_nested("the restricted model has clusters that this one has not")
     elif mine.cluster is not None:
         edge += len(mine.dimensions)
-    return edge
+    return edge + _random_items(mine, other)
 
 
 def _not_nested(why: str) -> SpecificationError:
@@ -167,6 +167,22 @@ def _specific(mine, other) -> int:
     if lacking:
         _warn_of_slopes()
     return 0
+
+
+def _random_items(mine, other) -> int:
+    """What of items varies between clusters; the number of variances that are zero."""
+    edge = 0
+    for what in ("random_intercepts", "random_slopes"):
+        own, theirs = set(getattr(mine, what)), set(getattr(other, what))
+        thing = what.replace("_", " ")
+        if lacking := theirs - own:
+            raise _not_nested(
+                f"item {mine.items[min(lacking)]!r} has {thing} in the restricted model only"
+            )
+        if mine.random_common and theirs and (own != theirs or not other.random_common):
+            raise _not_nested(f"{thing} have one variance here, and not in the restricted model")
+        edge += bool(own) and not theirs if mine.random_common else len(own - theirs)
+    return edge
 
 
 def _warn_of_slopes() -> None:

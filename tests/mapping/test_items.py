@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import sm_gllamm.api as smg
+from sm_gllamm.mapping.item_design import dif_name, specific_name
 from sm_gllamm.mapping.item_rows import asymptotic, collapse, item_problem
-from sm_gllamm.mapping.items import dif_name, specific_name
 
 BINARY, FOUR = ["a", "b", "c", "d"], ["p", "q"]
 

@@ -6,6 +6,7 @@ import pytest
 
 import sm_gllamm.api as smg
 from sm_gllamm import datasets
+from sm_gllamm.models.item_signs import with_positive_directions
 from tests.reference import load_data
 
 LSAT = load_data("lsat")
@@ -291,7 +292,10 @@ class TestSigns:
         p = pd.Series(model.start_params, index=model.param_names)
         p += rng.uniform(0, 0.2, len(p))
         p[turned] *= -1.0
-        q = model.mapping.params(model._positive(model.mapping.theta(p.to_numpy())))
+        theta = model.mapping.theta(p.to_numpy())
+        q = model.mapping.params(
+            with_positive_directions(model.layout.design, model.mapping, theta)
+        )
         assert (q[[model.param_names.index(name) for name in turned[:2]]] > 0).all()
         here, there = model.loglike_at(p.to_numpy(), 25), model.loglike_at(q, 25)
         assert there == pytest.approx(here, abs=1e-6)
