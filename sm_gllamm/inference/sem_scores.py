@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["bartlett_scores", "conditional_normal", "patterns_of", "two_level_scores"]
+__all__ = [
+    "bartlett_scores",
+    "conditional_normal",
+    "given_moments",
+    "patterns_of",
+    "posterior_scores",
+    "unbiased_scores",
+]
 
 
 def patterns_of(values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -81,63 +88,82 @@ def bartlett_scores(
     return score, sd
 
 
-def two_level_scores(
-    within, between, group, codes: np.ndarray, deviations: np.ndarray
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Posterior means and standard deviations of the latent variables of both levels.
-
-    Cluster means, with cluster-level variables, and deviations from them are independent: the former say
-    everything about latent variables of clusters and about cluster means of those of rows, the latter about
-    the deviations of latent variables of rows.
+def posterior_scores(
+    pull: np.ndarray, middle: np.ndarray, of: np.ndarray, mean: np.ndarray, cross: np.ndarray,
+    variance: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Posterior means and standard deviations of normal variables.
 
     Parameters
     ----------
-    within, between : ImpliedBlock
-    group : TwoLevelGroup
-    codes : ndarray of int, shape (n,)
-        Cluster of each row.
-    deviations : ndarray, shape (n, q)
-        Of the within variables from their cluster means.
+    pull : ndarray, shape (n, p)
+        V^-1 e, with V the covariance matrix of all observations that matter and e their deviations, of the
+        variables of a row or cluster.
+    middle : ndarray, shape (m, p, p)
+        The block of V^-1 of these variables.
+    of : ndarray of int, shape (n,)
+        Which one each row or cluster has.
+    mean : ndarray, shape (k,)
+    cross : ndarray, shape (p, k)
+        Covariances of the variables with those that are wanted.
+    variance : ndarray, shape (k,)
 
     Returns
     -------
-    names : list of str
-        Latent variables of rows, then of clusters.
-    mean, sd : ndarray, shape (n, number of names)
+    mean, sd : ndarray, shape (n, k)
     """
-    level = group.variables.means
-    p, n_within, n_between = len(level), within.block.n_observed, between.block.n_observed
-    at_within = np.array([level.index(name) for name in group.variables.within])
-    at_between = np.array([level.index(name) for name in group.variables.between])
-    lower = np.arange(n_within, len(within.block.variables))
-    upper = np.arange(n_between, len(between.block.variables))
-    names = [within.block.variables[k] for k in lower] + [between.block.variables[k] for k in upper]
-    center = np.zeros(p)
-    center[at_within] += within.mean[:n_within]
-    center[at_between] += between.mean[:n_between]
-    inside = within.covariance[:n_within, :n_within]
-    to_lower = within.covariance[np.ix_(np.arange(n_within), lower)]
-    own = within.covariance[np.ix_(lower, lower)]
-    slope = np.linalg.solve(inside, to_lower)
-    left = np.diag(own - to_lower.T @ slope)
-    mean = np.empty((len(group.size), len(names)))
-    variance = np.empty_like(mean)
-    k = len(lower)
-    for size in np.unique(group.size):
-        clusters = np.flatnonzero(group.size == size)
-        total = np.zeros((p, p))
-        total[np.ix_(at_within, at_within)] += inside / size
-        total[np.ix_(at_between, at_between)] += between.covariance[:n_between, :n_between]
-        cross = np.zeros((p, len(names)))
-        cross[at_within, :k] = to_lower / size
-        cross[at_between, k:] = between.covariance[np.ix_(np.arange(n_between), upper)]
-        weights = np.linalg.solve(total, cross)
-        start = np.concatenate([within.mean[lower], between.mean[upper]])
-        mean[clusters] = start + (group.vectors[clusters] - center) @ weights
-        prior = np.concatenate([np.diag(own) / size, np.diag(between.covariance)[upper]])
-        known = prior - np.einsum("ij,ij->j", cross, weights)
-        known[:k] += (1.0 - 1.0 / size) * left
-        variance[clusters] = known
-    score = mean[codes]
-    score[:, :k] += deviations @ slope
-    return names, score, np.sqrt(np.maximum(variance[codes], 0.0))
+    left = variance - np.einsum("ik,mij,jk->mk", cross, middle, cross, optimize=True)
+    return mean + pull @ cross, np.sqrt(np.maximum(left, 0.0))[of]
+
+
+def unbiased_scores(
+    pull: np.ndarray, middle: np.ndarray, of: np.ndarray, loadings: np.ndarray,
+    centre: np.ndarray, prior: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Generalised least squares (Bartlett) scores: unbiased given the latent variables.
+
+    Parameters
+    ----------
+    pull, middle, of
+        As for :func:`posterior_scores`, of the variables that depend on the latent ones; the others given.
+    loadings : ndarray, shape (p, k)
+        Effects on these variables.
+    centre : ndarray, shape (n, k)
+        Means of the latent variables given what does not depend on them.
+    prior : ndarray, shape (n, k, k)
+        Their covariance matrix, which is part of V; any one gives the same scores.
+
+    Returns
+    -------
+    score, sd : ndarray, shape (n, k)
+        NaN where too little is observed.
+    """
+    information = np.einsum("ik,mij,jl->mkl", loadings, middle, loadings, optimize=True)
+    scale = np.sqrt(np.maximum(np.einsum("mkk->mk", information), 1e-300))
+    scaled = information / (scale[:, :, None] * scale[:, None, :])
+    fine = (np.linalg.eigvalsh(scaled)[:, 0] > 1e-9) & (scale.min(1) > 1e-100)
+    inverse = np.full_like(information, np.nan)
+    inverse[fine] = np.linalg.inv(information[fine])
+    score = centre + np.einsum("nkl,nl->nk", inverse[of], pull @ loadings)
+    left = np.einsum("nkk->nk", inverse[of] - prior)
+    return score, np.sqrt(np.maximum(left, 0.0))
+
+
+def given_moments(
+    values: np.ndarray, mean: np.ndarray, covariance: np.ndarray, known: np.ndarray,
+    wanted: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Means, shape (n, k), and covariance matrices, (n, k, k), of variables given others.
+
+    As :func:`conditional_normal`, which has the standard deviations only.
+    """
+    centre = np.empty((len(values), len(wanted)))
+    prior = np.empty((len(values), len(wanted), len(wanted)))
+    own = covariance[np.ix_(wanted, wanted)]
+    for seen, rows in patterns_of(values):
+        at = known[seen]
+        between = covariance[np.ix_(at, wanted)]
+        slope = np.linalg.solve(covariance[np.ix_(at, at)], between)
+        centre[rows] = mean[wanted] + (values[np.ix_(rows, seen)] - mean[at]) @ slope
+        prior[rows] = own - between.T @ slope
+    return centre, prior

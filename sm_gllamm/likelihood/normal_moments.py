@@ -22,7 +22,16 @@ from sm_gllamm.likelihood.marginal import Quadrature, ThetaEvaluation
 from sm_gllamm.mapping.sem_moments import ImpliedBlock
 from sm_gllamm.mapping.sem_parameters import MomentMapping
 
-__all__ = ["NormalMoments", "NormalProblem", "PieceSet", "UnitPart"]
+__all__ = [
+    "NormalMoments",
+    "NormalProblem",
+    "PieceSet",
+    "PieceState",
+    "UnitPart",
+    "add_gradient",
+    "curvature",
+    "times",
+]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 #: Numbers in the largest temporary array.
@@ -115,6 +124,8 @@ class NormalProblem:
     n_units: int
     constant: float = 0.0
     unit_constant: Any = None
+    #: sets of clusters whose rows differ in what is observed, or have weights (`ClusterSet`)
+    clusters: tuple = ()
     #: nothing is integrated numerically
     exact = True
 
@@ -124,7 +135,7 @@ class NormalProblem:
 
 
 @dataclass(slots=True)
-class _State:
+class PieceState:
     """Sigma^-1, its log-determinant, deviations from the mean, and T of the pieces of a set."""
 
     inverse: np.ndarray
@@ -133,7 +144,7 @@ class _State:
     spread: np.ndarray
 
 
-def _state(pieces: PieceSet, implied: list[ImpliedBlock]) -> _State | None:
+def _state(pieces: PieceSet, implied: list[ImpliedBlock]) -> PieceState | None:
     """None where some Sigma is not positive definite."""
     p = len(pieces.variables)
     parts = np.zeros((len(pieces.blocks), p, p))
@@ -163,7 +174,7 @@ def _state(pieces: PieceSet, implied: list[ImpliedBlock]) -> _State | None:
         inverse = np.where(both, inverse, 0.0)
         deviation = np.where(present, deviation, 0.0)
     spread = pieces.covariance + deviation[:, :, None] * deviation[:, None, :]
-    return _State(inverse, 2.0 * np.log(diagonal).sum(1), deviation, spread)
+    return PieceState(inverse, 2.0 * np.log(diagonal).sum(1), deviation, spread)
 
 
 class NormalMoments:
@@ -219,13 +230,22 @@ class NormalMoments:
             states.append(state)
             trace = np.einsum("kij,kij->k", state.inverse, state.spread)
             value -= 0.5 * (pieces.count @ (state.logdet + trace) + LOG_2PI * pieces.n_values)
+        known = []
+        for clusters in self.problem.clusters:
+            whole = clusters.state(implied)
+            if whole is None:
+                return self._outside(len(theta), want)
+            known.append(whole)
+            value += whole.loglike
         loglike = np.array([value])
         if not want:
             return ThetaEvaluation(loglike)
         of_covariance = [np.zeros_like(block.covariance) for block in implied]
         of_mean = [np.zeros_like(block.mean) for block in implied]
         for pieces, state in zip(self.problem.sets, states, strict=True):
-            self._add_gradient(pieces, state, of_covariance, of_mean)
+            add_gradient(pieces, state, of_covariance, of_mean)
+        for whole in known:
+            whole.add_gradient(of_covariance, of_mean)
         score = np.zeros(len(theta))
         slopes = [block.slopes() for block in implied]
         for b, block in enumerate(implied):
@@ -239,8 +259,11 @@ class NormalMoments:
                 parameter = block.block.parameter
                 _add(hessian, parameter, block.bend(of_covariance[b], of_mean[b]))
         for pieces, state in zip(self.problem.sets, states, strict=True):
-            parameter = np.concatenate([self.mapping.blocks[b].parameter for b in pieces.blocks])
-            _add(hessian, parameter, _curvature(pieces, state, slopes, expected))
+            _add(
+                hessian, self._parameters(pieces.blocks), curvature(pieces, state, slopes, expected)
+            )
+        for clusters, whole in zip(self.problem.clusters, known, strict=True):
+            _add(hessian, self._parameters(clusters.blocks), whole.curvature(slopes, expected))
         return ThetaEvaluation(loglike, score[None, :], (hessian + hessian.T) / 2.0)
 
     def _outside(self, p: int, want: int) -> ThetaEvaluation:
@@ -249,20 +272,9 @@ class NormalMoments:
             np.array([-np.inf]), nowhere, np.full((p, p), np.nan) if want > 1 else None
         )
 
-    @staticmethod
-    def _add_gradient(pieces: PieceSet, state: _State, of_covariance, of_mean) -> None:
-        """Add the gradient in the moments of blocks."""
-        half = 0.5 * pieces.count[:, None, None]
-        inner = half * (state.inverse @ state.spread @ state.inverse - state.inverse)
-        for k, (b, inside, index) in enumerate(
-            zip(pieces.blocks, pieces.inside, pieces.index, strict=True)
-        ):
-            total = np.tensordot(pieces.scale[:, k], inner, 1)
-            of_covariance[b][index[:, None], index] += total[inside[:, None], inside]
-        if pieces.has_mean:
-            total = np.einsum("k,kij,kj->i", pieces.count, state.inverse, state.deviation)
-            for b, inside, index in zip(pieces.blocks, pieces.inside, pieces.index, strict=True):
-                of_mean[b][index] += total[inside]
+    def _parameters(self, blocks) -> np.ndarray:
+        """Parameters of the entries of blocks."""
+        return np.concatenate([self.mapping.blocks[b].parameter for b in blocks])
 
     def units(self, theta, want: int = 1) -> ThetaEvaluation:
         """Log-likelihood and score by independent unit, weights included.
@@ -297,7 +309,7 @@ class NormalMoments:
             if state is None:
                 return ThetaEvaluation(np.full(n, -np.inf), score)
             slopes = _stacked(pieces, [block.slopes() for block in implied]) if want else None
-            parameter = np.concatenate([self.mapping.blocks[b].parameter for b in pieces.blocks])
+            parameter = self._parameters(pieces.blocks)
             # within a chunk: vectors, and their products with all entries
             step = max(1, CHUNK // max(len(parameter), len(pieces.variables)))
             for start in range(0, len(part.unit), step):
@@ -308,7 +320,33 @@ class NormalMoments:
                     one = np.zeros((len(of_entries), len(theta)))
                     np.add.at(one.T, parameter, of_entries.T)
                     np.add.at(score, part.unit[rows], one)
+        for clusters in self.problem.clusters:
+            whole = clusters.state(implied)
+            if whole is None:
+                return ThetaEvaluation(np.full(n, -np.inf), score)
+            slopes = [block.slopes() for block in implied] if want else None
+            value, of_entries = whole.units(slopes)
+            np.add.at(loglike, clusters.unit, value)
+            if score is not None:
+                one = np.zeros((len(value), len(theta)))
+                np.add.at(one.T, self._parameters(clusters.blocks), of_entries.T)
+                np.add.at(score, clusters.unit, one)
         return ThetaEvaluation(loglike, score)
+
+
+def add_gradient(pieces: PieceSet, state: PieceState, of_covariance, of_mean) -> None:
+    """Add the gradient in the moments of blocks."""
+    half = 0.5 * pieces.count[:, None, None]
+    inner = half * (state.inverse @ state.spread @ state.inverse - state.inverse)
+    for k, (b, inside, index) in enumerate(
+        zip(pieces.blocks, pieces.inside, pieces.index, strict=True)
+    ):
+        total = np.tensordot(pieces.scale[:, k], inner, 1)
+        of_covariance[b][index[:, None], index] += total[inside[:, None], inside]
+    if pieces.has_mean:
+        total = np.einsum("k,kij,kj->i", pieces.count, state.inverse, state.deviation)
+        for b, inside, index in zip(pieces.blocks, pieces.inside, pieces.index, strict=True):
+            of_mean[b][index] += total[inside]
 
 
 def _add(hessian: np.ndarray, parameter: np.ndarray, of_entries: np.ndarray) -> None:
@@ -333,7 +371,7 @@ def _stacked(pieces: PieceSet, slopes) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return u, v, d, np.array(block, dtype=np.intp)
 
 
-def _curvature(pieces: PieceSet, state: _State, slopes, expected: bool) -> np.ndarray:
+def curvature(pieces: PieceSet, state: PieceState, slopes, expected: bool) -> np.ndarray:
     """Second derivatives of the log-likelihood in the moments, along the entries.
 
     With W = Sigma^-1, P = 2 W T W - W and r = W (ybar - mu), entries a and b contribute
@@ -374,7 +412,7 @@ def _curvature(pieces: PieceSet, state: _State, slopes, expected: bool) -> np.nd
     return total
 
 
-def _unit_values(pieces: PieceSet, state: _State, rows: slice, slopes):
+def _unit_values(pieces: PieceSet, state: PieceState, rows: slice, slopes):
     """Log-likelihoods of units, and scores in the entries of the set's blocks where slopes are given."""
     part = pieces.units
     piece, count = part.piece[rows], part.count[rows]
@@ -388,7 +426,7 @@ def _unit_values(pieces: PieceSet, state: _State, rows: slice, slopes):
         deviation = state.deviation[piece] + (part.mean[rows] - pieces.mean[piece])
         if pieces.present is not None:
             deviation = np.where(pieces.present[piece], deviation, 0.0)
-        r = _times(w, piece, deviation)
+        r = times(w, piece, deviation)
         value = value + np.einsum("ui,ui->u", r, deviation)
     if within is not None:
         value = value + np.einsum("uij,uij->u", w[piece], within)
@@ -411,7 +449,7 @@ def _unit_values(pieces: PieceSet, state: _State, rows: slice, slopes):
     return value, score * count[:, None]
 
 
-def _times(matrices: np.ndarray, which: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+def times(matrices: np.ndarray, which: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Products of vectors with the matrices of their pieces."""
     if len(matrices) == 1:
         return vectors @ matrices[0]

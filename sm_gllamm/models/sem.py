@@ -91,10 +91,13 @@ class SEM(SemQuantities):
         Number of rows behind the moments.
     cov_divisor : {"n-1", "n"}
         What the covariances in `cov` were divided by.
-    weights : str or array_like, optional
-        Sampling weights, scaled to the number of rows; standard errors are robust then.
-    freq_weights : str or array_like, optional
-        Numbers of persons that rows stand for.
+    weights : str, array_like, or dict by level, optional
+        Sampling weights, scaled to the number of rows; standard errors are robust then. With two levels those
+        of rows within their clusters, or a dict with ``"row"`` and the name of the clusters.
+    freq_weights : str, array_like, or dict by level, optional
+        Numbers of persons that rows stand for, and of clusters.
+    weight_scaling : {"size", "effective"}, optional
+        Scaling of the sampling weights of rows within clusters; see :mod:`sm_gllamm.survey.scaling`.
     **switches
         lavaan's further defaults: ``int_ov_free``, ``int_lv_free``, ``auto_fix_first``,
         ``auto_fix_single``, ``auto_var``, ``auto_cov_lv_x``, ``auto_cov_y``.
@@ -131,7 +134,7 @@ class SEM(SemQuantities):
         self, model, data=None, *, groups=None, group_equal=(), group_partial=(), cluster=None,
         style="sem", std_lv=False, orthogonal=False, fixed_x=True, meanstructure=None,
         missing="fiml", cov=None, means=None, nobs=None, cov_divisor="n-1", weights=None,
-        freq_weights=None, **kwargs,
+        freq_weights=None, weight_scaling=None, **kwargs,
     ):  # fmt: skip
         check_keywords(
             set(kwargs) - set(_INTERNAL),
@@ -142,7 +145,7 @@ class SEM(SemQuantities):
         inputs = sem_inputs(
             model, data, groups=groups, cluster=cluster, missing=missing, cov=cov, means=means,
             nobs=nobs, cov_divisor=cov_divisor, weights=weights, freq_weights=freq_weights,
-            meanstructure=meanstructure,
+            meanstructure=meanstructure, weight_scaling=weight_scaling,
             table_options={
                 "style": style, "group_equal": group_equal, "group_partial": group_partial,
                 "std_lv": std_lv, "orthogonal": orthogonal, "fixed_x": fixed_x, **switches,
@@ -290,6 +293,10 @@ class SEM(SemQuantities):
     def _scores_of_units(self, score) -> np.ndarray:
         """Scores of the independent units; of frequency weights one row for each."""
         frequency = self.weights.frequency
+        if frequency is not None and self.inputs.first_row is not None:
+            # those of clusters: rows are not independent
+            of_clusters = self.weights.by_level.get(self.inputs.cluster_column)
+            frequency = None if of_clusters is None else of_clusters[self.inputs.first_row]
         if frequency is None:
             return score
         # w rows with score s each contribute w s s'

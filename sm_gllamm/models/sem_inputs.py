@@ -13,6 +13,12 @@ from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.normal_moments import NormalProblem
 from sm_gllamm.mapping.sem_moments import ImpliedBlock
 from sm_gllamm.models.sem_blocks import given_covariates
+from sm_gllamm.models.sem_clusters import (
+    cluster_cells,
+    cluster_weights,
+    group_likelihood,
+    joined,
+)
 from sm_gllamm.models.sem_data import (
     GroupMoments,
     GroupRows,
@@ -25,7 +31,6 @@ from sm_gllamm.models.sem_twolevel import (
     LevelVariables,
     TwoLevelGroup,
     two_level_group,
-    two_level_problem,
 )
 from sm_gllamm.specification.lavaan_table import LavaanTable
 from sm_gllamm.survey.weights import LevelWeights
@@ -95,21 +100,21 @@ class SemInputs:
         return replace(
             self, problem=replace(self.problem, sets=sets, unit_constant=None), rows=(),
             endog=self.endog.iloc[:0], cluster=None, first_row=None, weights=LevelWeights({}),
-            levels=tuple(replace(g, products=g.products[:0]) for g in self.levels),
+            levels=tuple(replace(g, products=g.products[:0], codes=g.codes[:0]) for g in self.levels),
         )  # fmt: skip
 
     @property
     def group_sizes(self) -> list[float]:
         """Number of rows of each group, sum of the weights."""
         if self.levels:
-            return [float(group.size.sum()) for group in self.levels]
+            return [group.n_rows for group in self.levels]
         return [float(pieces.count.sum()) for pieces in self.problem.sets]
 
     @property
     def block_sizes(self) -> list[float]:
         """Number of independent vectors behind the moments of each block."""
         if self.levels:
-            return [n for g in self.levels for n in (float(g.size.sum()), float(len(g.size)))]
+            return [n for group in self.levels for n in (group.n_rows, group.n_clusters)]
         return self.group_sizes
 
     def rows_of(self, data: pd.DataFrame | None, what: str, needed=None):
@@ -247,8 +252,8 @@ class SemInputs:
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         return centre + rng.normal(size=centre.shape) @ root.T
 
-    def clusters_of(self, data: pd.DataFrame | None, what: str):
-        """Index, cluster of each row, statistics and deviations from cluster means of each group.
+    def clusters_of(self, data: pd.DataFrame | None, what: str, given=None):
+        """Number, index and clusters of the rows of each group.
 
         Parameters
         ----------
@@ -256,43 +261,54 @@ class SemInputs:
             None: those of the fit. Otherwise with the columns of the model, of clusters and of groups.
         what : str
             For messages.
+        given : collection of str, optional
+            Variables that count, others are missing values; default all.
 
         Yields
         ------
-        tuple of (Index, ndarray of shape (n,), TwoLevelGroup, ndarray of shape (n, q))
+        tuple of (int, Index, Cells)
         """
-        n_levels = len(self.table.levels)
+        several = len(self.table.groups) > 1
+        if data is None:
+            if not self.has_rows:
+                raise SpecificationError(f"the data were removed; {what} needs data")
+        else:
+            data = data.set_axis([str(name) for name in data.columns], axis=1)
+            for column in (self.cluster_column, *[self.group_column] * several):
+                if column not in data:
+                    raise SpecificationError(f"{what} of new data needs the column {column!r}")
+            labels = data[self.group_column].astype(str) if several else None
         for g, label in enumerate(self.table.groups):
             names = _level_variables(self.table, g)
             if data is None:
-                if not self.has_rows:
-                    raise SpecificationError(f"the data were removed; {what} needs data")
                 group = self.rows[g]
                 index, codes = self.endog.index[group.rows], np.asarray(self.cluster)[group.rows]
             else:
-                part = data.set_axis([str(name) for name in data.columns], axis=1)
-                for column in (
-                    self.cluster_column,
-                    *[self.group_column] * (len(self.table.groups) > 1),
-                ):
-                    if column not in part:
-                        raise SpecificationError(f"{what} of new data needs the column {column!r}")
-                if len(self.table.groups) > 1:
-                    part = part[part[self.group_column].astype(str) == label]
-                variables = tuple(dict.fromkeys(
-                    n for b in range(g * n_levels, (g + 1) * n_levels) for n in self.table.roles[b].observed
-                ))  # fmt: skip
-                values = np.column_stack([numeric(part, name) for name in variables])
-                group = GroupRows(
-                    label, variables, values, np.arange(len(part)), np.ones(len(part))
-                )
+                part = data if labels is None else data[labels == label]
+                group = _new_rows(part, label, names, given)
                 index, codes = part.index, pd.factorize(part[self.cluster_column])[0]
+            if not len(index):
+                continue
+            if given is not None:
+                counts = [name in given for name in group.variables]
+                group = replace(group, values=np.where(counts, group.values, np.nan))
             unit, codes = np.unique(codes, return_inverse=True)
-            codes = codes.reshape(-1)
-            statistics = two_level_group(group, names, codes, unit, list(unit), checked=False)
-            at = [names.means.index(name) for name in names.within]
-            own = group.values[:, [group.variables.index(name) for name in names.within]]
-            yield index, codes, statistics, own - statistics.vectors[codes][:, at]
+            unit = np.arange(len(unit))
+            cells = cluster_cells(group, names, codes.reshape(-1), unit, np.ones(len(unit)), 2 * g)
+            yield g, index, cells
+
+
+def _new_rows(data: pd.DataFrame, label: str, names: LevelVariables, needed) -> GroupRows:
+    """Rows of new clusters; columns that are not needed may be absent."""
+    variables = tuple(dict.fromkeys((*names.within, *names.between)))
+    columns = []
+    for name in variables:
+        known = name in data or all(piece in data for piece in name.split(":"))
+        if not known and (needed is None or name in needed):
+            raise SpecificationError(f"the data have no column {name!r}")
+        columns.append(numeric(data, name) if known else np.full(len(data), np.nan))
+    n = len(data)
+    return GroupRows(label, variables, np.column_stack(columns), np.arange(n), np.ones(n))
 
 
 def has_means(table: LavaanTable) -> bool:
@@ -339,29 +355,23 @@ def _level_variables(table: LavaanTable, g: int) -> LevelVariables:
 
 
 def _two_levels(shell: SemInputs, rows, times: np.ndarray | None) -> SemInputs:
-    """Problem and moments of clusters from complete rows; `times` says how often each cluster counts."""
+    """Problem and moments of clusters from rows; `times` says how often each cluster counts."""
     cluster = np.asarray(shell.cluster)
-    groups, densities, known, start = [], [], [], []
+    weight = cluster_weights(shell.weights, cluster, shell.cluster_column)
+    weight = weight if times is None else weight * times
+    parts = []
     for g, group in enumerate(rows):
-        names = _level_variables(shell.table, g)
-        if twice := set(names.given_within) & set(names.given_between):
-            raise SpecificationError(
-                f"covariate {min(twice)!r} is given at both levels, which is not available: model its "
-                "distribution (fixed_x=False), or put its cluster mean into the data as another variable"
-            )
         unit, codes = np.unique(cluster[group.rows], return_inverse=True)
-        codes = codes.reshape(-1)
         labels = [shell.cluster_labels[k] for k in unit]
-        statistics = two_level_group(group, names, codes, unit, labels)
-        groups.append(statistics)
-        densities.append(statistics.given_loglike(group, codes))
-        known += statistics.given_moments(group)
-        start += statistics.start_moments()
-    n_units = int(cluster.max()) + 1
-    problem = two_level_problem(groups, densities, n_units, times)
+        names = _level_variables(shell.table, g)
+        statistics = two_level_group(group, names, codes.reshape(-1), unit, labels, weight[unit])
+        parts.append(group_likelihood(g, group, statistics))
     return replace(
-        shell, problem=problem, given=known, start_moments=start, rows=tuple(rows),
-        moments=(None,) * len(rows), levels=tuple(groups),
+        shell, problem=joined(parts, int(cluster.max()) + 1),
+        given=[one for part in parts for one in part.given],
+        start_moments=[one for part in parts for one in part.statistics.start_moments()],
+        rows=tuple(rows), moments=(None,) * len(rows),
+        levels=tuple(part.statistics for part in parts),
     )  # fmt: skip
 
 

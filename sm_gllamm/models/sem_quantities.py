@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.likelihood.cluster_posterior import cluster_posterior
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.sem_incomplete import complete_tests
 from sm_gllamm.models.sem_modification import candidates, score_tests
@@ -135,6 +136,32 @@ class SemQuantities(FitMethods):
             dict(zip(block.block.variables, np.diag(block.covariance).tolist(), strict=True))
             for block in self.mapping.implied(self.mapping.theta(params))
         ]
+
+    def cluster_posteriors(self, params, data, what: str, given=None):
+        """What the observations of clusters say about their rows and between parts.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        data : DataFrame or None
+            New clusters; None: those of the fit.
+        what : str
+            For messages.
+        given : sequence of str, optional
+            Observations that count; default all.
+
+        Yields
+        ------
+        tuple of (int, Index, ClusterPosterior, ClusterSet, list of ImpliedBlock)
+            Number of the group, index of its rows, and implied moments of both levels.
+        """
+        implied = self.mapping.implied(self.mapping.theta(params))
+        for g, index, cells in self.inputs.clusters_of(data, what, given):
+            state = cells.clusters.state(implied)
+            if state is None:
+                raise SpecificationError("the implied covariance matrix is not positive definite")
+            posterior = cluster_posterior(state, cells.within, cells.cell)
+            yield g, index, posterior, cells.clusters, implied[2 * g : 2 * g + 2]
 
     def row_values(self, params) -> tuple[np.ndarray, np.ndarray]:
         """Values of the rows of the table, and their derivatives in the parameters.

@@ -21,6 +21,7 @@ from sm_gllamm.models.sem_data import (
 )
 from sm_gllamm.models.sem_inputs import SemInputs, has_means, inputs_of_rows
 from sm_gllamm.models.sem_problem import given_moments, moment_problem
+from sm_gllamm.models.sem_weights import two_level_weights
 from sm_gllamm.specification.lavaan_table import LavaanTable, lavaan_table
 from sm_gllamm.survey.weights import LevelWeights
 
@@ -29,7 +30,7 @@ __all__ = ["sem_inputs"]
 
 def sem_inputs(
     model, data, *, groups, cluster, missing, cov, means, nobs, cov_divisor, weights, freq_weights,
-    meanstructure, table_options,
+    meanstructure, table_options, weight_scaling=None,
 ) -> SemInputs:  # fmt: skip
     """Table and data of a model; see :class:`sm_gllamm.models.sem.SEM`."""
     if not isinstance(model, str):
@@ -53,8 +54,9 @@ def sem_inputs(
     if not len(data):
         raise SpecificationError("the data have no rows")
     return _from_data(
-        model, data, groups, cluster, missing, weights, freq_weights, meanstructure, table_options
-    )
+        model, data, groups, cluster, missing, weights, freq_weights, meanstructure, table_options,
+        weight_scaling,
+    )  # fmt: skip
 
 
 def _table(model: str, labels, columns, meanstructure, options) -> LavaanTable:
@@ -108,32 +110,31 @@ def _weights(data, weights, freq_weights) -> tuple[np.ndarray, bool, np.ndarray 
 
 
 def _from_data(
-    model, data, groups, cluster, missing, weights, freq_weights, meanstructure, options
-) -> SemInputs:
+    model, data, groups, cluster, missing, weights, freq_weights, meanstructure, options,
+    weight_scaling,
+) -> SemInputs:  # fmt: skip
     labels, codes = _labels(column_values(data, groups, "groups"))
     clusters = column_values(data, cluster, "cluster")
     columns = [str(name) for name in data.columns]
     data = data.set_axis(columns, axis=1)
     table = _table(model, labels, columns, meanstructure, options)
     if len(table.levels) > 1:
-        _check_levels(table, clusters, weights, freq_weights)
+        _check_levels(table, clusters)
+    elif weight_scaling is not None:
+        raise SpecificationError("weight_scaling is for weights of models with two levels")
     order = [labels.index(label) for label in table.groups] if len(labels) > 1 else [0]
     codes = np.zeros(len(data), dtype=int) if codes is None else np.argsort(order)[codes]
     names = list(dict.fromkeys(name for roles in table.roles for name in roles.observed))
     values = {name: numeric(data, name) for name in names}
-    weight, sampling, frequency = _weights(data, weights, freq_weights)
     n_levels = len(table.levels)
+    by_row = (weights, freq_weights) if n_levels == 1 else (None, None)
+    weight, sampling, frequency = _weights(data, *by_row)
     blocks = [range(g * n_levels, (g + 1) * n_levels) for g in range(len(table.groups))]
     given = [[n for b in own for n in given_covariates(table, b)] for own in blocks]
     variables = [
         list(dict.fromkeys(n for b in own for n in table.roles[b].observed)) for own in blocks
     ]
     rows = group_rows(values, variables, given, table.groups, codes, weight, missing == "listwise")
-    if n_levels > 1 and any(np.isnan(group.values).any() for group in rows):
-        raise SpecificationError(
-            "models of two levels need complete rows in closed form; leave rows with missing values out by "
-            "missing='listwise'"
-        )
     if meanstructure is None and any(np.isnan(group.values).any() for group in rows):
         table = _table(model, labels, columns, True, options)
     kept = np.sort(np.concatenate([group.rows for group in rows]))
@@ -155,6 +156,13 @@ def _from_data(
         counts = {cluster if isinstance(cluster, str) else "cluster": int(code.max()) + 1}
         if n_levels > 1:
             first = np.unique(code, return_index=True)[1]
+            name = next(iter(counts))
+            level_weights = two_level_weights(
+                data, kept, code, name, weights, freq_weights, weight_scaling
+            )
+            frequency = level_weights.frequency
+            if (of_rows := level_weights.by_level.get("row")) is not None:
+                rows = [replace(group, weight=of_rows[group.rows]) for group in rows]
     shell = SemInputs(
         table, NormalProblem((), len(kept)), [], [], has_means(table),
         float(len(kept) if frequency is None else frequency.sum()), level_weights, endog,
@@ -169,15 +177,11 @@ def _from_data(
     return inputs
 
 
-def _check_levels(table: LavaanTable, clusters, weights, freq_weights) -> None:
+def _check_levels(table: LavaanTable, clusters) -> None:
     if len(table.levels) > 2:
         raise SpecificationError("models of more than two levels are not available in closed form")
     if clusters is None:
         raise SpecificationError("the model has levels: say which rows belong together by cluster=")
-    if weights is not None or freq_weights is not None:
-        raise SpecificationError(
-            "weights are not available for models of two levels in closed form"
-        )
 
 
 def _from_moments(

@@ -17,12 +17,12 @@ import numpy as np
 from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.likelihood.normal_moments import NormalProblem, PieceSet, UnitPart
+from sm_gllamm.likelihood.normal_moments import PieceSet, UnitPart
 from sm_gllamm.models.sem_data import GroupRows
-from sm_gllamm.models.sem_problem import normal_loglike
+from sm_gllamm.models.sem_problem import given_moments, normal_loglike
 from sm_gllamm.models.sem_start import StartMoments
 
-__all__ = ["LevelVariables", "TwoLevelGroup", "two_level_group", "two_level_problem"]
+__all__ = ["LevelVariables", "TwoLevelGroup", "two_level_group", "two_level_pieces"]
 
 #: Spread within clusters, relative to that of a variable, that counts as none.
 CONSTANT = 1e-9
@@ -67,10 +67,18 @@ class TwoLevelGroup:
     unit : ndarray of int, shape (J,)
         Number of each cluster among those of all groups.
     size : ndarray, shape (J,)
+        Number of rows, sum of their weights.
     vectors : ndarray, shape (J, p)
-        Cluster means of ``variables.means``.
+        Cluster means of ``variables.means``, of what is observed; those of all where nothing is.
     products : ndarray, shape (J, q, q)
-        Sums of products of deviations from cluster means, of ``variables.within``.
+        Sums of products of deviations from cluster means, of ``variables.within``; with missing values those
+        of pairs that are observed, scaled to the number of rows.
+    weight : ndarray, shape (J,)
+        Of the clusters.
+    codes : ndarray of int, shape (n,)
+        Cluster of each row.
+    even : bool
+        Whether no value is missing and all rows weigh the same, so that means and products suffice.
     """
 
     variables: LevelVariables
@@ -78,24 +86,39 @@ class TwoLevelGroup:
     size: np.ndarray
     vectors: np.ndarray
     products: np.ndarray
+    weight: np.ndarray
+    codes: np.ndarray
+    even: bool = True
+
+    @property
+    def n_rows(self) -> float:
+        """Number of rows, sum of all weights."""
+        return float(self.weight @ self.size)
+
+    @property
+    def n_clusters(self) -> float:
+        """Number of clusters, sum of their weights."""
+        return float(self.weight.sum())
 
     @property
     def pooled(self) -> np.ndarray:
         """Pooled within covariance matrix."""
-        return self.products.sum(0) / max(self.size.sum() - len(self.size), 1.0)
+        total = np.tensordot(self.weight, self.products, 1)
+        pooled = total / max(self.n_rows - self.n_clusters, 1.0)
+        return pooled if self.even or _definite(pooled) else np.diag(np.diag(pooled))
 
     def start_moments(self) -> list[StartMoments]:
         """Means and covariances of both levels to start from."""
         names, level = self.variables, self.variables.means
         within_mean = np.array(
-            [0.0 if n in names.between else np.average(self.vectors[:, level.index(n)], weights=self.size)
+            [0.0 if n in names.between
+             else np.average(self.vectors[:, level.index(n)], weights=self.weight * self.size)
              for n in names.within]
         )  # fmt: skip
         p = len(names.between)
         vectors = self.vectors[:, :p]
-        mean = vectors.mean(0)
-        covariance = (vectors - mean).T @ (vectors - mean) / len(vectors)
-        typical = 1.0 / np.mean(1.0 / self.size)
+        mean, covariance = _weighted_moments(vectors, self.weight)
+        typical = self.n_clusters / (self.weight @ (1.0 / np.maximum(self.size, 1e-8)))
         inside = np.zeros((p, p))
         at = [names.between.index(n) for n in names.both]
         own = [names.within.index(n) for n in names.both]
@@ -104,46 +127,54 @@ class TwoLevelGroup:
         diagonal = np.diag(covariance)
         low = np.diag(between) < LEAST * diagonal
         between[np.arange(p)[low], np.arange(p)[low]] = LEAST * diagonal[low]
-        if np.linalg.eigvalsh(between / np.sqrt(np.outer(diagonal, diagonal)))[0] < 1e-3:
+        if not _definite(between, 1e-3):
             between = np.diag(np.diag(between))
         return [(within_mean, self.pooled), (mean, between)]
 
     def given_moments(self, rows: GroupRows) -> list[dict]:
         """Moments of given covariates at both levels, by name; covariates of one level only."""
         names = self.variables
+        x, w, weight = self._given_values(rows)
         out = []
-        for given, values in (
-            (names.given_within, _columns(rows, names.given_within)),
-            (
-                names.given_between,
-                self.vectors[:, [names.means.index(n) for n in names.given_between]],
-            ),
-        ):
-            moments: dict = {}
-            if given:
-                mean = values.mean(0)
-                covariance = (values - mean).T @ (values - mean) / len(values)
-                for i, one in enumerate(given):
-                    moments[(one,)] = mean[i]
-                    for j, other in enumerate(given):
-                        moments[one, other] = covariance[i, j]
-            out.append(moments)
+        for given, values, of_values in (
+            (names.given_within, x, weight), (names.given_between, w, self.weight)
+        ):  # fmt: skip
+            mean, covariance = _weighted_moments(values, of_values)
+            out.append(given_moments(given, given, mean, covariance))
         return out
 
-    def given_loglike(self, rows: GroupRows, codes: np.ndarray) -> np.ndarray:
-        """Log-likelihood of the given covariates by cluster, shape (J,)."""
+    def _given_values(self, rows: GroupRows):
+        """Covariates of rows and of clusters, and weights of rows times those of their clusters."""
         names = self.variables
+        w = self.vectors[:, [names.means.index(n) for n in names.given_between]]
+        return _columns(rows, names.given_within), w, rows.weight * self.weight[self.codes]
+
+    def given_loglike(self, rows: GroupRows) -> np.ndarray:
+        """Log-likelihood of the given covariates by cluster, shape (J,), without weights of clusters."""
+        names = self.variables
+        x, w, weight = self._given_values(rows)
         total = np.zeros(len(self.unit))
         if names.given_within:
-            x = _columns(rows, names.given_within)
-            mean = x.mean(0)
-            density = normal_loglike(x, mean, (x - mean).T @ (x - mean) / len(x))
-            total += np.bincount(codes, density, minlength=len(total))
+            density = rows.weight * normal_loglike(x, *_weighted_moments(x, weight))
+            total += np.bincount(self.codes, density, minlength=len(total))
         if names.given_between:
-            w = self.vectors[:, [names.means.index(n) for n in names.given_between]]
-            mean = w.mean(0)
-            total += normal_loglike(w, mean, (w - mean).T @ (w - mean) / len(w))
+            total += normal_loglike(w, *_weighted_moments(w, self.weight))
         return total
+
+
+def _definite(covariance: np.ndarray, least: float = 1e-6) -> bool:
+    """Whether the smallest eigenvalue of the correlations is at least so large."""
+    sd = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    scaled = covariance / np.outer(sd, sd)
+    return not len(sd) or bool(np.linalg.eigvalsh(scaled)[0] >= least)
+
+
+def _weighted_moments(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance matrix, divided by the sum of the weights."""
+    total = weight.sum()
+    mean = weight @ values / total
+    centred = values - mean
+    return mean, (centred * weight[:, None]).T @ centred / total
 
 
 def _columns(rows: GroupRows, names: Sequence[str]) -> np.ndarray:
@@ -152,22 +183,22 @@ def _columns(rows: GroupRows, names: Sequence[str]) -> np.ndarray:
 
 def two_level_group(
     rows: GroupRows, variables: LevelVariables, codes: np.ndarray, unit: np.ndarray, labels,
-    checked: bool = True,
+    weight: np.ndarray | None = None,
 ) -> TwoLevelGroup:  # fmt: skip
     """Sufficient statistics of a group.
 
     Parameters
     ----------
     rows : GroupRows
-        Complete.
+        NaN where missing.
     variables : LevelVariables
     codes : ndarray of int, shape (n,)
         Cluster of each row among those of the group.
     unit : ndarray of int, shape (J,)
     labels : sequence
         Labels of the clusters, for messages.
-    checked : bool
-        Whether to look for variables on the wrong level, and count clusters.
+    weight : ndarray, shape (J,), optional
+        Of the clusters.
 
     Raises
     ------
@@ -180,73 +211,77 @@ def two_level_group(
         There are fewer clusters than variables of the between part.
     """
     n_clusters = len(unit)
-    size = np.bincount(codes, minlength=n_clusters).astype(float)
-    if checked and size.max() < 2:
-        raise SpecificationError("all clusters have one row: there is nothing within them")
+    weight = np.ones(n_clusters) if weight is None else weight
+    size = np.bincount(codes, rows.weight, minlength=n_clusters)
     level = variables.means
     values = _columns(rows, level)
-    sums = [np.bincount(codes, v, minlength=n_clusters) for v in values.T]
-    vectors = np.column_stack(sums) / size[:, None]
-    deviations = values - vectors[codes]
-    scale = values.std(0)
-    spread = np.abs(deviations).max(0)
-    for k, name in enumerate(level):
-        constant = spread[k] <= CONSTANT * max(scale[k], 1e-300)
-        if checked and name not in variables.within and not constant:
-            where = labels[codes[int(np.argmax(np.abs(deviations[:, k])))]]
-            raise SpecificationError(
-                f"{name!r} stands at the cluster level only, but varies within cluster {where}; "
-                "put it into the block of the lower level, too"
-            )
-        if checked and name in variables.within and constant:
-            raise SpecificationError(
-                f"{name!r} does not vary within clusters; it belongs into the block of the cluster level only"
-            )
-    if checked and n_clusters <= len(variables.between):
+    present = ~np.isnan(values)
+    held = present * rows.weight[:, None]
+    values = np.where(present, values, 0.0)
+    sums = [np.bincount(codes, v, minlength=n_clusters) for v in (held * values).T]
+    known = np.column_stack([np.bincount(codes, v, minlength=n_clusters) for v in held.T])
+    grand = (held * values).sum(0) / held.sum(0)
+    vectors = np.where(
+        known > 0.0, np.column_stack(sums) / np.where(known > 0.0, known, 1.0), grand
+    )
+    deviations = np.where(present, values - vectors[codes], 0.0)
+    _check_levels(variables, deviations, values, present, codes, labels)
+    if n_clusters <= len(variables.between):
         warnings.warn(
             f"{n_clusters} clusters are too few for the between part of {len(variables.between)} variables: "
             "its estimates and standard errors are not to be trusted",
             SpecificationWarning,
             stacklevel=5,
         )
-    inside = deviations[:, [level.index(name) for name in variables.within]]
+    at = [level.index(name) for name in variables.within]
+    inside = deviations[:, at]
     q = inside.shape[1]
     products = np.empty((n_clusters, q, q))
     for i in range(q):
         for j in range(i + 1):
-            total = np.bincount(codes, inside[:, i] * inside[:, j], minlength=n_clusters)
+            both = rows.weight * inside[:, i] * inside[:, j]
+            share = held[:, at[i]] @ present[:, at[j]] / rows.weight.sum()
+            total = np.bincount(codes, both, minlength=n_clusters) / max(share, 1e-8)
             products[:, i, j] = products[:, j, i] = total
-    return TwoLevelGroup(variables, unit, size, vectors, products)
+    even = bool(present.all() and np.all(rows.weight == 1.0))
+    return TwoLevelGroup(variables, unit, size, vectors, products, weight, codes, even)
 
 
-def two_level_problem(
-    groups: Sequence[TwoLevelGroup], given: Sequence[np.ndarray], n_units: int,
-    times: np.ndarray | None = None,
-) -> NormalProblem:  # fmt: skip
-    """The problem of groups of clusters; the blocks of group g are 2g (within) and 2g + 1 (between).
+def _check_levels(variables: LevelVariables, deviations, values, present, codes, labels) -> None:
+    """Refuse variables on the wrong level, and clusters of single rows."""
+    if np.bincount(codes).max() < 2:
+        raise SpecificationError("all clusters have one row: there is nothing within them")
+    spread = np.abs(deviations).max(0)
+    for k, name in enumerate(variables.means):
+        scale = values[present[:, k], k].std()
+        constant = spread[k] <= CONSTANT * max(scale, 1e-300)
+        if name not in variables.within and not constant:
+            where = labels[codes[int(np.argmax(np.abs(deviations[:, k])))]]
+            raise SpecificationError(
+                f"{name!r} stands at the cluster level only, but varies within cluster {where}; "
+                "put it into the block of the lower level, too"
+            )
+        if name in variables.within and constant:
+            raise SpecificationError(
+                f"{name!r} does not vary within clusters; it belongs into the block of the cluster level only"
+            )
+
+
+def two_level_pieces(g: int, group: TwoLevelGroup) -> tuple[PieceSet, PieceSet]:
+    """Deviations from cluster means, and these means, of a group without missing values.
 
     Parameters
     ----------
-    groups : sequence of TwoLevelGroup
-    given : sequence of ndarray, shape (J,)
-        Log-likelihood of given covariates by cluster of each group.
-    n_units : int
-        Number of clusters of all groups.
-    times : ndarray, shape (n_units,), optional
-        How often each cluster counts.
+    g : int
+        Its blocks are 2g (within) and 2g + 1 (between).
+    group : TwoLevelGroup
 
     Returns
     -------
-    NormalProblem
+    tuple of PieceSet
+        Whose log-likelihood is that of the rows less ``log(size) / 2`` for each within variable and cluster.
     """
-    sets: list[PieceSet] = []
-    by_unit = np.zeros(n_units)
-    for g, (group, density) in enumerate(zip(groups, given, strict=True)):
-        weight = np.ones(len(group.unit)) if times is None else times[group.unit]
-        sets += [_deviations(g, group, weight), _means(g, group, weight)]
-        constant = -0.5 * len(group.variables.within) * np.log(group.size) - density
-        by_unit[group.unit] = weight * constant
-    return NormalProblem(tuple(sets), n_units, float(by_unit.sum()), by_unit)
+    return _deviations(g, group, group.weight), _means(g, group, group.weight)
 
 
 def _deviations(g: int, group: TwoLevelGroup, weight: np.ndarray) -> PieceSet:

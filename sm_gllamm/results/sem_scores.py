@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.inference.sem_scores import bartlett_scores, conditional_normal, two_level_scores
+from sm_gllamm.inference.sem_scores import bartlett_scores, conditional_normal
 from sm_gllamm.results.base import LatentVariableResults
+from sm_gllamm.results.sem_cluster_scores import cluster_predictions, cluster_scores
 
 __all__ = ["SemScores"]
 
@@ -56,7 +57,7 @@ class SemScores(LatentVariableResults):
                 f"method={method!r} is not known; use 'regression' or 'bartlett'"
             )
         if len(self.model.table.levels) > 1:
-            return self._two_level_scores(data, method, se)
+            return cluster_scores(self.model, np.asarray(self.params), data, method, se)
         frames = []
         for b, index, values in self.model.inputs.rows_of(data, "factor_scores"):
             mean, covariance = self._moments(b)
@@ -72,25 +73,8 @@ class SemScores(LatentVariableResults):
             names = list(block.variables[block.n_observed :])
             frame = pd.DataFrame(score, index, names)
             if se:
-                frame = frame.join(pd.DataFrame(sd, index, [f"se({name})" for name in names]))
-            frames.append(frame.set_axis(index))
-        return self.model.inputs.in_order(frames, data)
-
-    def _two_level_scores(self, data, method: str, se: bool) -> pd.DataFrame:
-        """Posterior means of the latent variables of both levels, rows by rows of the data."""
-        if method != "regression":
-            raise SpecificationError("with two levels method='regression' is available")
-        implied = self.model.mapping.implied(np.asarray(self.params))
-        frames = []
-        for g, (index, codes, group, deviations) in enumerate(
-            self.model.inputs.clusters_of(data, "factor_scores")
-        ):
-            names, values, errors = two_level_scores(
-                implied[2 * g], implied[2 * g + 1], group, codes, deviations
-            )
-            frame = pd.DataFrame(values, index, names)
-            if se:
-                frame = frame.join(pd.DataFrame(errors, index, [f"se({name})" for name in names]))
+                errors = pd.DataFrame(sd, index, [f"se({name})" for name in names])
+                frame = pd.concat([frame, errors], axis=1)
             frames.append(frame)
         return self.model.inputs.in_order(frames, data)
 
@@ -131,8 +115,9 @@ class SemScores(LatentVariableResults):
         )
 
     def predict(
-        self, data: pd.DataFrame | None = None, outcomes=None, given=None, transform=True
-    ) -> pd.DataFrame:
+        self, data: pd.DataFrame | None = None, outcomes=None, given=None, transform=True,
+        se: bool = False,
+    ) -> pd.DataFrame:  # fmt: skip
         """Means of some observed variables given others.
 
         Parameters
@@ -143,11 +128,20 @@ class SemScores(LatentVariableResults):
             Observed variables. Default: given the covariates, all others.
         transform : bool
             For statsmodels' sake.
+        se : bool
+            Whether to add columns ``se(y)``: standard deviations of the outcomes given the others, at the
+            estimates.
 
         Returns
         -------
         DataFrame
             A row a person, a column an outcome.
+
+        Notes
+        -----
+        With two levels, what is given of any row of a cluster counts for all of them: `given` indicators of
+        the other rows tell of the cluster. An outcome that is not among `given` is predicted as if it were
+        missing.
 
         Examples
         --------
@@ -158,9 +152,10 @@ class SemScores(LatentVariableResults):
         >>> result.predict(outcomes=["x3"], given=["x1", "x2"]).shape
         (301, 1)
         """
-        frames = []
         if len(self.model.table.levels) > 1:
-            raise SpecificationError("predict() is for models of one level; see factor_scores()")
+            params = np.asarray(self.params)
+            return cluster_predictions(self.model, params, data, outcomes, given, se)
+        frames = []
         needed = {name for roles in self.model.table.roles for name in roles.covariates}
         needed = needed if given is None else given
         for b, index, values in self.model.inputs.rows_of(data, "predict", needed):
@@ -176,8 +171,12 @@ class SemScores(LatentVariableResults):
                         f"{name!r} is no observed variable of the model; they are {names}"
                     )
             at, to = ([names.index(name) for name in part] for part in (known, wanted))
-            found, _ = conditional_normal(
+            found, sd = conditional_normal(
                 values[:, at], mean, covariance, np.array(at, dtype=int), np.array(to, dtype=int)
             )
-            frames.append(pd.DataFrame(found, index, wanted))
+            frame = pd.DataFrame(found, index, wanted)
+            if se:
+                errors = pd.DataFrame(sd, index, [f"se({name})" for name in wanted])
+                frame = pd.concat([frame, errors], axis=1)
+            frames.append(frame)
         return self.model.inputs.in_order(frames, data)
