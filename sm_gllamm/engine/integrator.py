@@ -109,7 +109,7 @@ class Integrator:
         self._sparse = [any(rule.kind == "sparse" for rule in levels) for levels in rules]
         if assignment is None:
             assignment = np.zeros(self.problem.n_top, dtype=np.intp)
-        if (
+        elif (
             assignment.shape != (self.problem.n_top,)
             or assignment.min() < 0
             or assignment.max() >= len(rules)
@@ -124,12 +124,14 @@ class Integrator:
             clusters = np.flatnonzero(assignment == g).astype(np.intp)
             if len(clusters) == 0:
                 continue
-            work = np.cumsum(self._rows[clusters]) * float(prod(kernel_rule.counts))
-            self._work += work[-1]
-            n_chunks = int(min(MAX_CHUNKS, max(1, work[-1] // CHUNK)))
+            nodes = float(prod(kernel_rule.counts))
+            total = float(self._rows[clusters].sum()) * nodes
+            self._work += total
+            n_chunks = int(min(MAX_CHUNKS, max(1, total // CHUNK)))
             if n_chunks == 1:
                 self._chunks.append((g, clusters))
                 continue
+            work = np.cumsum(self._rows[clusters]) * nodes
             edges = np.searchsorted(work, work[-1] * np.arange(1, n_chunks) / n_chunks)
             for chunk in np.split(clusters, edges):
                 if len(chunk):

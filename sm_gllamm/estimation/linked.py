@@ -8,7 +8,7 @@ from scipy import stats
 from sm_gllamm.responses.densities import CODES, DENSITIES
 from sm_gllamm.responses.families import link_of
 
-__all__ = ["LinkedResponses", "response_unit"]
+__all__ = ["LinkedResponses", "distinct", "response_unit"]
 
 #: Links on whose scale an effect of one is a moderate one.
 _UNIT_LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit", "log")
@@ -28,6 +28,11 @@ def _link_name(density: str) -> str:
         if density.endswith("_" + link):
             return link
     return "identity"
+
+
+def distinct(codes: np.ndarray) -> np.ndarray:
+    """The codes of densities that occur, ascending."""
+    return codes[:1] if len(codes) and (codes == codes[0]).all() else np.unique(codes)
 
 
 class LinkedResponses:
@@ -60,7 +65,7 @@ class LinkedResponses:
         self.linked, self.weight, self.pull = np.zeros(n), np.zeros(n), np.ones(n)
         self.mean: dict[int, float] = {}
         self.spread: dict[int, float] = {}
-        for code in np.unique(self.code):
+        for code in distinct(self.code):
             here = self.code == code
             self.spread[code] = 1.0
             if code < 0:
@@ -126,7 +131,7 @@ class LinkedResponses:
         channels = (
             None if problem.slot_channel is None else problem.slot_channel[self.rows] - behind
         )
-        for code in np.unique(self.code):
+        for code in distinct(self.code):
             here = self.code == code
             if code >= 0 and DENSITIES[code][1] == "cumulative":
                 self._thresholds(DENSITIES[code][0], here, channels, values)
@@ -240,7 +245,7 @@ def response_unit(problem, mapping, theta: np.ndarray) -> float:
     """
     if problem.exact:
         return float(np.exp(mapping.slot_average(theta, problem.design)))
-    codes = np.unique(problem.family)
+    codes = distinct(problem.family)
     if all(code >= 0 and DENSITIES[code][0].startswith(_UNIT_FILES) for code in codes):
         return 1.0
     rows = slice(None, None, max(1, len(problem.y) // 5_000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
@@ -22,9 +24,18 @@ SCORE_RANK_TOL = 1e-5
 
 
 def _scaled(information: np.ndarray):
-    scale = np.sqrt(np.maximum(np.diag(information), 0.0))
+    return _scaled_bytes(np.ascontiguousarray(information, dtype=float).tobytes(), len(information))
+
+
+@lru_cache(maxsize=4)
+def _scaled_bytes(numbers: bytes, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scale and eigenvalues and -vectors of a matrix with unit diagonal; the same is asked for in a row."""
+    information = np.frombuffer(numbers).reshape(n, n)
+    scale = np.sqrt(np.maximum(information.diagonal(), 0.0))
     scale = np.where(scale > 0, scale, 1.0)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    values, vectors = np.linalg.eigh(information / (scale[:, None] * scale))
+    for array in (scale, values, vectors):
+        array.flags.writeable = False
     return scale, values, vectors
 
 

@@ -22,6 +22,7 @@ from sm_gllamm.models.member_rows import (
 )
 from sm_gllamm.preparation.categories import category_codes, nominal_codes
 from sm_gllamm.preparation.choice_sets import check_choice_sets, encode_sets
+from sm_gllamm.preparation.columns import missing_values
 from sm_gllamm.responses.families import known_slots, link_of
 from sm_gllamm.responses.links import LINK_CODES
 from sm_gllamm.responses.registry import response_for
@@ -70,7 +71,7 @@ def encode_categories(family, values: Any, name: str) -> tuple[np.ndarray, tuple
         Strings without an order, an empty category, a single category.
     """
     series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
-    known = series.notna().to_numpy()
+    known = ~missing_values(series)
     if family.layout == "nominal" and family.order is not None:
         series = series.astype(pd.CategoricalDtype(list(family.order)))
     if not known.all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sm_gllamm.estimation.linked import LinkedResponses, response_unit
+from sm_gllamm.estimation.linked import LinkedResponses, distinct, response_unit
 from sm_gllamm.likelihood.marginal import MarginalLikelihood
 from sm_gllamm.responses.densities import CODES
 
@@ -34,7 +34,7 @@ def row_units(likelihood: MarginalLikelihood, theta: np.ndarray) -> float | np.n
         return 1.0
     unit = response_unit(problem, mapping, theta)
     dispersions = [len(slot.names) for _, slot in mapping.slots if slot.slot == "dispersion"]
-    codes = np.unique(problem.family)
+    codes = distinct(problem.family)
     if len(codes) == 1 and sum(dispersions) < 2:
         return unit
     units = np.ones(len(problem.family))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.preparation.columns import first_row, refuse_missing, show
+from sm_gllamm.preparation.columns import first_row, missing_values, refuse_missing, show
 
 __all__ = ["category_codes", "nominal_codes"]
 
@@ -157,7 +157,7 @@ def _read_values(values: Any, name: str) -> pd.Series:
     series = values if isinstance(values, pd.Series) else pd.Series(values)
     if len(series) == 0:
         raise SpecificationError(f"'{name}' has no rows.")
-    refuse_missing(series.isna().to_numpy(), name, series.index)
+    refuse_missing(missing_values(series), name, series.index)
     return series
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 
-__all__ = ["column", "expand", "first_row", "numbers", "refuse_missing", "row_labels", "show"]
+__all__ = ["column", "expand", "first_row", "missing_values", "numbers", "refuse_missing", "row_labels", "show"]
 
 
 def column(data: pd.DataFrame, name: Hashable) -> pd.Series:
@@ -43,6 +43,13 @@ def column(data: pd.DataFrame, name: Hashable) -> pd.Series:
             else f"data has {n_found} columns {show(name)}; rename them."
         )
     return data[name]
+
+
+def missing_values(values: pd.Series) -> np.ndarray:
+    """Where values are missing, a boolean array; whole numbers never are, which pandas goes to see."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biu":
+        return np.zeros(len(values), dtype=bool)
+    return values.isna().to_numpy()
 
 
 def numbers(values: Any, name: Hashable, missing: bool = False) -> np.ndarray:

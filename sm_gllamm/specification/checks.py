@@ -40,7 +40,8 @@ def check_covariates(
     SpecificationError
         Also for values beyond 1e100, and for as many columns of `exog` as rows.
     """
-    array = np.asarray(exog)
+    # NumPy takes its time over a data frame
+    array = exog.to_numpy() if isinstance(exog, pd.DataFrame) else np.asarray(exog)
     if not 1 <= array.ndim <= 2:
         raise SpecificationError(
             f"{role} must be an array with one row for each observation and one column for "

@@ -335,7 +335,11 @@ def _without_missing(
     """
     evaluated = {text: engine.evaluate(text, frame) for text in texts}
     masks = {f"'{text}'": result.missing for text, result in evaluated.items()}
-    masks |= {f"grouping factor '{name}'": frame[name].isna().to_numpy() for name in grouping}
+    for name in grouping:
+        labels = frame[name]
+        # whole numbers are never missing
+        if not (isinstance(labels.dtype, np.dtype) and labels.dtype.kind in "iu"):
+            masks[f"grouping factor '{name}'"] = labels.isna().to_numpy()
     masks |= {role: np.isnan(values) for role, values in rows.items()}
     present = ~np.logical_or.reduce(list(masks.values()))
     if present.all():
