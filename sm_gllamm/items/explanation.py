@@ -28,7 +28,7 @@ class ItemRegression:
     coefficients : ndarray, shape (m,)
     covariance : ndarray, shape (m, m)
     variance : float
-        tau^2, restricted maximum likelihood.
+        tau^2.
     residuals : ndarray, shape (n_items,)
         Posterior means of r.
     residual_se : ndarray, shape (n_items,)
@@ -36,7 +36,7 @@ class ItemRegression:
     r_squared : float
         Share of tau^2 without covariates that these explain.
     loglike : float
-        Restricted log-likelihood.
+        Restricted log-likelihood, or log-likelihood.
     """
 
     coefficients: np.ndarray
@@ -48,8 +48,8 @@ class ItemRegression:
     loglike: float
 
 
-def _at(variance: float, estimates, sampling, design):
-    """Generalised least squares at a residual variance, with the restricted log-likelihood."""
+def _at(variance: float, estimates, sampling, design, reml: bool):
+    """Generalised least squares at a residual variance, with the (restricted) log-likelihood."""
     total = sampling + variance * np.eye(len(estimates))
     root = np.linalg.cholesky(total)
     x, y = np.linalg.solve(root, design), np.linalg.solve(root, estimates)
@@ -57,19 +57,22 @@ def _at(variance: float, estimates, sampling, design):
     beta = np.linalg.solve(information, x.T @ y)
     rest = y - x @ beta
     value = -np.log(np.diag(root)).sum() - 0.5 * rest @ rest
-    value -= 0.5 * np.linalg.slogdet(information)[1]
-    value -= 0.5 * (len(estimates) - design.shape[1]) * np.log(2 * np.pi)
+    n = len(estimates)
+    if reml:
+        value -= 0.5 * np.linalg.slogdet(information)[1]
+        n -= design.shape[1]
+    value -= 0.5 * n * np.log(2 * np.pi)
     return value, beta, np.linalg.inv(information), total
 
 
-def _variance(estimates, sampling, design) -> float:
-    """The residual variance of highest restricted likelihood."""
+def _variance(estimates, sampling, design, reml: bool) -> float:
+    """The residual variance of highest (restricted) likelihood."""
     beta = np.linalg.lstsq(design, estimates, rcond=None)[0]
     df = max(len(estimates) - design.shape[1], 1)
     largest = 10.0 * float(np.sum((estimates - design @ beta) ** 2)) / df + 1e-12
 
     def minus(x: float) -> float:
-        return -_at(x * x, estimates, sampling, design)[0]
+        return -_at(x * x, estimates, sampling, design, reml)[0]
 
     found = minimize_scalar(
         minus, bounds=(0.0, np.sqrt(largest)), method="bounded", options={"xatol": 1e-10}
@@ -78,7 +81,7 @@ def _variance(estimates, sampling, design) -> float:
 
 
 def item_regression(
-    estimates: np.ndarray, sampling: np.ndarray, design: np.ndarray
+    estimates: np.ndarray, sampling: np.ndarray, design: np.ndarray, reml: bool = True
 ) -> ItemRegression:
     """Regress estimated item parameters on covariates.
 
@@ -89,6 +92,9 @@ def item_regression(
         Their sampling covariance matrix.
     design : ndarray, shape (n_items, m)
         With a constant, m < n_items.
+    reml : bool
+        Restricted maximum likelihood, which takes into account that the coefficients are estimated, or
+        maximum likelihood.
 
     Returns
     -------
@@ -102,15 +108,15 @@ def item_regression(
     >>> item_regression(easy, 0.01 * np.eye(4), design).coefficients.round(2)
     array([0.05, 1.05])
     """
-    variance = _variance(estimates, sampling, design)
-    value, beta, covariance, total = _at(variance, estimates, sampling, design)
+    variance = _variance(estimates, sampling, design, reml)
+    value, beta, covariance, total = _at(variance, estimates, sampling, design, reml)
     inverse = np.linalg.inv(total)
     rest = estimates - design @ beta
     residuals = variance * inverse @ rest
     projection = inverse - inverse @ design @ covariance @ design.T @ inverse
     spread = variance - variance**2 * np.diag(projection)
     constant = np.ones((len(estimates), 1))
-    alone = _variance(estimates, sampling, constant)
+    alone = _variance(estimates, sampling, constant, reml)
     share = 1.0 - variance / alone if alone > 0 else np.nan
     return ItemRegression(
         beta, covariance, variance, residuals, np.sqrt(np.maximum(spread, 0.0)), share, value

@@ -51,3 +51,18 @@ def test_no_residual_variance():
     assert found.variance == 0.0
     np.testing.assert_allclose(found.residuals, 0.0, atol=1e-12)
     np.testing.assert_allclose(found.r_squared, 1.0)
+
+
+def test_maximum_likelihood():
+    y, sampling, design = _data(seed=3)
+    found = item_regression(y, sampling, design, reml=False)
+
+    def minus(variance):
+        cov = sampling + variance * np.eye(len(y))
+        inverse = np.linalg.inv(cov)
+        beta = np.linalg.solve(design.T @ inverse @ design, design.T @ inverse @ y)
+        return -stats.multivariate_normal(design @ beta, cov).logpdf(y)
+
+    best = optimize.minimize_scalar(minus, bounds=(1e-9, 5.0), method="bounded")
+    np.testing.assert_allclose(found.variance, best.x, rtol=1e-3)
+    np.testing.assert_allclose(found.loglike, -best.fun, rtol=1e-8)

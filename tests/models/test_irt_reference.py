@@ -171,3 +171,22 @@ def test_printed_by_stata():
     table, count = compared("masc1_2pl", result)
     assert len(table) == count == 18
     assert np.abs((table["est"] - table["ref_est"]) / table["ref_se"]).max() < 0.15
+
+
+def test_item_residuals_in_two_stages_are_nearly_the_joint_fit():
+    # glmer of lme4 1.1-31, Laplace: y ~ Anger + Gender + btype + situ + mode + (1 | id) + (1 | item)
+    data = datasets.verbagg.load_pandas().data
+    wide = data.pivot(index="id", columns="item", values="y")
+    items = [str(name) for name in wide]
+    persons = data.drop_duplicates("id").set_index("id")[["Anger", "Gender"]]
+    result = smg.IRT(wide.join(persons), "Rasch", items=items, regression="~ Anger + Gender").fit()
+    design = data.drop_duplicates("item").set_index("item")
+    table = result.explain_items("~ btype + situ + mode", design, reml=False)
+    assert table.variance == pytest.approx(0.11711, rel=0.05)
+    joint = {"scold": (-1.05954, 0.18448), "shout": (-2.10324, 0.18720)}
+    for label, (estimate, error) in joint.items():
+        own = table.table.loc[f"btype[T.{label}]"]
+        assert own["coef"] == pytest.approx(estimate, rel=0.005)
+        assert own["std_err"] == pytest.approx(error, rel=0.02)
+    assert result.params["theta ~ Anger"] == pytest.approx(0.05739, rel=0.01)
+    assert result.bse["theta ~ Anger"] == pytest.approx(0.01678, rel=0.02)
