@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -148,14 +149,16 @@ def _interrupted(outcome: Outcome) -> Outcome:
 
 
 def fit_fixed(
-    likelihood: MarginalLikelihood, start: np.ndarray, quadrature: Quadrature, controls: Controls
-) -> Fit:
-    """Maximise with given rules, then estimate their error (0 for models that are integrated exactly)."""
+    likelihood: MarginalLikelihood, start: np.ndarray, quadrature: Quadrature, controls: Controls,
+    climb: Callable = maximize,
+) -> Fit:  # fmt: skip
+    """Maximise with given rules, then estimate their error (0 for models that are integrated exactly).
+
+    `climb` is how, as for :func:`fit_adaptive`.
+    """
     likelihood.use(quadrature)
     start = within_limits(likelihood, start)
-    outcome = maximize(
-        objective(likelihood), start, replace(controls, vanished=vanishing(likelihood))
-    )
+    outcome = climb(objective(likelihood), start, replace(controls, vanished=vanishing(likelihood)))
     exact = likelihood.problem.exact
     try:
         snap_to_boundary(likelihood, outcome)
@@ -186,6 +189,7 @@ def fit_adaptive(
     controls: Controls,
     tol: float,
     near: bool = False,
+    climb: Callable = maximize,
 ) -> Fit:
     """Maximise, raising node counts until the estimated error of the log-likelihood is below `tol`.
 
@@ -221,7 +225,7 @@ def fit_adaptive(
             stop = max(LOOSE, controls.tol) if rough else controls.tol
             # a coarse rule may be what keeps the iterations from converging
             patience = PATIENCE if rough else 0
-            outcome = maximize(
+            outcome = climb(
                 evaluate, theta, replace(controls, maxiter=left, tol=stop, patience=patience)
             )
             used += outcome.iterations

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from statsmodels.base.model import LikelihoodModelResults
 
 from sm_gllamm.estimation.newton import Controls
@@ -19,7 +20,7 @@ from sm_gllamm.likelihood.normal_moments import NormalMoments, NormalProblem
 from sm_gllamm.mapping.sem_parameters import MomentMapping
 from sm_gllamm.models.base import ROBUST_NAMES
 from sm_gllamm.models.fitting import FitSettings
-from sm_gllamm.models.sem_blocks import moment_blocks, parameter_names
+from sm_gllamm.models.sem_blocks import has_closed_form, moment_blocks, parameter_names
 from sm_gllamm.models.sem_fit import SemFit, maximum, sem_verdict
 from sm_gllamm.models.sem_inputs import SemInputs
 from sm_gllamm.models.sem_quantities import SemQuantities
@@ -39,8 +40,8 @@ _FIT_INTERNAL = ("full_output", "callback", "retall", "skip_hessian", "method")
 STAGES = {
     "configural": (),
     "metric": ("loadings",),
-    "scalar": ("loadings", "intercepts"),
-    "strict": ("loadings", "intercepts", "residuals"),
+    "scalar": ("loadings", "intercepts", "thresholds"),
+    "strict": ("loadings", "intercepts", "thresholds", "residuals"),
 }
 _SWITCHES = ("int_ov_free", "int_lv_free", "auto_fix_first", "auto_fix_single", "auto_var",
              "auto_cov_lv_x", "auto_cov_y")  # fmt: skip
@@ -98,6 +99,17 @@ class SEM(SemQuantities):
         Numbers of persons that rows stand for, and of clusters.
     weight_scaling : {"size", "effective"}, optional
         Scaling of the sampling weights of rows within clusters; see :mod:`sm_gllamm.survey.scaling`.
+    families : dict of str to family, optional
+        Responses that are not continuous and normal: ``{"x3": "ordinal", "x4": "poisson"}``, names or family
+        instances. Those named "ordinal" have the link `link`, others the link of their family: "binomial" a
+        logit.
+    ordered : sequence of str, or True
+        Ordered responses: short for ``families={name: "ordinal"}``, as in lavaan; True for all. Variables
+        with thresholds in the text are ordered, too.
+    link : {"probit", "logit"}
+        Of ordered responses; residual variances are 1 or pi^2/3.
+    n_threads : int, optional
+        For models that are fitted by quadrature.
     **switches
         lavaan's further defaults: ``int_ov_free``, ``int_lv_free``, ``auto_fix_first``,
         ``auto_fix_single``, ``auto_var``, ``auto_cov_lv_x``, ``auto_cov_y``.
@@ -108,6 +120,11 @@ class SEM(SemQuantities):
     matrices, in closed form and from sufficient statistics. Parameters carry lavaan's names; equal ones are
     one parameter, with the name of the first. Standard errors come from the observed information unless
     ``fit(information="expected")`` is asked for, which is lavaan's default for complete data.
+
+    Models with other responses, thresholds, random coefficients (``rv("s")*x``), products of latent variables
+    (``y ~ f:g``), or more than two levels are fitted by adaptive quadrature, also by full maximum likelihood.
+    They are of the subclass :class:`sm_gllamm.models.sem_quadrature.QuadratureSEM`. ``families={"x1":
+    "gaussian"}`` makes a continuous model one of these.
 
     References
     ----------
@@ -130,17 +147,34 @@ class SEM(SemQuantities):
     wrapper_class = SEMResultsWrapper
     level_names = ("row",)
 
+    def __new__(cls, model=None, data=None, *, families=None, ordered=(), **kwargs):
+        """A model of the subclass that integrates where there is no closed form."""
+        if cls is SEM and isinstance(model, str) and isinstance(data, pd.DataFrame):
+            if families is not None or np.size(ordered) or not has_closed_form(model):
+                # a subclass of this class
+                from sm_gllamm.models.sem_quadrature import QuadratureSEM
+
+                return super().__new__(QuadratureSEM)
+        return super().__new__(cls)
+
     def __init__(
         self, model, data=None, *, groups=None, group_equal=(), group_partial=(), cluster=None,
         style="sem", std_lv=False, orthogonal=False, fixed_x=True, meanstructure=None,
         missing="fiml", cov=None, means=None, nobs=None, cov_divisor="n-1", weights=None,
-        freq_weights=None, weight_scaling=None, **kwargs,
+        freq_weights=None, weight_scaling=None, families=None, ordered=(), link="probit",
+        n_threads=None, **kwargs,
     ):  # fmt: skip
         check_keywords(
             set(kwargs) - set(_INTERNAL),
-            (*_SWITCHES, "groups", "cluster", "style", "std_lv", "missing", "cov", "means", "nobs"),
+            (*_SWITCHES, "groups", "cluster", "style", "std_lv", "missing", "cov", "means", "nobs",
+             "families", "ordered"),
             "SEM",
-        )
+        )  # fmt: skip
+        if families is not None or np.size(ordered):
+            raise SpecificationError(
+                "families= and ordered= need data, a DataFrame: moments (cov=, means=) say everything of "
+                "continuous responses only"
+            )
         switches = {name: kwargs.pop(name) for name in _SWITCHES if name in kwargs}
         inputs = sem_inputs(
             model, data, groups=groups, cluster=cluster, missing=missing, cov=cov, means=means,

@@ -8,12 +8,54 @@ import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.sem_moments import COVARIANCE, INTERCEPT, PATH, MomentBlock
+from sm_gllamm.specification.lavaan_syntax import parse
 from sm_gllamm.specification.lavaan_table import LavaanTable, Row
 
-__all__ = ["block_variables", "entry_of", "given_covariates", "moment_blocks", "parameter_names"]
+__all__ = [
+    "block_variables",
+    "entry_of",
+    "given_covariates",
+    "has_closed_form",
+    "moment_blocks",
+    "parameter_names",
+]
 
 #: Moments of covariates that are given, by variable (means) or pair of variables (covariances).
 Given = Mapping[tuple[str, ...], float]
+
+
+def has_closed_form(text: str) -> bool:
+    """Whether a model of continuous responses has their means and covariances as its likelihood.
+
+    Thresholds, random coefficients, products of latent variables, latent variables of higher levels as
+    predictors, and more than two levels make an integral of it.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    SpecificationError
+        What is wrong in the text.
+    """
+    syntax = parse(text)
+    if len({block.level for block in syntax.blocks}) > 2:
+        return False
+    latent = {term.lhs for term in syntax.terms if term.op == "=~"}
+    own = {(term.block, term.lhs) for term in syntax.terms if term.op == "=~"}
+    for term in syntax.terms:
+        if term.op in ("|", "~*~"):
+            return False
+        if any(m.kind == "rv" for listed in term.modifiers for m in listed):
+            return False
+        if term.op != "~":
+            continue
+        if ":" in term.rhs and latent & set(term.rhs.split(":")):
+            return False
+        if term.rhs in latent and (term.block, term.rhs) not in own:
+            return False
+    return True
 
 
 def parameter_names(table: LavaanTable) -> list[str]:

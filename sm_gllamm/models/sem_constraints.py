@@ -28,6 +28,8 @@ class SemRestriction:
         Further ones.
     active : sequence of int
         Inequalities of the table that are to hold as equations.
+    n_params : int, optional
+        Number of parameters where there are some behind those of the table.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class SemRestriction:
         table: LavaanTable,
         linear: LinearConstraints | None = None,
         active: Sequence[int] = (),
+        n_params: int | None = None,
     ):
         self.table, self.linear, self.active = table, linear, list(active)
-        k = int(table.distinct.max(initial=-1)) + 1
+        k = n_params or int(table.distinct.max(initial=-1)) + 1
         self._expand = np.zeros((table.n_free, k))
         self._expand[np.arange(table.n_free), table.distinct] = 1.0
         rng = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from sm_gllamm.likelihood.normal_moments import NormalMoments
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.sem_constraints import SemRestriction
 
-__all__ = ["SemFit", "climb", "maximum", "sem_verdict"]
+__all__ = ["SemFit", "climb", "maximum", "sem_verdict", "with_active_bounds"]
 
 #: Decrement at which scoring gives way to Newton's method, and iterations that scoring may take.
 NEAR, SCORING = 0.1, 30
@@ -124,17 +125,43 @@ def maximum(
     -------
     SemFit
     """
+
+    def run(theta: np.ndarray, active: list[int]) -> SemFit:
+        restriction = SemRestriction.of(table, linear, active)
+        return SemFit(climb(likelihood, theta, restriction, controls), restriction)
+
+    return with_active_bounds(run, table, start, linear, lambda theta: theta)
+
+
+def with_active_bounds(
+    run: Callable, table, start: np.ndarray, linear, published: Callable
+) -> SemFit:  # fmt: skip
+    """Maximum under inequalities: those that hold as equations are found by taking them in and out.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(theta, active)`` gives the fit with some inequalities as equations.
+    table : LavaanTable
+    start : ndarray, shape (p,)
+    linear : LinearConstraints or None
+    published : callable
+        From theta to published parameters, those of the table first.
+
+    Returns
+    -------
+    What `run` gives
+    """
     active: list[int] = []
     n_bounds = sum(relation.op in ("<", ">") for relation in table.syntax.relations)
     seen: list[list[int]] = []
     theta = start
     for _ in range(ROUNDS):
-        restriction = SemRestriction.of(table, linear, active)
-        outcome = climb(likelihood, theta, restriction, controls)
-        fit = SemFit(outcome, restriction)
+        fit = run(theta, active)
+        outcome = fit.outcome
         if not n_bounds or not np.isfinite(outcome.value) or outcome.interrupted:
             return fit
-        slack = table.evaluate(outcome.theta[table.distinct], "<")[0]
+        slack = table.evaluate(published(outcome.theta)[table.distinct], "<")[0]
         broken = [int(k) for k in np.flatnonzero(slack < -MET) if k not in active]
         wrong = _held_for_nothing(fit, active, n_bounds, linear)
         if not broken and wrong is None:

@@ -25,7 +25,7 @@ from sm_gllamm.models.sem_weights import two_level_weights
 from sm_gllamm.specification.lavaan_table import LavaanTable, lavaan_table
 from sm_gllamm.survey.weights import LevelWeights
 
-__all__ = ["sem_inputs"]
+__all__ = ["group_labels", "row_weights", "sem_inputs"]
 
 
 def sem_inputs(
@@ -63,29 +63,12 @@ def _table(model: str, labels, columns, meanstructure, options) -> LavaanTable:
     several = labels if len(labels) > 1 else None
     if meanstructure is None and options.get("style") == "growth":
         meanstructure = True
-    table = lavaan_table(
+    return lavaan_table(
         model, groups=several, columns=columns, meanstructure=meanstructure, **options
     )
-    _refuse_what_has_no_closed_form(table)
-    return table
 
 
-def _refuse_what_has_no_closed_form(table) -> None:
-    """Random coefficients and thresholds, whose likelihood is an integral."""
-    for row in table.rows:
-        if getattr(row, "rv", None):
-            raise SpecificationError(
-                f"the coefficient {row.rv!r} of {row.lhs} {row.op} {row.rhs} varies between clusters (rv), "
-                "which SEM has no closed form for; write the model with smg.GLLAMM"
-            )
-        if row.op == "|":
-            raise SpecificationError(
-                f"{row.lhs} | {row.rhs}: thresholds belong to ordered responses, which SEM does not "
-                "have yet; use smg.IRT or smg.GLLAMM"
-            )
-
-
-def _labels(series: pd.Series | None) -> tuple[list[str], np.ndarray | None]:
+def group_labels(series: pd.Series | None) -> tuple[list[str], np.ndarray | None]:
     """Labels of groups in the order in which they come, and codes of rows."""
     if series is None:
         return ["1"], None
@@ -93,7 +76,7 @@ def _labels(series: pd.Series | None) -> tuple[list[str], np.ndarray | None]:
     return [str(value) for value in values], codes
 
 
-def _weights(data, weights, freq_weights) -> tuple[np.ndarray, bool, np.ndarray | None]:
+def row_weights(data, weights, freq_weights) -> tuple[np.ndarray, bool, np.ndarray | None]:
     """Weight of each row, whether it is a sampling weight, and frequencies."""
     if weights is not None and freq_weights is not None:
         raise SpecificationError("give weights or freq_weights, not both")
@@ -113,7 +96,7 @@ def _from_data(
     model, data, groups, cluster, missing, weights, freq_weights, meanstructure, options,
     weight_scaling,
 ) -> SemInputs:  # fmt: skip
-    labels, codes = _labels(column_values(data, groups, "groups"))
+    labels, codes = group_labels(column_values(data, groups, "groups"))
     clusters = column_values(data, cluster, "cluster")
     columns = [str(name) for name in data.columns]
     data = data.set_axis(columns, axis=1)
@@ -128,7 +111,7 @@ def _from_data(
     values = {name: numeric(data, name) for name in names}
     n_levels = len(table.levels)
     by_row = (weights, freq_weights) if n_levels == 1 else (None, None)
-    weight, sampling, frequency = _weights(data, *by_row)
+    weight, sampling, frequency = row_weights(data, *by_row)
     blocks = [range(g * n_levels, (g + 1) * n_levels) for g in range(len(table.groups))]
     given = [[n for b in own for n in given_covariates(table, b)] for own in blocks]
     variables = [

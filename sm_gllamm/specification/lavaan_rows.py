@@ -242,7 +242,7 @@ def _defaults(place: Place, written: set[tuple[str, str, str]], options: Default
         rows += [
             row
             for row in _covariances(roles, roles.dependent, options)
-            if not {row.lhs, row.rhs} & _without_residual(place, options)
+            if not {row.lhs, row.rhs} & set(options.residual_variance)
         ]
     exo = int(options.fixed_x)
     rows += [
@@ -255,7 +255,7 @@ def _defaults(place: Place, written: set[tuple[str, str, str]], options: Default
 
 
 def _without_residual(place: Place, options: Defaults) -> set[str]:
-    """Variables whose residual variance at this level is not a parameter that may be free."""
+    """Variables whose residual variance at this level their distribution gives."""
     return set(options.residual_variance) - place.below
 
 
@@ -269,6 +269,9 @@ def _variances(place: Place, names: tuple[str, ...], options: Defaults) -> list[
             if value is None:
                 continue
             row.fix(value)
+        elif name in options.residual_variance:
+            # a random effect of its own, and a dimension to integrate over: there if the text has it
+            row.fix(0.0)
         elif name in place.roles.sole_indicators and options.auto_fix_single:
             row.fix(0.0)
         elif name in place.roles.coefficients:

@@ -172,15 +172,17 @@ def test_responses_of_two_levels():
         "f~1": 0.0,
         "u|t1@2": "free",
         "u|t2@2": "free",
-        "u~~u@2": "free",
+        "u~~u@2": 0.0,
         "y~~y@2": "free",
-        "count~~count@2": "free",
+        "count~~count@2": 0.0,
         "f~~f@2": "free",
         "u~1@2": 0.0,
         "y~1@2": "free",
         "count~1@2": "free",
         "f~1@2": 0.0,
     }
+    written = rows(text + "\nu ~~ u", "~~", ordered={"u": 2}, residual_variance={"count": None})
+    assert written["u~~u@2"] == "free" and written["count~~count@2"] == 0.0
     moved = rows(text.replace("level: 2", "u | t1\nlevel: 2"), "|", ordered={"u": 2})
     assert moved == {"u|t1": "free", "u|t2": "free"}
 

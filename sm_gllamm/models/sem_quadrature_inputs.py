@@ -1,0 +1,634 @@
+"""Data of a structural equation model whose likelihood is an integral."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from statsmodels.tools.sm_exceptions import SpecificationWarning
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.mapping.item_rows import collapse
+from sm_gllamm.mapping.sem_rows import SemAssembly, VariableRows, sem_problem
+from sm_gllamm.mapping.sem_structure import SemMapping
+from sm_gllamm.models.sem_blocks import given_covariates
+from sm_gllamm.models.sem_data import column_values, numeric
+from sm_gllamm.models.sem_responses import SemResponse, families_of, sem_responses
+from sm_gllamm.models.sem_translation import Translation
+from sm_gllamm.prediction.joining import silent_rows
+from sm_gllamm.specification.lavaan_table import LavaanTable, lavaan_table
+from sm_gllamm.survey.scaling import scale_level_weights
+from sm_gllamm.survey.weights import LevelWeights
+
+__all__ = [
+    "Persons",
+    "QuadratureInputs",
+    "assembled",
+    "check_levels",
+    "latent_rows",
+    "outcome_rows",
+    "quadrature_inputs",
+    "response_codes",
+]
+
+#: Share of different persons above which it does not pay to count equal ones together.
+MOST_PATTERNS = 0.8
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Values of persons, the rows of the data in use.
+
+    Attributes
+    ----------
+    index : pandas.Index
+    group : ndarray of int, shape (n,)
+    clusters : tuple of ndarray of int, shape (n,)
+        Of the levels of the text above the first.
+    labels : tuple of pandas.Index
+        Of these clusters.
+    covariates : dict of str to ndarray, shape (n,)
+    responses : dict of str to SemResponse
+    """
+
+    index: pd.Index
+    group: np.ndarray
+    clusters: tuple[np.ndarray, ...]
+    labels: tuple[pd.Index, ...]
+    covariates: Mapping[str, np.ndarray]
+    responses: Mapping[str, SemResponse]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, at: np.ndarray) -> Persons:
+        """Some persons; clusters keep their codes."""
+        return replace(
+            self,
+            index=self.index[at],
+            group=self.group[at],
+            clusters=tuple(code[at] for code in self.clusters),
+            covariates={name: values[at] for name, values in self.covariates.items()},
+            responses={name: replace(r, values=r.values[at]) for name, r in self.responses.items()},
+        )
+
+    def units(self, level: int) -> np.ndarray:
+        """Cluster of each person at a level, at the lowest the person."""
+        return np.arange(len(self)) if level == 0 else self.clusters[level - 1]
+
+
+@dataclass(frozen=True)
+class QuadratureInputs:
+    """Table, data and problem of a model.
+
+    Attributes
+    ----------
+    table : LavaanTable
+    translation : Translation
+    mapping : SemMapping
+    persons : Persons
+    assembly : SemAssembly
+    weights : LevelWeights
+        Of persons ("row") and of the levels above.
+    n_observations : float
+    level_names : tuple of str
+        Of all levels of the text.
+    group_column : str
+    cluster_columns : tuple of str
+    cluster : ndarray of int, shape (n,), or None
+        Clusters that standard errors take into account where the text has no levels.
+    given : list of dict
+        By block, means and covariances of the covariates, which standardised solutions use.
+    """
+
+    table: LavaanTable
+    translation: Translation
+    mapping: SemMapping
+    persons: Persons
+    assembly: SemAssembly
+    weights: LevelWeights
+    n_observations: float
+    level_names: tuple[str, ...]
+    group_column: str
+    cluster_columns: tuple[str, ...]
+    cluster: np.ndarray | None = None
+    given: list[dict] = field(default_factory=list)
+
+    mean_structure = True
+    moments: tuple = ()
+    levels: tuple = ()
+    first_row = None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there are data."""
+        return len(self.persons) > 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether no responses are missing."""
+        return not any(np.isnan(r.values).any() for r in self.persons.responses.values())
+
+    @property
+    def endog(self) -> pd.DataFrame:
+        """Responses, categories by code."""
+        return pd.DataFrame(
+            {name: r.values for name, r in self.persons.responses.items()}, self.persons.index
+        )
+
+    @property
+    def group_sizes(self) -> list[float]:
+        """Number of persons of each group, the sum of the frequency weights."""
+        frequency = self.weights.frequency
+        return np.bincount(self.persons.group, frequency, len(self.table.groups)).tolist()
+
+    @property
+    def cluster_counts(self) -> dict[str, int]:
+        """Number of clusters of each level, from the top level down."""
+        if self.cluster is not None:
+            return {self.cluster_columns[0]: int(self.cluster.max()) + 1}
+        return {
+            name: len(np.unique(code))
+            for name, code in zip(self.level_names[:0:-1], self.persons.clusters[::-1], strict=True)
+        }
+
+    def without_rows(self) -> QuadratureInputs:
+        """The same without anything that has the length of the data."""
+        persons = self.persons.take(np.zeros(0, dtype=np.intp))
+        persons = replace(persons, labels=tuple(label[:0] for label in persons.labels))
+        return replace(
+            self, persons=persons, weights=LevelWeights({}, self.weights.sampling), cluster=None,
+            assembly=replace(
+                self.assembly, variable=np.zeros(0, int), person=np.zeros(0, int),
+                first_person=np.zeros(0, int), pattern=None,
+            ),
+        )  # fmt: skip
+
+    def with_responses(self, responses: Mapping[str, SemResponse]) -> QuadratureInputs:
+        """The same persons with other responses."""
+        persons = replace(self.persons, responses=responses)
+        assembly = assembled(self.translation, self.mapping, persons, self.weights)
+        return replace(self, persons=persons, assembly=assembly)
+
+
+def quadrature_inputs(
+    model: str, data, *, groups, cluster, missing, weights, freq_weights, weight_scaling, families,
+    ordered, link, labels_of, weights_of, table_options,
+) -> QuadratureInputs:  # fmt: skip
+    """Table and data of a model that is fitted by quadrature.
+
+    Parameters
+    ----------
+    model : str
+    data : DataFrame
+    groups, cluster, missing, weights, freq_weights, weight_scaling, families, ordered, link
+        See :class:`sm_gllamm.models.sem.SEM`.
+    labels_of, weights_of : callable
+        What :mod:`sm_gllamm.models.sem_reading` makes of groups and of weights of rows.
+    table_options : dict
+
+    Raises
+    ------
+    SpecificationError
+
+    Warns
+    -----
+    SpecificationWarning
+        Rows without any response, or without a covariate, are left out.
+    """
+    columns = [str(name) for name in data.columns]
+    labels, codes = labels_of(column_values(data, groups, "groups"))
+    data = data.set_axis(columns, axis=1)
+    several = labels if len(labels) > 1 else None
+
+    def table_of(**options) -> LavaanTable:
+        return lavaan_table(
+            model, groups=several, columns=columns, meanstructure=True, **table_options, **options
+        )
+
+    first = table_of()
+    names = _modelled(first)
+    in_text = list(dict.fromkeys(t.lhs for t in first.syntax.terms if t.op == "|"))
+    chosen = families_of(families, ordered, in_text, link, names)
+    responses = sem_responses(data, chosen, names)
+    table = table_of(
+        ordered={n: len(r.labels) - 1 for n, r in responses.items() if r.labels},
+        residual_variance={n: r.residual_variance for n, r in responses.items() if not r.normal},
+    )
+    order = [labels.index(label) for label in table.groups] if several else [0]
+    codes = np.zeros(len(data), dtype=int) if codes is None else np.argsort(order)[codes]
+    clusters, cluster_names, robust = _clusters(data, cluster, table)
+    given = list(
+        dict.fromkeys(n for b in range(len(table.roles)) for n in given_covariates(table, b))
+    )
+    persons = Persons(
+        data.index, codes, tuple(code for code, _ in clusters), tuple(label for _, label in clusters),
+        {}, responses,
+    )  # fmt: skip
+    # what predicts, which a first translation knows
+    probe = Translation(table, responses, lambda g, members: [(True,) * len(members)])
+    covariates = {name: numeric(data, name) for name in dict.fromkeys((*given, *probe.covariates))}
+    persons = replace(persons, covariates=covariates)
+    kept = _kept(persons, probe, given, missing == "listwise")
+    by_level, sampling, frequency = _weights(
+        data, weights, freq_weights, weight_scaling, cluster_names, persons, kept, weights_of
+    )
+    persons = persons.take(kept)
+    translation = Translation(table, responses, _patterns(persons))
+    check_levels(persons, translation)
+    _check_categories(persons, translation)
+    mapping = translation.mapping()
+    level_weights = LevelWeights(by_level, sampling, frequency)
+    assembly = assembled(translation, mapping, persons, level_weights)
+    return QuadratureInputs(
+        table, translation, mapping, persons, assembly, level_weights,
+        float(len(kept) if frequency is None else frequency.sum()),
+        ("row", *cluster_names) if len(table.levels) > 1 else ("row",),
+        groups if isinstance(groups, str) else "group", cluster_names,
+        None if robust is None else pd.factorize(robust[kept])[0], _moments(persons, table),
+    )  # fmt: skip
+
+
+def _modelled(table: LavaanTable) -> list[str]:
+    """Observed variables whose distribution the model is about."""
+    out: dict[str, None] = {}
+    for b, roles in enumerate(table.roles):
+        given = given_covariates(table, b)
+        out |= dict.fromkeys(name for name in roles.observed if name not in given)
+    return list(out)
+
+
+def _clusters(data, cluster, table: LavaanTable):
+    """Codes and labels of the clusters of each level, their names, and clusters of standard errors."""
+    if cluster is None:
+        if len(table.levels) > 1:
+            raise SpecificationError(
+                "the model has levels: say which rows belong together by cluster="
+            )
+        return [], (), None
+    several = isinstance(cluster, (list, tuple)) and all(
+        isinstance(one, (str, pd.Series, np.ndarray)) for one in cluster
+    )
+    listed = list(cluster) if several else [cluster]
+    names = tuple(
+        one if isinstance(one, str) else "cluster" if len(listed) == 1 else f"cluster {k}"
+        for k, one in enumerate(listed, 1)
+    )
+    series = [column_values(data, one, "cluster") for one in listed]
+    if len(table.levels) == 1:
+        if len(listed) > 1:
+            raise SpecificationError(
+                "cluster= names several columns, but the model has no level: blocks"
+            )
+        return [], names, np.asarray(pd.factorize(series[0])[0])
+    if len(listed) != len(table.levels) - 1:
+        raise SpecificationError(
+            f"the model has {len(table.levels)} levels, so that cluster= must name "
+            f"{len(table.levels) - 1} columns, the lowest level first, not {len(listed)}"
+        )
+    out: list[tuple[np.ndarray, pd.Index]] = []
+    for k in range(len(series)):
+        # clusters of a level are told apart by those of the levels above
+        keys = [pd.factorize(one)[0] for one in series[k:]]
+        stacked = np.column_stack(keys)
+        _, first, codes = np.unique(stacked, axis=0, return_index=True, return_inverse=True)
+        rank = np.argsort(np.argsort(first))
+        labels = pd.Index(series[k].to_numpy()[np.sort(first)], name=names[k])
+        out.append((rank[codes.reshape(-1)], labels))
+        if len(first) == len(data) and k == 0:
+            raise SpecificationError(
+                f"every cluster of {names[k]!r} has one row, so that the levels cannot be told apart"
+            )
+    return out, names, None
+
+
+def _kept(persons: Persons, translation: Translation, given, listwise: bool) -> np.ndarray:
+    """Rows with the covariates of their group and some response."""
+    n = len(persons)
+    absent = np.zeros(n, dtype=bool)
+    blame = ""
+    for name, values in persons.covariates.items():
+        if name in given or name in translation.predicting:
+            lost = np.isnan(values)
+            blame = blame or (name if lost.any() else "")
+            absent |= lost
+    there = [~np.isnan(r.values) for r in persons.responses.values()]
+    nothing = ~np.any(there, axis=0)
+    if listwise:
+        nothing |= ~np.all(there, axis=0)
+    lost = absent | nothing
+    if lost.any():
+        why = "with missing values" if listwise else "without any response or without a covariate"
+        what = f" (such as {blame!r})" if blame and not listwise else ""
+        warnings.warn(
+            f"{int(lost.sum())} rows {why}{what} are left out", SpecificationWarning, stacklevel=5
+        )
+    kept = np.flatnonzero(~lost)
+    if not len(kept):
+        raise SpecificationError("no rows are left: all lack a covariate, or all responses")
+    for name, values in zip(persons.responses, there, strict=True):
+        if not values[kept].any():
+            raise SpecificationError(f"{name!r} is missing in all rows in use")
+    return kept
+
+
+def _weights(data, weights, freq_weights, scaling, cluster_names, persons, kept, weights_of):
+    """Weights by level of the rows in use, whether they are sampling weights, and frequencies."""
+    if not isinstance(weights, Mapping):
+        values, sampling, frequency = weights_of(data, weights, freq_weights)
+        if weights is None and freq_weights is None:
+            return {}, False, None
+        values = values[kept]
+        if sampling and not persons.clusters:
+            values = values * (len(kept) / values.sum())
+        elif sampling:
+            codes = {
+                name: code[kept] for name, code in zip(cluster_names, persons.clusters, strict=True)
+            }
+            values = scale_level_weights({"row": values}, codes, scaling)["row"]
+        return {"row": values}, sampling, None if frequency is None else frequency[kept]
+    if freq_weights is not None:
+        raise SpecificationError("give weights or freq_weights, not both")
+    names = ("row", *cluster_names)
+    by_level = {}
+    for name, given in weights.items():
+        if name not in names:
+            raise SpecificationError(f"weights names {name!r}; the levels are {list(names)}")
+        values = weights_of(data, given, None)[0][kept]
+        if name != "row":
+            code = persons.clusters[cluster_names.index(name)][kept]
+            _constant(values, code, f"the weight of {name!r}", persons, cluster_names.index(name))
+        by_level[name] = values
+    codes = {name: code[kept] for name, code in zip(cluster_names, persons.clusters, strict=True)}
+    by_level = scale_level_weights(by_level, codes, scaling)
+    top = names[-1]
+    if top in by_level:
+        own = by_level[top]
+        units = np.arange(len(own)) if len(names) == 1 else codes[top]
+        first = np.unique(units, return_index=True)[1]
+        by_level[top] = own * (len(first) / own[first].sum())
+    return by_level, True, None
+
+
+def _constant(values, code, what: str, persons: Persons, level: int) -> None:
+    """Refuse values that vary within clusters."""
+    known = ~np.isnan(values)
+    first = np.full(int(code.max()) + 1, np.nan)
+    first[code[known][::-1]] = values[known][::-1]
+    varies = known & (values != first[code])
+    if varies.any():
+        label = persons.labels[level][int(code[int(np.argmax(varies))])]
+        raise SpecificationError(
+            f"{what} varies within cluster {label!r} of {persons.labels[level].name!r}; a variable of that "
+            "level is constant in its clusters. Put its cluster mean into the data as another variable"
+        )
+
+
+def check_levels(persons: Persons, translation: Translation) -> None:
+    """Refuse variables of a level that vary within its clusters.
+
+    Parameters
+    ----------
+    persons : Persons
+    translation : Translation
+    """
+    for name, level in translation.covariate_levels.items():
+        if level:
+            code = persons.clusters[level - 1]
+            _constant(persons.covariates[name], code, f"{name!r}", persons, level - 1)
+    for nodes in translation.nodes:
+        for name, level in nodes.home.items():
+            if level:
+                code = persons.clusters[level - 1]
+                values = persons.responses[name].values
+                _constant(values, code, f"{name!r}", persons, level - 1)
+
+
+def _check_categories(persons: Persons, translation: Translation) -> None:
+    """Refuse thresholds of a group in which nobody chose a category, unless they are those of others."""
+    table = translation.table
+    shared = [
+        int(k) for row in table.rows if row.op == "|" and row.free
+        for k in [table.distinct[row.free - 1]]
+    ]  # fmt: skip
+    counts = np.bincount(shared, minlength=1) if shared else np.zeros(1, dtype=int)
+    for row in table.rows:
+        if row.op != "|" or not row.free or counts[table.distinct[row.free - 1]] > 1:
+            continue
+        response = persons.responses[row.lhs]
+        own = response.values[persons.group == row.group - 1]
+        k = int(row.rhs[1:])
+        for code in (k - 1, k):
+            if not (own == code).any():
+                where = (
+                    f" in group {table.groups[row.group - 1]!r}" if len(table.groups) > 1 else ""
+                )
+                raise SpecificationError(
+                    f"nobody{where} chose category {response.labels[code]!r} of {row.lhs!r}, so that its "
+                    "threshold is infinite; merge categories, or hold thresholds equal in all groups "
+                    "(group_equal)"
+                )
+
+
+def _patterns(persons: Persons):
+    """Which of some responses are observed together, in a group."""
+
+    def patterns(g: int, members: Sequence[str]) -> list[tuple[bool, ...]]:
+        here = persons.group == g
+        there = np.column_stack([~np.isnan(persons.responses[n].values[here]) for n in members])
+        return [tuple(map(bool, row)) for row in np.unique(there, axis=0)]
+
+    return patterns
+
+
+def _moments(persons: Persons, table: LavaanTable) -> list[dict]:
+    """Means and covariances of given covariates by block."""
+    out = []
+    n_levels = len(table.levels)
+    for b in range(len(table.roles)):
+        names = given_covariates(table, b)
+        level, here = b % n_levels, persons.group == b // n_levels
+        units = persons.units(level)[here]
+        first = np.unique(units, return_index=True)[1]
+        known: dict[tuple[str, ...], float] = {}
+        if names:
+            values = np.column_stack([persons.covariates[n][here][first] for n in names])
+            covariance = np.cov(values.T, bias=True).reshape(len(names), -1)
+            for i, name in enumerate(names):
+                known[name,] = float(values[:, i].mean())
+                for j, other in enumerate(names):
+                    known[name, other] = float(covariance[i, j])
+        out.append(known)
+    return out
+
+
+def variable_rows(translation: Translation, persons: Persons) -> list[VariableRows]:
+    """Rows of the likelihood of every response.
+
+    Parameters
+    ----------
+    translation : Translation
+    persons : Persons
+    """
+    out = []
+    for name, response in persons.responses.items():
+        for level in {nodes.home[name] for nodes in translation.nodes if name in nodes.home}:
+            seen = ~np.isnan(response.values)
+            seen &= np.isin(
+                persons.group,
+                [g for g, nodes in enumerate(translation.nodes) if nodes.home.get(name) == level],
+            )
+            at = np.flatnonzero(seen)
+            if level:
+                at = at[np.sort(np.unique(persons.units(level)[at], return_index=True)[1])]
+            rows = response.rows(at, persons.index)
+            source = rows.sources
+            out.append(
+                VariableRows(
+                    level, at[source], response_codes(translation, persons, name, at)[source], rows
+                )
+            )
+    return out
+
+
+def response_codes(
+    translation: Translation, persons: Persons, name: str, at: np.ndarray, alone: bool = False
+) -> np.ndarray:
+    """Predictor of a response of each of some persons.
+
+    Parameters
+    ----------
+    translation : Translation
+    persons : Persons
+    name : str
+    at : ndarray of intp
+    alone : bool
+        Whether responses with residuals that covary with its own are not used.
+    """
+    code = np.full(len(at), -1, dtype=np.intp)
+    for (g, own, given), number in translation.codes.items():
+        if own != name:
+            continue
+        here = persons.group[at] == g
+        for other in translation.before(g, name):
+            here &= ~(np.isnan(persons.responses[other].values[at]) | alone) == (other in given)
+        code[here] = number
+    if (code < 0).any():
+        raise SpecificationError(
+            f"residuals that covary with that of {name!r} are missing in a combination that the rows of the "
+            "fit do not have"
+        )
+    return code
+
+
+def assembled(
+    translation: Translation, mapping: SemMapping, persons: Persons, weights: LevelWeights,
+    silent: Sequence[VariableRows] = (), blind: bool = False, collapsed: bool = True,
+) -> SemAssembly:  # fmt: skip
+    """The engine's problem of some persons.
+
+    Parameters
+    ----------
+    translation : Translation
+    mapping : SemMapping
+    persons : Persons
+    weights : LevelWeights
+    silent : sequence of VariableRows
+        Further rows, which have a weight of zero.
+    blind : bool
+        Whether responses have a weight of zero, too.
+    collapsed : bool
+        Whether equal persons are counted together where they are the top-level clusters.
+    """
+    rows = variable_rows(translation, persons)
+    covariates = np.column_stack(
+        [_filled(persons, name) for name in translation.covariates] or [np.empty((len(persons), 0))]
+    )
+    names = ("row", *(label.name for label in persons.labels))
+    by_level: list[np.ndarray | None] = [weights.by_level.get(str(name)) for name in names]
+    exact = all(r.response.exact for r in persons.responses.values())
+    patterns = None
+    if collapsed and mapping.levels[-1] == 0 and len(names) == 1:
+        patterns = _equal_persons(translation, persons, covariates, by_level[0])
+    if patterns is not None:
+        chosen = np.zeros(len(persons), dtype=bool)
+        chosen[patterns.first] = True
+        rows = [one.of_persons(chosen) for one in rows]
+        weight = np.zeros(len(persons))
+        weight[patterns.first] = patterns.weight
+        by_level[0] = weight
+    quiet = range(0 if blind else len(rows), len(rows) + len(silent))
+    rows = [*rows, *silent]
+    out = sem_problem(
+        mapping, rows, covariates, persons.clusters, by_level, exact and not silent, list(quiet)
+    )
+    if patterns is None:
+        return out
+    place = np.full(len(persons), -1)
+    place[out.first_person] = np.arange(len(out.first_person))
+    return replace(out, pattern=place[patterns.first][patterns.of_person])
+
+
+def _filled(persons: Persons, name: str) -> np.ndarray:
+    """A covariate; zero where rows that do not use it lack it."""
+    if name in persons.covariates:
+        values = persons.covariates[name]
+    else:
+        values = persons.responses[name].values
+    return np.where(np.isnan(values), 0.0, values)
+
+
+def _equal_persons(translation: Translation, persons: Persons, covariates, weight):
+    """Patterns of responses, None where few persons are equal."""
+    if not all(r.discrete for r in persons.responses.values()):
+        return None
+    codes = np.column_stack(
+        [np.where(np.isnan(r.values), -1, r.values) for r in persons.responses.values()]
+    )
+    if not np.array_equal(codes, np.round(codes)):
+        return None
+    others = [persons.group] if len(translation.table.groups) > 1 else []
+    if covariates.shape[1]:
+        others.append(covariates)
+    patterns = collapse(codes.astype(np.int64), others, weight)
+    return patterns if len(patterns.first) < MOST_PATTERNS * len(persons) else None
+
+
+def latent_rows(translation: Translation, persons: Persons) -> list[VariableRows]:
+    """A row for each latent variable in each of its clusters, to enter with a weight of zero.
+
+    Parameters
+    ----------
+    translation : Translation
+    persons : Persons
+    """
+    out = []
+    for g, node in translation.latent_nodes:
+        at = np.flatnonzero(persons.group == g)
+        if node[0]:
+            at = at[np.sort(np.unique(persons.units(node[0])[at], return_index=True)[1])]
+        code = np.full(len(at), translation.latent_code(g, node))
+        out.append(VariableRows(node[0], at, code, silent_rows(len(at), False)))
+    return out
+
+
+def outcome_rows(
+    translation: Translation, persons: Persons, names: Sequence[str]
+) -> list[VariableRows]:
+    """A row for each of some responses of all persons, to enter with a weight of zero.
+
+    Parameters
+    ----------
+    translation : Translation
+    persons : Persons
+    names : sequence of str
+    """
+    out = []
+    for name in names:
+        at = np.flatnonzero(np.isin(persons.group, translation.groups_with(name)))
+        code = response_codes(translation, persons, name, at, True)
+        out.append(VariableRows(0, at, code, silent_rows(len(at), False)))
+    return out

@@ -1,0 +1,524 @@
+"""From a table of parameters to the equations that the engine integrates over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.mapping.polynomials import Monomial
+from sm_gllamm.mapping.sem_internal import Component, InternalParameters
+from sm_gllamm.mapping.sem_structure import GroupSystem, Predictor, SemMapping
+from sm_gllamm.mapping.structural import LatentEquation, Path
+from sm_gllamm.models.sem_blocks import given_covariates, parameter_names
+from sm_gllamm.models.sem_responses import SemResponse
+from sm_gllamm.specification.lavaan_table import LavaanTable, Row
+
+__all__ = ["Translation"]
+
+ONE = Monomial(1.0)
+#: Variables: level, from 0, and name.
+Node = tuple[int, str]
+#: Whether residuals with these names are observed in some rows of a group: the patterns that occur.
+Patterns = Callable[[int, Sequence[str]], list[tuple[bool, ...]]]
+
+
+@dataclass
+class _Group:
+    """The nodes of a group: where variables are latent, and where they are responses.
+
+    Attributes
+    ----------
+    latent : dict of Node to None
+    home : dict of str to int
+        Level at which each modelled observed variable is a response.
+    parts : dict of Node to None
+        Observed variables at levels above their home, where they are latent.
+    """
+
+    latent: dict[Node, None] = field(default_factory=dict)
+    home: dict[str, int] = field(default_factory=dict)
+    parts: dict[Node, None] = field(default_factory=dict)
+
+
+class Translation:
+    """Equations, covariance matrices and predictors of a model.
+
+    Parameters
+    ----------
+    table : LavaanTable
+    responses : dict of str to SemResponse
+        Modelled observed variables.
+    patterns : callable
+        See :data:`Patterns`.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all parameters: those of the table, then dispersions of responses.
+    covariates : list of str
+        Observed variables, and products ``"x:z"`` of them, that predict.
+    covariate_levels : dict of str to int
+        Highest level at which each predicts.
+    codes : dict of (group, variable, names of the residuals given) to int
+    extras : list of (name, group, variable, slot)
+        Dispersions that the table does not have.
+    """
+
+    def __init__(
+        self, table: LavaanTable, responses: Mapping[str, SemResponse], patterns: Patterns
+    ):
+        self.table, self.responses = table, responses
+        self.n_levels, self.n_groups = len(table.levels), len(table.groups)
+        self.names = parameter_names(table)
+        self.covariates: list[str] = []
+        self.covariate_levels: dict[str, int] = {}
+        self.codes: dict[tuple[int, str, tuple[str, ...]], int] = {}
+        self.extras: list[tuple[str, int, str, str]] = []
+        self._predicting: set[str] = set()
+        self._before: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._components: list[Component] = []
+        self._residuals: set[int] = set()
+        self._plain: set[int] = set()
+        self._positive: set[int] = set()
+        self._groups: list[GroupSystem] = []
+        #: Predictor, or what is known of it before the parameters' internal form
+        self._pending: list[tuple] = []
+        self.nodes = [self._nodes(g) for g in range(self.n_groups)]
+        for g in range(self.n_groups):
+            self._check_circles(g)
+            self._groups.append(self._system(g))
+            self._add_responses(g, patterns)
+
+    def mapping(self, latent: bool = False) -> SemMapping:
+        """The mapping of the model's parameters.
+
+        Parameters
+        ----------
+        latent : bool
+            Whether there are codes, behind those of responses, for all latent variables; see `latent_codes`.
+        """
+        internal = InternalParameters(
+            self.names, self._components, self._residuals, self._plain, self._positive
+        )
+        predictors = [self._finished(internal, one) for one in self._pending]
+        if latent:
+            predictors += [Predictor(g, equation(node)) for g, node in self.latent_nodes]
+        return SemMapping(internal, self._groups, predictors, self.n_levels)
+
+    @property
+    def latent_nodes(self) -> list[tuple[int, Node]]:
+        """Latent variables of all groups, random coefficients among them."""
+        return [(g, node) for g, nodes in enumerate(self.nodes) for node in nodes.latent]
+
+    def latent_code(self, group: int, node: Node) -> int:
+        """Code of rows whose predictor is a latent variable, in ``mapping(latent=True)``."""
+        return len(self._pending) + self.latent_nodes.index((group, node))
+
+    def before(self, g: int, name: str) -> tuple[str, ...]:
+        """Responses before one in a component of residuals that covary."""
+        return self._before.get((g, name), ())
+
+    def groups_with(self, name: str) -> list[int]:
+        """Groups in which a variable is a response."""
+        return [g for g, nodes in enumerate(self.nodes) if name in nodes.home]
+
+    @property
+    def predicting(self) -> set[str]:
+        """Observed variables, and products, that the text lets predict."""
+        return self._predicting
+
+    # ------------------------------------------------------------ nodes
+    def _nodes(self, g: int) -> _Group:
+        out = _Group()
+        for level in range(self.n_levels):
+            b = g * self.n_levels + level
+            roles = self.table.roles[b]
+            out.latent |= dict.fromkeys((level, name) for name in roles.latent)
+            given = given_covariates(self.table, b)
+            for name in roles.observed:
+                if name in given:
+                    continue
+                if name in out.home:
+                    out.parts[level, name] = None
+                else:
+                    out.home[name] = level
+        return out
+
+    def _rows(self, g: int, level: int) -> list[Row]:
+        block = g * self.n_levels + level + 1
+        return [row for row in self.table.rows if row.block == block]
+
+    def _where(self, node: Node) -> str:
+        level, name = node
+        return name if self.n_levels == 1 else f"{name} (level {self.table.levels[level]})"
+
+    def _resolve(self, g: int, level: int, name: str) -> Node | None:
+        """The latent variable that a name stands for at a level; None for an observed value."""
+        nodes = self.nodes[g]
+        for above in range(level, self.n_levels):
+            if (above, name) in nodes.latent:
+                return above, name
+        return (level, name) if (level, name) in nodes.parts else None
+
+    def _pieces(
+        self, g: int, level: int, name: str
+    ) -> list[tuple[tuple[Node, ...], tuple[str, ...]]]:
+        """Latent variables and observed ones that a name right of ``~`` is a product of."""
+        product = ":" in name and name not in self.nodes[g].home
+        latent, observed = [], []
+        for part in name.split(":") if product else [name]:
+            node = self._resolve(g, level, part)
+            if node is None:
+                observed.append(part)
+            else:
+                latent.append(node)
+        return [(tuple(latent), tuple(observed))]
+
+    def _parents(self, g: int, level: int, row: Row) -> list[Node]:
+        """Nodes, observed ones at their home, that an equation's term depends on."""
+        out: list[Node] = []
+        if row.rv:
+            out.append(self._coefficient(g, level, row.rv))
+        if row.op == "=~":
+            return [*out, (level, row.lhs)]
+        for latent, observed in self._pieces(g, level, row.rhs):
+            out += latent
+            home = self.nodes[g].home
+            out += [(home[name], name) for name in observed if name in home]
+        return out
+
+    def _coefficient(self, g: int, level: int, name: str) -> Node:
+        """The random coefficient with a name, at a level above."""
+        for above in range(level + 1, self.n_levels):
+            if (above, name) in self.nodes[g].latent:
+                return above, name
+        raise SpecificationError(f"the random coefficient {name!r} varies at no level above")
+
+    def _parents_of_all(self, g: int) -> dict[Node, list[Node]]:
+        """What every variable of a group depends on directly."""
+        parents: dict[Node, list[Node]] = {}
+        for level in range(self.n_levels):
+            for row in self._rows(g, level):
+                if row.op in ("=~", "~"):
+                    to = level, row.rhs if row.op == "=~" else row.lhs
+                    parents.setdefault(to, []).extend(self._parents(g, level, row))
+        for level, name in self.nodes[g].parts:
+            parents.setdefault((self.nodes[g].home[name], name), []).append((level, name))
+        return parents
+
+    def order(self, g: int) -> list[str]:
+        """Responses of a group, each behind those that it depends on."""
+        parents, home = self._parents_of_all(g), self.nodes[g].home
+        out: dict[str, None] = {}
+        seen: set[Node] = set()
+
+        def visit(node: Node) -> None:
+            if node in seen:
+                return
+            seen.add(node)
+            level, name = node
+            own = home.get(name) == level
+            for parent in parents.get(node, ()):
+                visit(parent)
+            for other in self.before(g, name) if own else ():
+                visit((home[other], other))
+            if own:
+                out[name] = None
+
+        for name, level in home.items():
+            visit((level, name))
+        return list(out)
+
+    def _check_circles(self, g: int) -> None:
+        """No variable depends on itself."""
+        parents = self._parents_of_all(g)
+        done: set[Node] = set()
+
+        def visit(node: Node, way: tuple[Node, ...]) -> None:
+            if node in way:
+                circle = " <- ".join(self._where(n) for n in (*way[way.index(node) :], node))
+                raise SpecificationError(
+                    f"the regressions form a circle, {circle}; models in which variables depend on each "
+                    f"other both ways are available for continuous responses of one level only"
+                )
+            if node not in done:
+                for parent in parents.get(node, ()):
+                    visit(parent, (*way, node))
+                done.add(node)
+
+        for node in list(parents):
+            visit(node, ())
+
+    # ------------------------------------------------------------ equations
+    def _value(self, row: Row) -> Monomial:
+        """A loading, path, intercept or threshold."""
+        if row.free:
+            k = int(self.table.distinct[row.free - 1])
+            self._plain.add(k)
+            return Monomial(1.0, (k,))
+        return Monomial(float(row.ustart or 0.0))
+
+    def covariate(self, name: str, level: int) -> int:
+        """Number of an observed variable that predicts."""
+        if name not in self.covariates:
+            self.covariates.append(name)
+        self.covariate_levels[name] = max(level, self.covariate_levels.get(name, 0))
+        return self.covariates.index(name)
+
+    def _terms(self, g: int, level: int, row: Row) -> list[Path]:
+        """What a row adds to the equation of its target."""
+        value = self._value(row) if not row.rv else ONE
+        label = f"{row.lhs} {row.op} {row.rhs}"
+        if not row.rv and not row.free and not row.ustart:
+            return []
+        random = (equation(self._coefficient(g, level, row.rv)),) if row.rv else ()
+        if row.op == "~1":
+            return [Path(label, (), None, value)]
+        if row.op == "=~":
+            return [Path(label, (*random, equation((level, row.lhs))), None, value)]
+        out = []
+        for latent, observed in self._pieces(g, level, row.rhs):
+            factors = (*random, *map(equation, latent))
+            covariate = self.covariate(":".join(observed), level) if observed else None
+            self._predicting |= {":".join(observed)} if observed else set()
+            out.append(Path(label, factors, covariate, value))
+            for part in self._centres(g, level, latent, observed):
+                less = Monomial(-1.0) * value
+                out.append(Path(label, (*random, equation(part)), None, less))
+        return out
+
+    def _centres(self, g: int, level: int, latent, observed) -> list[Node]:
+        """Parts at levels above of a normal response that predicts at its own level: its mean there."""
+        if len(observed) != 1 or latent:
+            return []
+        name, nodes = observed[0], self.nodes[g]
+        if nodes.home.get(name) != level or not self.responses[name].normal:
+            return []
+        return [node for node in nodes.parts if node[1] == name]
+
+    def _system(self, g: int) -> GroupSystem:
+        nodes = self.nodes[g]
+        terms: dict[Node, list[Path]] = {}
+        for level in range(self.n_levels):
+            for row in self._rows(g, level):
+                if row.op not in ("=~", "~", "~1") or row.exo:
+                    continue
+                to = level, row.rhs if row.op == "=~" else row.lhs
+                terms.setdefault(to, []).extend(self._terms(g, level, row))
+        for level, name in nodes.parts:
+            # what a response has at a level above is part of its predictor
+            home = nodes.home[name], name
+            path = Path(f"{name} at level {level + 1}", (equation((level, name)),), None, ONE)
+            terms.setdefault(home, []).append(path)
+        disturbances = []
+        disturbed: set[Node] = set()
+        self._with_residuals: list[tuple[Component, Component | None, list[str]]] = []
+        for level in range(self.n_levels):
+            for component, latent, residuals in self._covariances(g, level):
+                if component is not None:
+                    members = [(level, name) for name in latent]
+                    disturbed |= set(members)
+                    disturbances.append((level, component, tuple(map(equation, members))))
+                    self._components.append(component)
+                if residuals is not None:
+                    self._with_residuals.append((residuals, component, latent))
+        order = [*nodes.latent, *nodes.parts, *((level, n) for n, level in nodes.home.items())]
+        equations = [
+            LatentEquation(
+                equation(node), node[0], (), tuple(terms.get(node, ())), node in disturbed
+            )
+            for node in order
+        ]
+        return GroupSystem(tuple(equations), tuple(disturbances))
+
+    def _covariances(self, g: int, level: int):
+        """Components of the covariance matrix of a level.
+
+        Yields
+        ------
+        component : Component or None
+            Of latent variables and parts.
+        latent : list of str
+        residuals : Component or None
+            The same with residuals of normal responses that covary with these or with each other.
+        """
+        nodes = self.nodes[g]
+        latent = [n for at, n in (*nodes.latent, *nodes.parts) if at == level]
+        observed = [n for n, at in nodes.home.items() if at == level]
+        names = [*latent, *observed]
+        place = {name: k for k, name in enumerate(names)}
+        values, index = np.zeros((len(names),) * 2), np.full((len(names),) * 2, -1)
+        for row in self._rows(g, level):
+            if row.op != "~~" or row.exo:
+                continue
+            i, j = place[row.lhs], place[row.rhs]
+            if row.free:
+                index[i, j] = index[j, i] = int(self.table.distinct[row.free - 1])
+            else:
+                values[i, j] = values[j, i] = float(row.ustart or 0.0)
+            if i != j and (row.free or row.ustart):
+                self._check_covariance(row, latent)
+        linked = (index >= 0) | (values != 0.0)
+        exists = np.diag(linked)
+        for k, name in enumerate(latent):
+            others = np.flatnonzero(linked[k])
+            if not exists[k] and len(others):
+                raise SpecificationError(
+                    f"{name!r} has a variance of zero, so that it cannot covary with "
+                    f"{names[others[0]]!r}; leave the covariance or the variance out of the model"
+                )
+        left = [k for k in range(len(names)) if exists[k]]
+        while left:
+            group = {left[0]}
+            while more := {int(j) for k in group for j in np.flatnonzero(linked[k])} - group:
+                group |= more
+            left = [k for k in left if k not in group]
+            own = sorted(group)
+            inner = [k for k in own if k < len(latent)]
+            component = _component(names, values, index, inner, len(inner)) if inner else None
+            residuals = None
+            if len(own) > max(len(inner), 1):
+                residuals = _component(names, values, index, own, len(inner))
+            if component is not None or residuals is not None:
+                yield component, [names[k] for k in inner], residuals
+
+    def _check_covariance(self, row: Row, latent: list[str]) -> None:
+        """Only normal responses have residuals that may covary."""
+        for name, other in ((row.lhs, row.rhs), (row.rhs, row.lhs)):
+            if name not in latent and not self.responses[name].normal:
+                raise SpecificationError(
+                    f"{row.lhs} ~~ {row.rhs}: the residual of {name!r} ({self.responses[name].title}) cannot "
+                    f"covary: given the latent variables its responses are independent. Give {name!r} and "
+                    f"{other!r} a latent variable in common, such as 'd =~ 1*{name} + 1*{other}' with "
+                    "'d ~~ 0*f' for the factors f of the model: its variance is the covariance"
+                )
+
+    # ------------------------------------------------------------ responses
+    def _add_responses(self, g: int, patterns: Patterns) -> None:
+        """Codes of the responses of a group."""
+        nodes = self.nodes[g]
+        in_component = {
+            (component.names[k], component.n_latent): (component, latents)
+            for component, latents, _ in self._with_residuals
+            for k in range(component.n_latent, component.q)
+        }
+        covarying = {name: found for (name, _), found in in_component.items()}
+        for name, level in nodes.home.items():
+            slots = self._slots(g, level, name)
+            if name not in covarying:
+                self._add_code(g, name, (), slots, None, None, level)
+                continue
+            component, latents = covarying[name]
+            members = list(component.names[component.n_latent :])
+            before = members[: members.index(name)]
+            self._before[g, name] = tuple(before)
+            for seen in patterns(g, [*before, name]):
+                if not seen[-1]:
+                    continue
+                given = tuple(n for n, there in zip(before, seen, strict=False) if there)
+                own = [*component.names[: component.n_latent], *given, name]
+                at = [component.names.index(n) for n in own]
+                part = _component(
+                    component.names, component.values, component.index, at, component.n_latent
+                )
+                self._components.append(part)
+                self._add_code(g, name, given, slots, part, latents, level)
+
+    def _add_code(self, g, name, given, slots, component, latents, level) -> None:
+        self.codes[g, name, given] = len(self._pending)
+        numbers = tuple((self.covariate(n, 0), equation((level, n))) for n in given)
+        self._pending.append((g, equation((level, name)), slots, component, latents, numbers))
+
+    def _finished(self, internal: InternalParameters, pending: tuple) -> Predictor:
+        """A predictor with its slots in internal parameters."""
+        g, name, slots, component, latents, given = pending
+        if component is not None and component.n_latent + len(given) < component.q:
+            last = component.q - 1
+            slots = (internal.factor_entries(component)[last, last],)
+        else:
+            slots = tuple(
+                internal.log_sd(s.parameters[0] if s.parameters else None, s.coefficient)
+                if kind == "variance"
+                else s
+                for kind, s in slots
+            )
+        return Predictor(g, name, slots, component, latents, given)
+
+    def _slots(self, g: int, level: int, name: str) -> tuple[tuple[str, Monomial], ...]:
+        """Thresholds or dispersions of a response: of variances what the table says."""
+        response = self.responses[name]
+        rows = self._rows(g, level)
+        self._check_scale(rows, name, response)
+        if response.layout == "cumulative":
+            # thresholds stand at the highest level of a variable by default
+            every = [row for at in range(self.n_levels) for row in self._rows(g, at)]
+            found = {row.rhs: row for row in every if row.op == "|" and row.lhs == name}
+            return tuple(("", self._value(found[f"t{k}"])) for k in range(1, len(response.labels)))
+        if response.normal:
+            variance = next(row for row in rows if _variance_of(row, name))
+            if variance.free:
+                k = int(self.table.distinct[variance.free - 1])
+                if not self._covaries(rows, name):
+                    self._residuals.add(k)
+                return (("variance", Monomial(1.0, (k,))),)
+            return (("variance", Monomial(float(variance.ustart or 0.0))),)
+        out = []
+        for slot in response.free_slots:
+            suffix = f".g{g + 1}" if g else ""
+            self.extras.append((f"{slot.label}({name}){suffix}", g, name, slot.label))
+            if slot.published == "exp":
+                self._positive.add(len(self.names))
+            else:
+                self._plain.add(len(self.names))
+            out.append(("", Monomial(1.0, (len(self.names),))))
+            self.names.append(f"{slot.label}({name}){suffix}")
+        return tuple(out)
+
+    def _covaries(self, rows: Sequence[Row], name: str) -> bool:
+        return any(
+            row.op == "~~" and row.lhs != row.rhs and name in (row.lhs, row.rhs)
+            and (row.free or row.ustart)
+            for row in rows
+        )  # fmt: skip
+
+    def _check_scale(self, rows: Sequence[Row], name: str, response: SemResponse) -> None:
+        """The residual variance of a response is a parameter only where its distribution has one."""
+        variance = next((row for row in rows if _variance_of(row, name)), None)
+        known = response.residual_variance
+        if response.normal:
+            assert variance is not None
+            if not variance.free and not (variance.ustart or 0.0) > 0.0:
+                raise SpecificationError(
+                    f"the residual variance of {name!r} is fixed at {variance.ustart or 0.0:g}: with "
+                    "quadrature a normal response needs a positive one. A latent variable that it alone "
+                    f"measures is {name!r} itself: write {name!r} in its place"
+                )
+        elif variance is not None and variance.free:
+            raise SpecificationError(
+                f"{name} ~~ {name}: the scale of what lies behind {name!r} ({response.title}) is not "
+                f"identified; its residual variance is {known:.4g}, fixed by the link"
+            )
+        elif variance is not None and known is not None:
+            if abs((variance.ustart or 0.0) - known) > 1e-8:
+                raise SpecificationError(
+                    f"{name} ~~ {variance.ustart or 0.0:g}*{name}: the residual variance of {name!r} "
+                    f"({response.title}) is {known:.4g}, fixed by the link"
+                )
+
+
+def equation(node: Node) -> str:
+    """Name of the equation of a variable at a level."""
+    level, name = node
+    return f"{name}|{level}"
+
+
+def _variance_of(row: Row, name: str) -> bool:
+    return row.op == "~~" and row.lhs == row.rhs == name
+
+
+def _component(names, values, index, own: Sequence[int], n_latent: int) -> Component:
+    at = np.ix_(own, own)
+    return Component(tuple(names[k] for k in own), values[at], index[at], n_latent)
