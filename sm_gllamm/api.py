@@ -15,6 +15,7 @@ from sm_gllamm.models.gllamm import GLLAMM
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
 from sm_gllamm.models.latent_class import LatentClass
+from sm_gllamm.models.mixture import Mixture
 from sm_gllamm.models.sem import SEM
 from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
@@ -24,6 +25,7 @@ from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
 from sm_gllamm.results.irt import IRTResults
 from sm_gllamm.results.latent_class import LatentClassResults
+from sm_gllamm.results.mixture import MixtureModelResults
 from sm_gllamm.results.sem import SEMResults
 from sm_gllamm.specification.latent import Latent, Regression
 
@@ -42,6 +44,8 @@ __all__ = [
     "Latent",
     "LatentClass",
     "LatentClassResults",
+    "Mixture",
+    "MixtureModelResults",
     "QuadratureWarning",
     "Regression",
     "SEMResults",

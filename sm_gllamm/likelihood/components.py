@@ -13,14 +13,17 @@ from sm_gllamm.engine.integrator import Integrator
 from sm_gllamm.engine.problem import Problem
 from sm_gllamm.engine.rules import LevelRule
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
+from sm_gllamm.likelihood.quadrature import Ladders
 
 __all__ = [
     "NO_QUADRATURE",
     "ClusterComponent",
     "Component",
+    "PlainComponent",
     "ResponseComponent",
     "ResponsePart",
     "UnitScores",
+    "empty_levels",
 ]
 
 #: Weights below this have no part in sums of squares.
@@ -69,8 +72,55 @@ class _OfResponses:
         return np.hstack([members[span] @ score for members, score in self.parts])
 
 
+def empty_levels(problem: Problem) -> tuple[bool, ...]:
+    """Whether nothing depends on the latent variables of each level, lowest first."""
+    used = set(np.asarray(problem.active_channel).tolist())
+    for number, pair in enumerate(problem.products):
+        if 1 + sum(problem.dimensions) + number in used:
+            used.update(1 + k for k in pair)
+    out, first = [], 1
+    for q in problem.dimensions:
+        out.append(not any(first + k in used for k in range(q)))
+        first += q
+    return tuple(out)
+
+
+class PlainComponent:
+    """Units that are the top-level clusters of a problem without latent variables.
+
+    Parameters
+    ----------
+    problem : Problem
+        With latent variables that nothing depends on.
+    mapping : object with ``phi``, ``score_in_theta``, ``hessian_in_theta``
+    n_threads : int, optional
+    """
+
+    def __init__(self, problem: Problem, mapping, n_threads: int | None = None):
+        #: weights of the units, other ones at every evaluation
+        self._weight = np.ones(problem.n_top)
+        problem = replace(problem, cluster_weights=(*problem.cluster_weights[:-1], self._weight))
+        self.mapping, self.n_units = mapping, problem.n_top
+        # nodes need no placement
+        self._integrator = Integrator(problem, n_threads)
+        self._integrator.set_rules([NO_INTEGRAL * len(problem.dimensions)])
+
+    def loglike(self, theta: np.ndarray) -> np.ndarray:
+        self._weight[:] = 1.0
+        self._integrator.set_phi(self.mapping.phi(theta))
+        return self._integrator.evaluate(0).loglike
+
+    def derivatives(self, theta: np.ndarray, weight: np.ndarray):
+        # scores come multiplied by the weights
+        self._weight[:] = np.maximum(weight, NOTHING)
+        self._integrator.set_phi(self.mapping.phi(theta))
+        result = self._integrator.evaluate(2)
+        score = self.mapping.score_in_theta(result.score, theta) / self._weight[:, None]
+        return _Dense(score), self.mapping.hessian_in_theta(result, theta)
+
+
 class ClusterComponent:
-    """Units that are the top-level clusters of a marginal likelihood.
+    """Units that are the top-level clusters of a marginal likelihood, with latent variables of their own.
 
     Parameters
     ----------
@@ -81,23 +131,51 @@ class ClusterComponent:
     """
 
     def __init__(self, problem: Problem, mapping, n_threads: int | None = None):
-        #: weights of the clusters, other ones at every evaluation
         self._weight = np.ones(problem.n_top)
         problem = replace(problem, cluster_weights=(*problem.cluster_weights[:-1], self._weight))
         self.likelihood = MarginalLikelihood(problem, mapping, n_threads)
-        self.n_units = problem.n_top
+        self.mapping, self.n_units = mapping, problem.n_top
+        self._ladders = Ladders(problem)
+        for level, empty in enumerate(empty_levels(problem)):
+            if empty:
+                self._ladders.rules[level] = [*NO_INTEGRAL, *NO_INTEGRAL]
+        self.likelihood.use(self._ladders.quadrature())
+
+    @property
+    def quadrature(self) -> Quadrature:
+        """Rules in force."""
+        return self.likelihood.quadrature
 
     def loglike(self, theta: np.ndarray) -> np.ndarray:
         self._weigh(1.0)
         return self.likelihood.evaluate(theta).loglike
 
     def derivatives(self, theta: np.ndarray, weight: np.ndarray):
-        # scores come multiplied by the weights
         weight = np.maximum(weight, NOTHING)
         self._weigh(weight)
-        result = self.likelihood.evaluate(theta, 2)
+        # a level with one node is one without latent variables: no Laplace approximation
+        self.likelihood.place(theta)
+        result = self.likelihood.integrator.evaluate(2)
         self._weigh(1.0)
-        return _Dense(result.score / weight[:, None]), result.hessian
+        score = self.mapping.score_in_theta(result.score, theta) / weight[:, None]
+        return _Dense(score), self.mapping.hessian_in_theta(result, theta)
+
+    def errors(self, theta: np.ndarray) -> np.ndarray:
+        """Estimated error of each unit's log-likelihood by level, shape (n_units, n_levels)."""
+        self._weigh(1.0)
+        return self._ladders.errors(self.likelihood, theta)
+
+    def refine(self, errors: np.ndarray, tol: float) -> bool:
+        """Use finer rules for the units that make up more than `tol` of the errors. False if none are."""
+        if not self._ladders.raise_rungs(errors, tol):
+            return False
+        self.likelihood.use(self._ladders.quadrature())
+        return True
+
+    def coarsen(self) -> None:
+        """Go back to the coarsest rules."""
+        self._ladders.rung[:] = 0
+        self.likelihood.use(self._ladders.quadrature())
 
     def _weigh(self, weight) -> None:
         self._weight[:] = weight
@@ -135,7 +213,9 @@ class ResponseComponent:
     def __init__(self, parts: Sequence[ResponsePart], n_threads: int | None = None):
         self.parts = tuple(parts)
         self.n_units = self.parts[0].members.shape[0]
-        self._responses = [_Responses(part, n_threads) for part in self.parts]
+        self._responses = [
+            PlainComponent(part.problem, part.mapping, n_threads) for part in self.parts
+        ]
         self._spans, first = [], 0
         for part in self.parts:
             self._spans.append(slice(first, first + part.mapping.k_params))
@@ -161,29 +241,5 @@ class ResponseComponent:
         for part, responses, span in zip(self.parts, self._responses, self._spans, strict=True):
             of_response = part.members.T @ weight
             score, hessian[span, span] = responses.derivatives(theta[span], of_response)
-            scores.append((part.members, score))
+            scores.append((part.members, score.values))
         return _OfResponses(tuple(scores)), hessian
-
-
-class _Responses:
-    """Log-densities of different responses, and their derivatives."""
-
-    def __init__(self, part: ResponsePart, n_threads: int | None):
-        self._weight = np.ones(part.problem.n_top)
-        problem = replace(part.problem, cluster_weights=(self._weight,))
-        self.mapping = part.mapping
-        # nodes need no placement
-        self._integrator = Integrator(problem, n_threads)
-        self._integrator.set_rules([NO_INTEGRAL])
-
-    def loglike(self, theta: np.ndarray) -> np.ndarray:
-        self._weight[:] = 1.0
-        self._integrator.set_phi(self.mapping.phi(theta))
-        return self._integrator.evaluate(0).loglike
-
-    def derivatives(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self._weight[:] = np.maximum(weight, NOTHING)
-        self._integrator.set_phi(self.mapping.phi(theta))
-        result = self._integrator.evaluate(2)
-        score = self.mapping.score_in_theta(result.score, theta) / self._weight[:, None]
-        return score, self.mapping.hessian_in_theta(result, theta)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
 
 from sm_gllamm.likelihood.components import Component
 from sm_gllamm.likelihood.marginal import ThetaEvaluation
@@ -28,6 +27,14 @@ __all__ = ["ClassLogits", "ClassPosterior", "MixtureEvaluation", "MixtureLikelih
 CHUNK = 20_000
 #: Posterior weights below this have no part in sums of squares.
 NOTHING = 1e-60
+
+
+def _log_total(logs: np.ndarray) -> np.ndarray:
+    """Logarithm of the sum of exponentials over the last axis; scipy's takes ten times as long."""
+    highest = logs.max(axis=-1)
+    highest = np.where(highest > -np.inf, highest, 0.0)
+    with np.errstate(divide="ignore"):
+        return highest + np.log(np.exp(logs - highest[..., None]).sum(axis=-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class ClassLogits:
             out[:, c] = self.design @ theta[place[:k]]
             if self.above is not None:
                 out[:, c] += self.above[h] @ theta[place[k:]]
-        return log_softmax(out, axis=1)
+        return out - _log_total(out)[:, None]
 
     def add_hessian(self, hessian, probabilities, weight, h: int = 0) -> None:
         """Add the weighted sum of second derivatives of log probabilities, the same for all classes."""
@@ -99,8 +106,8 @@ class Units:
     ----------
     weight : ndarray, shape (n,)
         Of the units within their groups; ones where there are no groups.
-    first : ndarray of intp, shape (K,), or None
-        First unit of each group, the units of a group being consecutive; None: each is its own.
+    code : ndarray of intp, shape (n,), or None
+        Group of each unit; None: each is its own.
     group_weight : ndarray, shape (K,)
         Of the groups, or of the units where there are none.
     allowed : ndarray of bool, shape (n, C), or None
@@ -108,21 +115,22 @@ class Units:
     """
 
     weight: np.ndarray
-    first: np.ndarray | None
+    code: np.ndarray | None
     group_weight: np.ndarray
     allowed: np.ndarray | None = None
 
     @property
     def group(self) -> np.ndarray:
         """Group of each unit, shape (n,)."""
-        n = len(self.weight)
-        if self.first is None:
-            return np.arange(n)
-        return np.repeat(np.arange(len(self.first)), np.diff(np.append(self.first, n)))
+        return np.arange(len(self.weight)) if self.code is None else self.code
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sums within groups."""
-        return values if self.first is None else np.add.reduceat(values, self.first, axis=0)
+        """Sums within groups, of an array of shape (n,) or (n, p)."""
+        if self.code is None:
+            return values
+        out = np.zeros((len(self.group_weight), *values.shape[1:]))
+        np.add.at(out, self.code, values)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +230,7 @@ class MixtureLikelihood:
             joint = logs + loglike[:, self.index[h]]
             if units.allowed is not None:
                 joint = np.where(units.allowed, joint, -np.inf)
-            total = logsumexp(joint, axis=1)
+            total = _log_total(joint)
             safe = np.where(np.isfinite(total), total, 0.0)
             lower.append(np.exp(joint - safe[:, None]))
             by_upper.append(units.sums(units.weight * total))
@@ -235,7 +243,7 @@ class MixtureLikelihood:
             logs = self.upper.log_probabilities(theta)
             upper_prior = np.exp(logs)
             joint = logs + above
-            value = logsumexp(joint, axis=1)
+            value = _log_total(joint)
             upper = np.exp(joint - np.where(np.isfinite(value), value, 0.0)[:, None])
         return ClassPosterior(np.array(lower), upper, np.array(prior), upper_prior, value)
 
@@ -326,7 +334,7 @@ class MixtureLikelihood:
         n_groups = len(units.group_weight)
         missing = np.zeros((p, p))
         out = np.zeros((n_groups if by_cluster else 1, p))
-        if units.first is None:
+        if units.code is None:
             edges = np.arange(0, n_groups + CHUNK, CHUNK).clip(max=n_groups)
             spans = [
                 (slice(a, b), slice(a, b))
@@ -361,9 +369,7 @@ class MixtureLikelihood:
                 weighted = np.where(outer * share > NOTHING, outer * share, 0.0)
                 missing[np.ix_(place, place)] += (values * weighted[:, None]).T @ values
             missing -= (mean * outer[:, None]).T @ mean
-            of_group = mean * units.weight[span][:, None]
-            if units.first is not None:
-                of_group = np.add.reduceat(of_group, units.first, axis=0)
+            of_group = units.sums(mean * units.weight[span][:, None])
             if self.upper is not None:
                 self._add_upper_score(posterior, h, groups, of_group)
             total += weight[:, None] * of_group

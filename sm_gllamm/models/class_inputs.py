@@ -20,7 +20,7 @@ from sm_gllamm.specification.elements import Level
 from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean
 from sm_gllamm.survey.weights import LevelWeights
 
-__all__ = ["ClassInputs", "Indicator", "class_inputs", "nominal_part", "split_formula"]
+__all__ = ["ClassInputs", "Indicator", "allowed_classes", "class_inputs", "nominal_part", "split_formula"]
 
 #: Families of indicators whose response probabilities are free.
 CATEGORICAL = ("nominal", "categorical", "binary")
@@ -215,7 +215,7 @@ def _measured(values: pd.Series, name: str, family, direct, direct_names) -> Ind
     return Indicator(name, template.family, categories, codes, template, tuple(shared))
 
 
-def _allowed(known, n_classes: int, frame: pd.DataFrame) -> np.ndarray | None:
+def allowed_classes(known, n_classes: int, frame: pd.DataFrame) -> np.ndarray | None:
     """Classes that rows may be in, from class numbers or a table of booleans."""
     if known is None:
         return None
@@ -386,7 +386,7 @@ def class_inputs(
         if len(labels) < 2:
             raise SpecificationError("clusters has one cluster; leave it out")
     return ClassInputs(
-        tuple(indicators), design[kept], tuple(names), _allowed(take(known), n_classes, used),
+        tuple(indicators), design[kept], tuple(names), allowed_classes(take(known), n_classes, used),
         cluster, labels, _weights(take(weights), take(freq_weights), used), kept, used, used.index,
     )  # fmt: skip
 

@@ -49,10 +49,10 @@ class UnitLayout:
     of_row : ndarray of intp, shape (n,)
         Unit of each row.
     weight : ndarray, shape (n_units,)
-        Sum of the weights of a unit's rows.
+        Weights of the units; where rows are independent the sum of the weights of a unit's rows.
     row_weight : ndarray, shape (n,)
     top_of_row : ndarray of intp, shape (n,), or None
-        Cluster of each row where clusters have classes; None: rows are independent.
+        Independent unit of each row, of several rows; None: rows are independent.
     """
 
     first: np.ndarray
@@ -61,12 +61,17 @@ class UnitLayout:
     row_weight: np.ndarray
     top_of_row: np.ndarray | None = None
 
+    @property
+    def top_rows(self) -> np.ndarray:
+        """First row of each independent unit of several rows."""
+        return np.unique(self.top_of_row, return_index=True)[1]
+
 
 @dataclass(frozen=True, slots=True)
 class MixtureAssembly:
-    """Stands for the problem of the engine, of which a mixture has several."""
+    """Stands for the problem of the engine, of which a mixture may have several."""
 
-    problem: UnitProblem
+    problem: Any
     mapping: MixtureMapping
     layout: UnitLayout
     source: None = None
@@ -75,7 +80,8 @@ class MixtureAssembly:
     @property
     def first_row(self) -> np.ndarray:
         """A row of every independent unit."""
-        return self.layout.first
+        layout = self.layout
+        return layout.first if layout.top_of_row is None else layout.top_rows
 
 
 class DiscreteModel(FitMethods):
@@ -90,6 +96,9 @@ class DiscreteModel(FitMethods):
     level_names: list[str]
     #: starts of a fit, where nothing is said
     default_starts = 10
+
+    #: parameters that are held at values by the user, by position
+    fixed: dict[int, float] = {}
 
     # ------------------------------------------------------------ hooks
     def _mixture(self) -> MixtureLikelihood:
@@ -157,7 +166,7 @@ class DiscreteModel(FitMethods):
         layout = self.assembly.layout
         if layout.top_of_row is not None:
             out = np.zeros((len(layout.of_row), *values.shape[1:]))
-            out[np.unique(layout.top_of_row, return_index=True)[1]] = values
+            out[layout.top_rows] = values
             return out
         share = layout.row_weight / layout.weight[layout.of_row]
         return values[layout.of_row] * share.reshape(-1, *(1,) * (values.ndim - 1))
@@ -180,7 +189,7 @@ class DiscreteModel(FitMethods):
         top = self.assembly.layout.top_of_row
         if top is None:
             return codes
-        of_cluster = codes[np.unique(top, return_index=True)[1]]
+        of_cluster = codes[self.assembly.layout.top_rows]
         if np.any(codes != of_cluster[top]):
             raise SpecificationError("cov_kwds['groups'] must contain whole clusters")
         return of_cluster
@@ -237,12 +246,15 @@ class DiscreteModel(FitMethods):
         self._before_fit(likelihood)
         controls = replace(settings.controls, disp=max(int(disp) - 1, 0))
         if start_params is not None:
-            starts = [self._start(start_params)]
+            starts = iter([self._start(start_params)])
         else:
             starts = self._starts(likelihood, n_starts, np.random.default_rng(seed))
+        starts = map(self._with_fixed, starts)
         found, values = self._search(likelihood, starts, controls, disp)
-        self._after_search(likelihood, found, controls)
-        theta, held = self._ordered(self.mapping.normalised(found.theta), found.held)
+        found = self._after_search(likelihood, found, controls)
+        theta, held = self.mapping.normalised(found.theta), found.held
+        if not self.fixed:
+            theta, held = self._ordered(theta, held)
         found.theta, found.held = theta, held
         evaluation = likelihood.evaluate(theta, 2, by_cluster=cov_type != "nonrobust")
         verdict = self._verdict(likelihood, found, evaluation, values, settings)
@@ -252,21 +264,33 @@ class DiscreteModel(FitMethods):
             self.mapping.params(theta) if start_params is None else np.asarray(start_params),
             {
                 "quadrature": self._rules(), "llf": evaluation.total, "path": found.outcome.path,
-                "held": held, "k_free": int((~held).sum()) if self.held_are_fixed else None,
+                "held": held & ~self._fixed_mask,
+                "k_free": len(theta) - len(self.fixed) if self.fixed else None,
             },
             jacobian=pins,
         )  # fmt: skip
         self._warn_of_classes(verdict, warn_convergence)
         return self.wrapper_class(result)
 
-    #: whether probabilities held at zero are no parameters; by custom they count as such
-    held_are_fixed = False
+    @property
+    def _fixed_mask(self) -> np.ndarray:
+        mask = np.zeros(self.mapping.k_params, dtype=bool)
+        mask[list(self.fixed)] = True
+        return mask
+
+    def _with_fixed(self, theta: np.ndarray) -> np.ndarray:
+        """Starting values with what the user fixed."""
+        theta = np.array(theta, dtype=float)
+        for position, value in self.fixed.items():
+            theta[position] = value
+        return theta
 
     def _before_fit(self, likelihood) -> None:
         """What is to be looked at before the fit."""
 
-    def _after_search(self, likelihood, found: Found, controls) -> None:
+    def _after_search(self, likelihood, found: Found, controls) -> Found:
         """What is to be done with the maximum: finer nodes, where there are any."""
+        return found
 
     def _rules(self) -> Quadrature:
         """Quadrature in force at the end."""
@@ -276,7 +300,7 @@ class DiscreteModel(FitMethods):
         """The best of the maxima above the starts."""
 
         def run(theta):
-            return climb(likelihood, theta, controls, self._edges)
+            return climb(likelihood, theta, controls, self._edges, held=self._fixed_mask)
 
         def refuse(found: Found) -> bool:
             return bool(self._degenerate(found.theta))
@@ -320,7 +344,7 @@ class DiscreteModel(FitMethods):
             quadrature_error=self._quadrature_error(),
             quadrature_tol=settings.warn_tol,
             advice=tuple(advice),
-            held=self._held_names(theta, held),
+            held=self._held_names(theta, held & ~self._fixed_mask),
             empty=empty,
             duplicate=self._duplicates(theta),
             degenerate=degenerate,

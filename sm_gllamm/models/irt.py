@@ -17,6 +17,7 @@ from sm_gllamm.items.marginal import marginal_probabilities
 from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.mapping.random_items import ItemEffect, item_effects
+from sm_gllamm.mapping.standardised import Standard
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.item_bank import bank_of, latent_means, with_effects
 from sm_gllamm.models.item_dif import dif_fit, dif_tests
@@ -233,7 +234,9 @@ class IRT(FitMethods):
             link, cluster_name, random, eval_env,
         )  # fmt: skip
         self.exploratory = design[1]
-        self.layout: ItemLayout = lay_out_items(design[0])
+        # priors are of parameters as the optimiser sees them
+        self.standard = None if priors else Standard.of(self.covariates)
+        self.layout: ItemLayout = lay_out_items(design[0], self.standard)
         self.cluster = cluster
         self.n_threads = n_threads
         self.priors = ItemPriors.of(priors, self.layout)
@@ -262,14 +265,15 @@ class IRT(FitMethods):
         self.df_model = len(names)
         self.df_resid = self.nobs - len(names)
 
-    def _assemble(self, codes: np.ndarray | None = None) -> PersonAssembly:
-        """The problem of the model's persons, with other responses if given."""
+    def _assemble(self, codes: np.ndarray | None = None, more=()) -> PersonAssembly:
+        """The problem of the model's persons, with other responses if given, and of those alike in `more`."""
         codes = self.item_responses.codes if codes is None else codes
         frequency = self.weights.by_level.get("person")
         if self.cluster is None:
             others = [self.groups] if len(self.group_labels) > 1 else []
             if self.covariates is not None:
                 others.append(self.covariates)
+            others.extend(more)
             patterns = collapse(codes, others, frequency)
             which = patterns.first
             weight = None if (patterns.weight == 1.0).all() else patterns.weight
@@ -429,6 +433,7 @@ class IRT(FitMethods):
         """
         other = copy(self)
         other.person_covariates, other.covariates = covariates, covariates.values
+        other.standard = None if self.priors.terms else Standard.of(other.covariates)
         return other.with_design(
             covariates=covariates.names, regression=covariates.regression, dif=covariates.dif
         )
@@ -454,7 +459,7 @@ class IRT(FitMethods):
         IRT
         """
         other = copy(self)
-        other.layout = lay_out_items(replace(self.layout.design, **changes))
+        other.layout = lay_out_items(replace(self.layout.design, **changes), other.standard)
         other.data = copy(self.data)
         # names are cached there, and are those of the parameters
         other.data._cache = dict(self.data._cache)

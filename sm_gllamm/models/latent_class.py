@@ -17,8 +17,10 @@ from sm_gllamm.mapping.item_rows import collapse
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_boundary import canonical_logits, zero_probabilities
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
+from sm_gllamm.models.class_new_cases import CovariateDesigns
+from sm_gllamm.models.class_refits import RefitMethods
 from sm_gllamm.models.class_start import measured_start, upper_start
-from sm_gllamm.models.discrete import DiscreteModel, MixtureAssembly, UnitLayout, UnitProblem
+from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout, UnitProblem
 from sm_gllamm.results.latent_class import LatentClassResults, LatentClassResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
 from sm_gllamm.specification.evaluation import names_in_scope
@@ -35,7 +37,7 @@ START_UNITS = 20_000
 FOLLOWED, WITHIN = 5, 5.0
 
 
-class LatentClass(DiscreteModel):
+class LatentClass(RefitMethods):
     """Latent class model: indicators that are independent given a class nobody has seen.
 
     Parameters
@@ -131,7 +133,8 @@ class LatentClass(DiscreteModel):
             data, items, self.n_classes, classes, families, direct, known, clusters, weights,
             freq_weights, scope,
         )  # fmt: skip
-        self.classes_formula = classes
+        self.designs = CovariateDesigns.of(classes, direct, scope, data)
+        self.clustered, self.cluster_labels = clusters is not None, self.inputs.cluster_labels
         self.class_names = tuple(f"class{c + 1}" for c in range(self.n_classes))
         self.cluster_name = clusters if isinstance(clusters, str) else "cluster"
         if (clusters is None) != (cluster_classes is None):
@@ -258,8 +261,7 @@ class LatentClass(DiscreteModel):
         if inputs.cluster is None:
             return Units(np.ones(len(layout.first)), None, layout.weight, allowed)
         cluster = inputs.cluster[layout.first]
-        first = np.concatenate([[0], np.flatnonzero(np.diff(cluster)) + 1])
-        return Units(layout.weight, first, np.ones(len(first)), allowed)
+        return Units(layout.weight, cluster, np.ones(int(cluster.max()) + 1), allowed)
 
     def _members(self, first: np.ndarray):
         """Which response of each part the units have."""
@@ -278,21 +280,25 @@ class LatentClass(DiscreteModel):
             for (problem, mapping), members in zip(self._parts, self._members(first), strict=True)
         ]
         component = ResponseComponent(parts, self.n_threads)
-        logits, upper = self._logits(self.inputs.design[first])
+        labels = self.inputs.cluster_labels
+        logits, upper = self._logits(
+            self.inputs.design[first], None if labels is None else len(labels)
+        )
         return MixtureLikelihood(
             [component] * self.n_classes, self.mapping.places,
             np.tile(np.arange(self.n_classes), (self.n_upper, 1)), logits, upper, self._units(),
             self.mapping.k_params,
         )  # fmt: skip
 
-    def _logits(self, design: np.ndarray) -> tuple[ClassLogits, ClassLogits | None]:
+    def _logits(
+        self, design: np.ndarray, n_clusters: int | None
+    ) -> tuple[ClassLogits, ClassLogits | None]:
         """Class probabilities of the units, and of the clusters if these have classes."""
         at = self.mapping.class_places
         width = len(self._class_columns)
         places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
-        if self.n_upper == 1 and self.inputs.cluster is None:
+        if n_clusters is None:
             return ClassLogits(design, places), None
-        n_clusters = len(self.inputs.cluster_labels)
         rest = at[(self.n_classes - 1) * width :]
         upper = ClassLogits(
             np.ones((n_clusters, 1)), tuple(rest[h : h + 1] for h in range(self.n_upper - 1))

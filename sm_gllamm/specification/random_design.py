@@ -228,7 +228,7 @@ def build_random(
         terms[term.level].append(_term(term, frame, evaluated))
     for name, text in plan.components:
         _add_component(name, text, plan.factors[0].name, frame, evaluated, keys, terms)
-    names = [name for name in keys if terms[name]]
+    names = [name for name in keys if terms[name] or name in plan.bare]
     if not names:
         raise SpecificationError("The model has no random effects; add a term such as (1 | g).")
     encoded = []

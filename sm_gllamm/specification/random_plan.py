@@ -53,11 +53,14 @@ class RandomPlan:
     terms : tuple of TermPlan
     components : tuple of (str, str)
         Name and right-hand side of each entry of `vc_formula`; they belong to ``factors[0]``.
+    bare : tuple of str
+        Factors without random effects, whose clusters may differ by class.
     """
 
     factors: tuple[FactorPlan, ...]
     terms: tuple[TermPlan, ...]
     components: tuple[tuple[str, str], ...] = ()
+    bare: tuple[str, ...] = ()
 
     @property
     def expressions(self) -> tuple[str, ...]:
@@ -100,7 +103,7 @@ def plan_from_bars(bars: Sequence[Bar], covariance: str | Mapping[str, str]) -> 
 
 def plan_from_groups(
     groups: str | Sequence[str],
-    re_formula: str | Mapping[str, str] | None,
+    re_formula: str | Mapping[str, str] | bool | None,
     vc_formula: Mapping[str, str] | None,
     covariance: str | Mapping[str, str],
 ) -> RandomPlan:
@@ -110,9 +113,10 @@ def plan_from_groups(
     ----------
     groups : str or sequence of str
         Column, or columns from top to bottom of which each is nested in those before it.
-    re_formula : str, mapping of level name to str, or None
+    re_formula : str, mapping of level name to str, False or None
         Right-hand side of the random effects. None is a random intercept, except beside
-        `vc_formula`, where it is nothing, as in MixedLM.
+        `vc_formula`, where it is nothing, as in MixedLM; False is none at all, where clusters differ by
+        class.
     vc_formula : mapping of str to str, or None
         Variance components within the clusters of `groups`.
     covariance : str or mapping of level name to str
@@ -132,6 +136,8 @@ def plan_from_groups(
     )
     names = [factor.name for factor in factors]
     _check_covariance_keys(covariance, names)
+    if re_formula is False:
+        return RandomPlan(factors, (), bare=tuple(names))
     formulas = _formulas_by_level(re_formula, names, default=None if vc_formula else "1")
     terms = tuple(
         TermPlan(name, text, structure_of(name, covariance), text)

@@ -1,0 +1,628 @@
+"""Mixtures of any model of the package: the clusters of its top level are in classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sm_gllamm.estimation.mixture_search import Found, climb
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.likelihood.components import ClusterComponent, PlainComponent, empty_levels
+from sm_gllamm.likelihood.marginal import Quadrature
+from sm_gllamm.likelihood.mixture import ClassLogits, MixtureLikelihood, Units
+from sm_gllamm.mapping.mixture import MixtureMapping
+from sm_gllamm.models.class_inputs import allowed_classes
+from sm_gllamm.models.class_start import measured_start
+from sm_gllamm.models.designs import design_of
+from sm_gllamm.models.discrete import DiscreteModel, MixtureAssembly, UnitLayout
+from sm_gllamm.models.fitting import error_budget
+from sm_gllamm.models.glmm import GLMM
+from sm_gllamm.models.irt import IRT
+from sm_gllamm.responses.densities import CODES
+from sm_gllamm.results.mixture import MixtureModelResults, MixtureModelResultsWrapper
+from sm_gllamm.specification.checks import check_keywords
+from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean, names_in_scope
+from sm_gllamm.specification.formula import has_bars
+
+__all__ = ["Mixture"]
+
+_OPTIONS = ("equal", "fixed", "classes", "known", "clusters", "cluster_classes", "data", "n_threads",
+            "eval_env")  # fmt: skip
+#: What statsmodels itself hands to constructors.
+_INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
+#: Kinds of parameters that may be the same in all classes.
+KINDS = ("coefficients", "covariances", "dispersions", "loadings")
+#: Decrement, and iterations with little gain, at which runs from random starts end where there are nodes.
+ROUGH, PATIENCE = 1e-4, 8
+#: Rounds of choosing nodes.
+ROUNDS = 8
+#: Intercepts of binary responses beyond this run to infinity, and where they are held.
+RUNS, HELD_AT = 20.0, 40.0
+#: A residual variance this share of that of one class is none: the likelihood is unbounded there.
+DEGENERATE = 1e-6
+
+
+class Mixture(DiscreteModel):
+    """Finite mixture of a model of the package.
+
+    Clusters of the model's top level (persons of an item response model, single rows where there are no
+    clusters) are in classes that differ in the model's parameters: mixtures of regressions, growth
+    mixtures, factor mixtures, latent classes with random effects.
+
+    Parameters
+    ----------
+    model : GLMM, GLLAMM or IRT
+        With or without latent variables, not fitted.
+    n_classes : int
+    equal : sequence of str, optional
+        What is the same in all classes: parameters by name, or "coefficients", "covariances" (of random
+        effects), "dispersions" (residual variances, too), "loadings". Default covariances and dispersions;
+        with ``equal=()`` classes share nothing.
+    fixed : dict of str to float, optional
+        Coefficients held at values, ``{"class2:treated": 0.0}``.
+    classes : str, optional
+        Formula of covariates of the class probabilities, which do not vary within the clusters in classes.
+    known : str or array_like of shape (n,) or (n, n_classes), optional
+        Number of the class (from 1) where it is known and NaN elsewhere, or which classes are possible, by
+        row of the data.
+    clusters : str or array_like, optional
+        Clusters of the units in classes, such as schools of persons.
+    cluster_classes : int, optional
+        Number of classes of these. With ``n_classes=1`` the model's parameters differ between them, else
+        the class probabilities do (Vermunt 2003).
+    data : DataFrame, optional
+        What names of columns refer to, a row a row of the model; default the model's own data.
+    n_threads : int, optional
+
+    Raises
+    ------
+    SpecificationError
+        Unknown names, covariates that vary within units, classes that contradict each other.
+
+    Notes
+    -----
+    Parameters are those of `model`, ``class2:x`` that of a class and ``x`` what all classes have in
+    common, and coefficients of the logits of the class probabilities against the first class. Classes are
+    in the order of falling size, unless some are known or parameters are fixed. Standard errors are those
+    of the exact observed information.
+
+    References
+    ----------
+    McLachlan, G. J., & Peel, D. (2000). Finite Mixture Models. Wiley.
+
+    Muthen, B., & Shedden, K. (1999). Finite mixture modeling with mixture outcomes using the EM algorithm.
+    Biometrics 55, 463-469.
+
+    Examples
+    --------
+    >>> import sm_gllamm.api as smg
+    >>> from sm_gllamm.datasets import sleepstudy
+    >>> data = sleepstudy.load_pandas().data
+    >>> growth = smg.GLMM.from_formula("Reaction ~ Days + (1 | Subject)", data)
+    >>> result = smg.Mixture(growth, n_classes=2).fit(n_starts=5)
+    >>> result.params.index[0]
+    'class1:Intercept'
+    """
+
+    results_class = MixtureModelResults
+    wrapper_class = MixtureModelResultsWrapper
+
+    def __init__(
+        self, model, n_classes=2, *, equal=("covariances", "dispersions"), fixed=None, classes=None,
+        known=None, clusters=None, cluster_classes=None, data=None, n_threads=None, eval_env=0, **kwargs,
+    ):  # fmt: skip
+        check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "Mixture")
+        if not isinstance(model, (GLMM, IRT)):
+            raise SpecificationError(
+                f"model must be a GLMM, GLLAMM or IRT model (not fitted), not {type(model).__name__}"
+            )
+        if isinstance(model, IRT) and (model.cluster is not None or model.priors.terms):
+            raise SpecificationError(
+                "mixtures of item response models are without clusters= and priors= of their own; give "
+                "clusters= to the mixture"
+            )
+        self.template = model
+        self.n_classes = _whole(n_classes, "n_classes")
+        if (clusters is None) != (cluster_classes is None):
+            raise SpecificationError(
+                "clusters= and cluster_classes= go together: which clusters, and how many classes of them"
+            )
+        self.n_upper = 1 if cluster_classes is None else _whole(cluster_classes, "cluster_classes")
+        self.class_names = tuple(f"class{c + 1}" for c in range(self.n_classes))
+        self.cluster_name = clusters if isinstance(clusters, str) else "cluster"
+        self.n_threads = n_threads if n_threads is not None else model.n_threads
+        self.weights = model.weights
+        self.family = getattr(model, "family", None)
+        frame = _frame_of(model) if data is None else data
+        n = model.endog.shape[0]
+        if frame is not None and len(frame) != n:
+            raise SpecificationError(f"data has {len(frame)} rows, the model {n}")
+        self._frame = frame
+        design, names = np.ones((n, 1)), ["Intercept"]
+        if classes is not None and classes.strip().lstrip("~").strip() not in ("", "1"):
+            text = classes if classes.lstrip().startswith("~") else f"~ {classes}"
+            scope = (
+                eval_env
+                if isinstance(eval_env, Mapping)
+                else names_in_scope(eval_env, [text], map(str, self._columns()), depth=1)
+            )
+            design, names = self._class_design(text, scope)
+        self.classes_formula = classes
+        self.class_columns = tuple(names)
+        allowed = allowed_classes(
+            known, self.n_classes, pd.DataFrame(index=np.arange(n)) if frame is None else frame
+        )
+        cluster = self._clusters(clusters, n)
+        super().__init__(model.data.orig_endog, None, missing="none", **kwargs)
+        self._data_attr += ["template", "weights", "assembly", "_likelihood", "_design", "_allowed",
+                            "_cluster", "_frame", "data.orig_endog"]  # fmt: skip
+        self._design, self._allowed, self._cluster = design, allowed, cluster
+        self._equal_asked = (equal,) if isinstance(equal, str) else tuple(equal)
+        self._set_up(dict(fixed or {}))
+
+    @classmethod
+    def from_formula(
+        cls, formula, data, n_classes=2, *, groups=None, equal=("covariances", "dispersions"), fixed=None,
+        classes=None, known=None, clusters=None, cluster_classes=None, n_threads=None, eval_env=0,
+        **options,
+    ):  # fmt: skip
+        """Mixture of regressions or mixed models from a formula and a data frame.
+
+        Parameters
+        ----------
+        formula : str
+            With lme4's bars the clusters of the top level are in classes; without the clusters of `groups`,
+            or single rows.
+        data : DataFrame
+        n_classes : int
+        groups : str, optional
+            Column of the units in classes of a formula without bars.
+        equal, fixed, classes, known, clusters, cluster_classes, n_threads
+            As for the class.
+        **options
+            As for :meth:`sm_gllamm.models.glmm.GLMM.from_formula`: ``family``, ``offset`` and so on.
+
+        Returns
+        -------
+        Mixture
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import epil
+        >>> data = epil.load_pandas().data
+        >>> model = smg.Mixture.from_formula("y ~ trt", data, 2, groups="subject", family="poisson")
+        >>> len(model.param_names)
+        5
+        """
+        if isinstance(eval_env, int):
+            eval_env += 1
+        if has_bars(formula):
+            if groups is not None:
+                raise SpecificationError("give bars in the formula or groups, not both")
+        else:
+            if groups is None:
+                groups = _free_name(data)
+                data = data.assign(**{groups: np.arange(len(data))})
+            options |= {"groups": groups, "re_formula": False}
+        model = GLMM.from_formula(formula, data, eval_env=eval_env, n_threads=n_threads, **options)
+        return cls(
+            model, n_classes, equal=equal, fixed=fixed, classes=classes,
+            known=_rows_in_use(known, model, len(data)),
+            clusters=_rows_in_use(clusters, model, len(data)), cluster_classes=cluster_classes,
+            n_threads=n_threads, eval_env=eval_env,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ data
+    def _columns(self):
+        return [] if self._frame is None else self._frame.columns
+
+    def _class_design(self, text: str, scope) -> tuple[np.ndarray, list[str]]:
+        """Covariates of the class probabilities by row."""
+        if self._frame is None:
+            raise SpecificationError(
+                "classes= is a formula: give the data frame, data=, with a row a row of the model"
+            )
+        design, names = design_of(
+            "classes", text, self._frame, engine=FormulaEngine("patsy", scope)
+        )
+        if np.isnan(design).any():
+            row = int(np.argmax(np.isnan(design).any(axis=1)))
+            raise SpecificationError(
+                f"classes={text!r} is missing in row {self._frame.index[row]!r}; drop the row"
+            )
+        return design, names
+
+    def _clusters(self, clusters, n: int) -> np.ndarray | None:
+        """Cluster of each row."""
+        if clusters is None:
+            return None
+        if isinstance(clusters, str):
+            if clusters not in self._columns():
+                raise SpecificationError(
+                    f"clusters={clusters!r} is no column of the data{did_you_mean(clusters, self._columns())}"
+                )
+            clusters = self._frame[clusters]
+        values = np.asarray(clusters)
+        if values.shape != (n,):
+            raise SpecificationError(f"clusters has {len(values)} entries for {n} rows")
+        codes, labels = pd.factorize(values, sort=True)
+        if (codes < 0).any():
+            raise SpecificationError(f"clusters is missing in row {int(np.argmin(codes))}")
+        if len(labels) < 2:
+            raise SpecificationError("clusters has one cluster; leave it out")
+        return codes
+
+    def _unit_layout(self) -> tuple[Any, UnitLayout]:
+        """The template's problem, units of clusters one after another, and the rows behind them."""
+        template, n = self.template, self.template.endog.shape[0]
+        if isinstance(template, IRT):
+            return self._person_layout(template)
+        assembly = template.assembly
+        problem = assembly.problem
+        rows = np.arange(len(problem.y)) if assembly.source is None else assembly.source
+        of_row = np.empty(n, dtype=np.intp)
+        of_row[rows] = np.repeat(np.arange(problem.n_top), problem.rows_of_top)
+        weight = problem.cluster_weights[-1]
+        weight = np.ones(problem.n_top) if weight is None else weight
+        first = assembly.first_row
+        for what, values in (
+            ("classes", self._design),
+            ("known", self._allowed),
+            ("clusters", self._cluster),
+        ):
+            if values is not None and np.any(differs := values != values[first][of_row]):
+                row = int(np.argmax(differs.reshape(n, -1).any(axis=1)))
+                raise SpecificationError(
+                    f"{what}= varies within a unit of {template.level_names[-1]!r} (row {row}); it must be "
+                    "the same in all its rows"
+                )
+        top = of_row if self._cluster is None else self._cluster
+        layout = UnitLayout(first, of_row, weight, np.ones(n), top)
+        return problem, layout
+
+    def _person_layout(self, template: IRT) -> tuple[Any, UnitLayout]:
+        """Persons with the same responses and covariates as units."""
+        more: list[np.ndarray] = [self._design[:, 1:]] if self._design.shape[1] > 1 else []
+        if self._allowed is not None:
+            more.append(self._allowed.astype(float))
+        if self._cluster is not None:
+            more.append(self._cluster)
+        assembly = template._assemble(more=more)
+        patterns = assembly.patterns
+        weight = template.person_weights
+        layout = UnitLayout(
+            patterns.first, patterns.of_person, patterns.weight, weight, self._cluster
+        )
+        return assembly.problem, layout
+
+    # ------------------------------------------------------------ parameters
+    def _set_up(self, fixed: dict[str, float]) -> None:
+        problem, layout = self._unit_layout()
+        template = self.template
+        self._template_mapping = template.mapping
+        common = self._common()
+        by_upper = self.n_classes == 1 and self.n_upper > 1
+        prefixes = (
+            [f"upper{h + 1}" for h in range(self.n_upper)] if by_upper else list(self.class_names)
+        )
+        names = [
+            [x if x in common else f"{prefix}:{x}" for x in template.param_names]
+            for prefix in prefixes
+        ]
+        if len(prefixes) == 1:
+            names = [list(template.param_names)]
+        self._by_upper = by_upper
+        self._mapping = MixtureMapping(
+            [template.mapping] * len(prefixes), names, self._class_parameter_names()
+        )
+        places = {name: k for k, name in enumerate(self._mapping.param_names)}
+        plain = {x for x in template.param_names if x not in self._kinds()["covariances"]}
+        plain -= self._kinds()["dispersions"]
+        self.fixed = {}
+        for name, value in fixed.items():
+            stem = name.split(":", 1)[-1] if name.split(":", 1)[0] in prefixes else name
+            if name not in places or stem not in plain:
+                raise SpecificationError(
+                    f"fixed names {name!r}; coefficients and loadings can be fixed: "
+                    f"{[x for x in places if x.split(':', 1)[-1] in plain]}"
+                )
+            self.fixed[places[name]] = float(value)
+        self.assembly = MixtureAssembly(problem, self._mapping, layout)
+        self.level_names = list(template.level_names)
+        all_names = list(self._mapping.param_names)
+        self._set_extra_params_names(all_names)
+        self.data.xnames = all_names
+        self.nobs = template.endog.shape[0]
+        self.k_exog = self.k_vars = len(all_names)
+        self.k_extra, self.k_constant = 0, 0
+        self.df_model = len(all_names)
+        self.df_resid = self.nobs - len(all_names)
+
+    def _kinds(self) -> dict[str, set[str]]:
+        """Names of the template's parameters by kind."""
+        mapping = self._template_mapping
+        names = mapping.param_names
+        out = {kind: set() for kind in KINDS}
+        out["coefficients"] = set(names[: mapping.k_exog])
+        for _, _, block, _ in mapping.terms:
+            out["covariances"] |= set(names[block])
+        for block, slot in mapping.slots:
+            if slot.published != "identity" or slot.slot == "dispersion":
+                out["dispersions"] |= set(names[block])
+            elif slot.slot == "loading":
+                out["loadings"] |= set(names[block])
+        return out
+
+    def _common(self) -> set[str]:
+        """Parameters of the template that all classes share."""
+        kinds, mapping = self._kinds(), self._template_mapping
+        common: set[str] = set()
+        for name in self._equal_asked:
+            if name in kinds:
+                common |= kinds[name]
+            elif name in mapping.param_names:
+                common.add(name)
+            else:
+                raise SpecificationError(
+                    f"equal names {name!r}; it may name {list(KINDS)} or parameters: "
+                    f"{list(mapping.param_names)}"
+                )
+        for _, _, block, _ in mapping.terms:
+            names = set(mapping.param_names[block])
+            if names & common and not names <= common:
+                raise SpecificationError(
+                    f"equal names some of {sorted(names)}: a covariance matrix is the same in all classes as "
+                    "a whole or not at all"
+                )
+        return common
+
+    def _class_parameter_names(self) -> list[str]:
+        out = [f"logit({name}):{x}" for name in self.class_names[1:] for x in self._logit_columns]
+        return out + [f"logit(upper{h + 1}):Intercept" for h in range(1, self.n_upper)]
+
+    @property
+    def _logit_columns(self) -> list[str]:
+        """Columns of the logits of the classes: covariates, then what depends on the upper class."""
+        if self.n_upper == 1:
+            return list(self.class_columns)
+        return [*self.class_columns[1:], *(f"upper{h + 1}" for h in range(self.n_upper))]
+
+    # ------------------------------------------------------------ likelihood
+    def _units(self) -> Units:
+        layout = self.assembly.layout
+        allowed = None if self._allowed is None else self._allowed[layout.first]
+        if self._cluster is None:
+            return Units(np.ones(len(layout.first)), None, layout.weight, allowed)
+        cluster = self._cluster[layout.first]
+        return Units(layout.weight, cluster, np.ones(int(cluster.max()) + 1), allowed)
+
+    def _mixture(self) -> MixtureLikelihood:
+        problem, mapping = self.assembly.problem, self._template_mapping
+        units = self._units()
+        number = len(self.mapping.places)
+        if all(empty_levels(problem)):
+            components: list[Any] = [PlainComponent(problem, mapping, self.n_threads)] * number
+        else:
+            components = [ClusterComponent(problem, mapping, self.n_threads) for _ in range(number)]
+        if self._by_upper:
+            index = np.arange(number)[:, None]
+        else:
+            index = np.tile(np.arange(self.n_classes), (self.n_upper, 1))
+        design = self._design[self.assembly.layout.first]
+        at, width = self.mapping.class_places, len(self._logit_columns)
+        places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
+        if self._cluster is None:
+            logits, upper = ClassLogits(design, places), None
+        else:
+            rest = at[(self.n_classes - 1) * width :]
+            upper = ClassLogits(
+                np.ones((len(units.group_weight), 1)),
+                tuple(rest[h : h + 1] for h in range(self.n_upper - 1)),
+            )
+            if self.n_upper == 1:
+                logits = ClassLogits(design, places)
+            else:
+                logits = ClassLogits(design[:, 1:], places, np.eye(self.n_upper))
+        return MixtureLikelihood(
+            components, self.mapping.places, index, logits, upper, units, self.mapping.k_params
+        )
+
+    # ------------------------------------------------------------ search
+    def _one_class_theta(self) -> np.ndarray:
+        """Parameters of a single class, in all classes."""
+        template = self.template
+        own = template._starting_theta(template._ready())
+        theta = np.zeros(self.mapping.k_params)
+        for place in self.mapping.places:
+            theta[place] = own
+        return theta
+
+    def _starts(self, likelihood, n_starts: int, rng: np.random.Generator):
+        yield from measured_start(self, likelihood, n_starts, rng)
+
+    def _edges(self, theta: np.ndarray, held: np.ndarray):
+        """Intercepts of binary responses that run to infinity held far out, None where none is new."""
+        new = self._may_run & (np.abs(theta) > RUNS) & ~held
+        if not new.any():
+            return None
+        out = theta.copy()
+        out[new] = np.sign(theta[new]) * HELD_AT
+        return out, held | new
+
+    @cached_property
+    def _may_run(self) -> np.ndarray:
+        """Coefficients of indicator columns of binary responses."""
+        template, mask = self.template, np.zeros(self.mapping.k_params, dtype=bool)
+        problem, mapping = self.assembly.problem, self._template_mapping
+        binary = [code for name, code in CODES.items() if name.startswith("binomial")]
+        if not np.isin(np.unique(problem.family), binary).all():
+            return mask
+        for k, name in enumerate(mapping.param_names[: mapping.k_exog]):
+            if isinstance(template, IRT):
+                indicator = name.startswith("intercept[")
+            else:
+                # columns of exog are the first ones of the design
+                indicator = bool(np.isin(problem.column(k), (0.0, 1.0)).all())
+            if indicator:
+                for place in self.mapping.places:
+                    mask[place[k]] = True
+        return mask
+
+    def _degenerate(self, theta: np.ndarray) -> tuple[str, ...]:
+        response = getattr(self.template, "response", None)
+        if getattr(response, "family", "") != "Gaussian":
+            return ()
+        names = self._kinds()["dispersions"]
+        template = self.template
+        spread = float(np.var(np.asarray(template.endog, dtype=float)))
+        params, out = self.mapping.params(theta), []
+        for k, name in enumerate(self.param_names):
+            stem = name.split(":", 1)[-1] if ":" in name else name
+            if stem in names and params[k] < DEGENERATE * spread and stem.startswith("var("):
+                out.append(name)
+        return tuple(out)
+
+    @property
+    def _integrated(self) -> bool:
+        """Whether classes have continuous latent variables."""
+        return not all(empty_levels(self.assembly.problem))
+
+    def _search(self, likelihood, starts, controls, disp: int):
+        if self._integrated:
+            # with few nodes the last digits are noise; the best maximum is climbed again with enough
+            controls = replace(controls, tol=max(controls.tol, ROUGH), patience=PATIENCE)
+            for component in likelihood.components:
+                component.coarsen()
+        return super()._search(likelihood, starts, controls, disp)
+
+    def _after_search(self, likelihood, found: Found, controls) -> Found:
+        """Finer nodes where the components have latent variables, until they are fine enough."""
+        self._error = 0.0
+        if not self._integrated:
+            return found
+        for _ in range(ROUNDS):
+            found = self._climb_on(likelihood, found, controls)
+            theta = found.theta
+            weight = likelihood.weights(likelihood.posterior(theta))
+            budget = error_budget(QUADRATURE_TOL, found.value)
+            self._error, finer = 0.0, False
+            errors = []
+            for m, place in enumerate(self.mapping.places):
+                its = likelihood.components[m].errors(theta[place]) * weight[:, m : m + 1]
+                errors.append(its)
+                self._error += float(its.sum())
+            if self._error <= budget or found.outcome.interrupted:
+                break
+            for component, its in zip(likelihood.components, errors, strict=True):
+                finer |= component.refine(its, budget / len(errors))
+            if not finer:
+                break
+        return found
+
+    def _climb_on(self, likelihood, found: Found, controls) -> Found:
+        """Newton's method from a maximum, with the nodes in force."""
+        more = climb(likelihood, found.theta, controls, self._edges, 0, found.held)
+        more.outcome.iterations += found.outcome.iterations
+        more.outcome.path = [*found.outcome.path, *more.outcome.path]
+        return more
+
+    def _held_names(self, theta: np.ndarray, held: np.ndarray) -> tuple[str, ...]:
+        """What is on the boundary, in words."""
+        return tuple(
+            f"{name} = {'-' if theta[k] < 0 else ''}infinity"
+            for k, name in enumerate(self.param_names)
+            if held[k]
+        )
+
+    def _quadrature_error(self) -> float:
+        return self._error
+
+    def _rules(self) -> Quadrature:
+        component = self.likelihood.components[0]
+        return (
+            component.quadrature if hasattr(component, "quadrature") else self.default_quadrature()
+        )
+
+    def _ordered(self, theta: np.ndarray, held: np.ndarray):
+        """Classes by falling size; as they are where some are known."""
+        if self._allowed is not None:
+            return theta, held
+        out, width = theta.copy(), len(self._logit_columns)
+        places, at = self.mapping.places, self.mapping.class_places
+        if self.n_classes > 1:
+            order = np.argsort(-self._class_sizes(self.likelihood, theta), kind="stable")
+            for c, place in enumerate(places):
+                source = places[order[c]]
+                own = place != source
+                out[place[own]] = theta[source[own]]
+            own = at[: (self.n_classes - 1) * width].reshape(-1, width)
+            table = np.vstack([np.zeros(width), theta[own]])[order]
+            out[own] = table[1:] - table[0]
+        if self.n_upper > 1:
+            out = self._ordered_above(out)
+        return out, held
+
+    def _ordered_above(self, theta: np.ndarray) -> np.ndarray:
+        """Upper classes by falling size."""
+        out, width = theta.copy(), len(self._logit_columns)
+        at, places = self.mapping.class_places, self.mapping.places
+        rest = at[(self.n_classes - 1) * width :]
+        logits = np.concatenate([[0.0], theta[rest]])
+        order = np.argsort(-logits, kind="stable")
+        out[rest] = (logits[order] - logits[order[0]])[1:]
+        for c in range(self.n_classes - 1):
+            own = at[c * width : (c + 1) * width][-self.n_upper :]
+            out[own] = theta[own][order]
+        if self._by_upper:
+            for h, place in enumerate(places):
+                source = places[order[h]]
+                own = place != source
+                out[place[own]] = theta[source[own]]
+        return out
+
+    @property
+    def n_observations(self) -> float:
+        return self.template.n_observations
+
+    @property
+    def cluster_counts(self) -> dict[str, int]:
+        """Number of clusters of each level, from the top level down."""
+        out = {} if self._cluster is None else {self.cluster_name: int(self._cluster.max()) + 1}
+        return out | self.template.cluster_counts
+
+
+#: Absolute error of the log-likelihood aimed at when nodes are chosen.
+QUADRATURE_TOL = 1e-6
+
+
+def _whole(value, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise SpecificationError(f"{what} must be a whole number from 1 on, not {value!r}")
+    return int(value)
+
+
+def _frame_of(model) -> pd.DataFrame | None:
+    """The data frame that a model was made of, a row a row of the model."""
+    if isinstance(model, IRT):
+        return model.persons_data
+    return getattr(model.data, "frame", None)
+
+
+def _free_name(data: pd.DataFrame) -> str:
+    name = "row"
+    while name in data:
+        name += "_"
+    return name
+
+
+def _rows_in_use(value, model, n: int):
+    """Values of the rows that a model kept."""
+    if value is None or isinstance(value, str) or len(value) != n:
+        return value
+    return np.asarray(value)[model.kept_rows]
