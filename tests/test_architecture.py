@@ -24,9 +24,11 @@ MAY_IMPORT = {
     "specification": {"mapping", "engine", "responses"},
     "prediction": {"specification", "likelihood", "mapping", "engine", "responses"},
     "items": set(),
+    "classes": set(),
     "plotting": set(),
     "results": {
         "items",
+        "classes",
         "specification",
         "prediction",
         "inference",

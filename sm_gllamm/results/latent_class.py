@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from statsmodels.base.wrapper import populate_wrapper
 
-from sm_gllamm.results.base import LatentVariableResults, LatentVariableResultsWrapper
+from sm_gllamm.results.base import LatentVariableResultsWrapper
+from sm_gllamm.results.class_posterior import ClassPosteriorMethods
+from sm_gllamm.results.class_profiles import ClassProfileMethods
 
 __all__ = ["LatentClassResults", "LatentClassResultsWrapper"]
 
 
-class MixtureResults(LatentVariableResults):
+class MixtureResults(ClassPosteriorMethods):
     """Results of models with discrete latent variables."""
 
     def __init__(self, *args, held=None, **kwargs):
@@ -22,7 +24,7 @@ class MixtureResults(LatentVariableResults):
         return self.held
 
 
-class LatentClassResults(MixtureResults):
+class LatentClassResults(MixtureResults, ClassProfileMethods):
     """Results of :meth:`sm_gllamm.models.latent_class.LatentClass.fit`."""
 
     title = "Latent Class Model Results"
@@ -32,7 +34,7 @@ class LatentClassResults(MixtureResults):
         """Number of classes and indicators."""
         return [
             ("No. Classes:", str(self.model.n_classes)),
-            ("No. Indicators:", str(len(self.model.inputs.indicators))),
+            ("No. Indicators:", str(len(self.model.nominal) + len(self.model.measured))),
         ]
 
 

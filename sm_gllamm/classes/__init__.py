@@ -1,0 +1,1 @@
+"""Latent classes as tables of numbers: classification, fit of response patterns, probabilities."""
