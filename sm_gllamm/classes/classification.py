@@ -66,7 +66,7 @@ class Classification:
 
     @property
     def error_reduction(self) -> float:
-        """Share of the errors of assigning everybody to the largest class that are avoided; 1 for one class."""
+        """Share avoided of the errors of assigning everybody to the largest class; 1 for one class."""
         base = 1.0 - self.joint.sum(axis=1).max() / self.total
         return 1.0 - self.errors / base if base > 0 else 1.0
 
