@@ -214,6 +214,7 @@ class SemInputs:
         for g, group in enumerate(self.rows):
             total = np.zeros((len(group.rows), len(columns)))
             modelled = np.zeros(len(columns), dtype=bool)
+            above = self._drawn_above(implied, g, rng) if n_levels > 1 else {}
             for level in range(n_levels):
                 b = g * n_levels + level
                 variables = implied[b].block.variables[: implied[b].block.n_observed]
@@ -224,6 +225,11 @@ class SemInputs:
                     cluster = np.asarray(self.cluster)[group.rows]
                     _, first, unit = np.unique(cluster, return_index=True, return_inverse=True)
                 known = group.values[first][:, [group.variables.index(name) for name in x]]
+                for k, name in enumerate(x):
+                    if name in above:
+                        # covariates that have parts at both levels, neither of them observed
+                        part = above[name]
+                        known[:, k] = part[first] if level else known[:, k] - part
                 y = [name for name in variables if name not in x]
                 draws = self._draw(implied[b], b, variables, x, y, known, rng)
                 at = [columns.index(name) for name in y]
@@ -232,6 +238,26 @@ class SemInputs:
             seen = ~np.isnan(out[group.rows]) & modelled
             out[group.rows] = np.where(seen, total, out[group.rows])
         return pd.DataFrame(out, self.endog.index, self.endog.columns)
+
+    def _drawn_above(self, implied, g: int, rng) -> dict[str, np.ndarray]:
+        """Between parts, by row, of covariates given at both levels, drawn given all covariates."""
+        names = _level_variables(self.table, g)
+        both = [name for name in names.given_within if name in names.given_between]
+        if not both:
+            return {}
+        given = [*names.given_within, *names.given_between]
+        _, _, cells = next(one for one in self.clusters_of(None, "draws", given) if one[0] == g)
+        state = cells.clusters.state(implied)
+        p = len(names.between)
+        high = implied[2 * g + 1]
+        covariance = high.covariance[:p, :p]
+        mean = high.mean[:p] + state.pull @ covariance
+        spread = covariance - covariance @ state.middle @ covariance
+        values, vectors = np.linalg.eigh(spread)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+        draws = mean + np.einsum("jkl,jl->jk", root, rng.normal(size=mean.shape))
+        cluster = cells.clusters.cluster[cells.cell]
+        return {name: draws[cluster, names.between.index(name)] for name in both}
 
     def _draw(self, implied, b, variables, given, wanted, known, rng) -> np.ndarray:
         """Variables of a block given its given covariates."""

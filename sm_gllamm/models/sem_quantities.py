@@ -12,6 +12,7 @@ from sm_gllamm.likelihood.cluster_posterior import cluster_posterior
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.sem_incomplete import complete_tests
 from sm_gllamm.models.sem_modification import candidates, score_tests
+from sm_gllamm.models.sem_releases import release_tests
 from sm_gllamm.models.sem_saturated import MomentModel, baseline_model, saturated_model
 
 __all__ = ["SemQuantities"]
@@ -65,6 +66,14 @@ class SemQuantities(FitMethods):
         which = candidates(self.table)
         likelihood: Any = self.likelihood
         return which, *score_tests(likelihood, theta, which, inverse, expected)
+
+    def release_tests(self, params, information: str, restriction):
+        """Score tests of the equations that hold; see :func:`sm_gllamm.models.sem_releases.release_tests`."""
+        likelihood: Any = self.likelihood
+        return release_tests(
+            likelihood, self.table, self.inputs.given, self.mapping.theta(params), restriction,
+            information == "expected",
+        )  # fmt: skip
 
     def complete_tests(self, params, restriction, saturated, baseline, df, cov_type, cov_kwds):
         """Tests of this model and of the baseline as if no values were missing.

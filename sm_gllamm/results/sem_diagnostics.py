@@ -201,10 +201,7 @@ class SemDiagnostics(SemFitMeasures):
         >>> " ".join(table.iloc[0][["lhs", "op", "rhs"]]), round(float(table["mi"].iloc[0]), 2)
         ('visual =~ x9', 35.52)
         """
-        if information not in ("expected", "observed"):
-            raise SpecificationError(
-                f"information={information!r} is not known; use 'expected' or 'observed'"
-            )
+        _check_information(information)
         model, params = self.model, np.asarray(self.params)
         which, statistic, change = model.modification_scores(params, information, self.restriction)
         table, values = model.table, model.row_values(params)[0]
@@ -226,6 +223,64 @@ class SemDiagnostics(SemFitMeasures):
         columns = ["lhs", "op", "rhs", "mi", "pvalue", "epc", "epc_lv", "epc_all"]
         frame = pd.DataFrame(rows, columns=None if rows else columns)
         return frame.sort_values("mi", ascending=False, kind="stable", ignore_index=True)
+
+    def constraint_tests(self, information: str = "expected") -> pd.DataFrame:
+        """Score tests of equal labels, equations and other constraints, as if each of them were released.
+
+        Parameters
+        ----------
+        information : {"expected", "observed"}
+
+        Returns
+        -------
+        DataFrame
+            A row a constraint, in the order of the model, and ``all`` of them together: ``lhs``, ``rhs``,
+            ``statistic`` (chi-square), ``df``, ``pvalue``, and ``change``, the difference of both sides that
+            is expected without the constraint.
+
+        Raises
+        ------
+        SpecificationError
+            The model has no equations.
+
+        Notes
+        -----
+        Lagrange multiplier tests of one constraint while the others hold (Buse 1982, *American Statistician*
+        36, 153-157), as ``lavTestScore`` of lavaan. Of parameters with one label each is tested against the
+        first. ``df`` is 0 where releasing a constraint leaves a parameter that is not identified.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("visual =~ x1 + a*x2 + a*x3 + x9", data).fit()
+        >>> print(result.constraint_tests()[["lhs", "rhs", "statistic", "change"]].round(2))
+                  lhs         rhs  statistic  change
+        0  visual=~x2  visual=~x3       3.88   -0.27
+        1         all                   3.88     NaN
+        """
+        _check_information(information)
+        found = self.model.release_tests(np.asarray(self.params), information, self.restriction)
+        if not found:
+            raise SpecificationError("the model has no equal labels or equations to test")
+        rows = [
+            {
+                "lhs": one.lhs, "rhs": one.rhs, "statistic": one.statistic if one.df else np.nan,
+                "df": one.df,
+                "pvalue": float(stats.chi2.sf(one.statistic, one.df)) if one.df else np.nan,
+                "change": one.change,
+            }
+            for one in found
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+
+def _check_information(information: str) -> None:
+    if information not in ("expected", "observed"):
+        raise SpecificationError(
+            f"information={information!r} is not known; use 'expected' or 'observed'"
+        )
 
 
 def _reliability(implied, factor: str, own: list[str], params) -> tuple[float, float, float]:

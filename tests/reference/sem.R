@@ -4,7 +4,14 @@
 suppressMessages({library(lavaan); library(jsonlite)})
 
 data_of <- function(name) {
-  d <- read.csv(file.path("data", paste0(name, ".csv")))
+  d <- read.csv(file.path("data", paste0(sub("_holes", "", name), ".csv")))
+  if (name == "twolevel_holes") {
+    i <- seq_len(nrow(d)) - 1
+    d$y1[i %% 7 == 0] <- NA
+    d$y2[i %% 5 == 1] <- NA
+    d$y3[i %% 11 == 2] <- NA
+    d$w2[d$cluster %% 9 == 4] <- NA
+  }
   if (name == "holzinger") {
     d$female <- d$sex - 1
     d$age <- d$ageyr + d$agemo / 12
@@ -22,7 +29,7 @@ measures <- c("npar", "logl", "unrestricted.logl", "chisq", "df", "pvalue", "bas
 
 named <- function(x) as.list(setNames(as.numeric(x), names(x)))
 cases <- list()
-case <- function(id, fun, model, data, ..., mods = FALSE, scores = FALSE) {
+case <- function(id, fun, model, data, ..., mods = FALSE, scores = FALSE, releases = FALSE) {
   d <- data_of(data)
   for (tol in c(1e-14, 1e-13, 1e-12, 1e-11, 1e-10)) {
     fit <- suppressWarnings(do.call(fun, c(list(model, data = d), list(...), tight(tol))))
@@ -51,10 +58,20 @@ case <- function(id, fun, model, data, ..., mods = FALSE, scores = FALSE) {
   }
   if (scores) {
     first <- function(x) { if (is.list(x)) x <- x[[1]]; lapply(1:4, function(i) as.numeric(x[i, ])) }
-    out$regression <- first(lavPredict(fit))
-    out$bartlett <- first(lavPredict(fit, method = "Bartlett"))
-    se <- try(attr(lavPredict(fit, se = "standard"), "se")[[1]], silent = TRUE)
-    if (!inherits(se, "try-error")) out$regression_se <- as.numeric(se[1, ])
+    if ("cluster" %in% names(list(...))) {
+      out$row_regression <- first(lavPredict(fit))
+      out$cluster_regression <- first(lavPredict(fit, level = 2))
+    } else {
+      out$regression <- first(lavPredict(fit))
+      out$bartlett <- first(lavPredict(fit, method = "Bartlett"))
+      se <- try(attr(lavPredict(fit, se = "standard"), "se")[[1]], silent = TRUE)
+      if (!inherits(se, "try-error")) out$regression_se <- as.numeric(se[1, ])
+    }
+  }
+  if (releases) {
+    tests <- lavTestScore(fit)
+    out$releases <- as.numeric(tests$uni$X2)
+    out$release_all <- as.numeric(tests$test[c("X2", "df")])
   }
   cases[[length(cases) + 1]] <<- out
 }
@@ -77,17 +94,17 @@ case("mimic", "sem", mimic, "holzinger", mods = TRUE, scores = TRUE)
 case("mimic_robust", "sem", mimic, "holzinger", estimator = "MLR")
 case("mimic_random_x", "sem", mimic, "holzinger", fixed.x = FALSE)
 case("second_order", "cfa", second, "holzinger", scores = TRUE)
-case("bound", "cfa", bound, "holzinger", mods = TRUE)
-case("curved", "cfa", curved, "holzinger")
+case("bound", "cfa", bound, "holzinger", mods = TRUE, releases = TRUE)
+case("curved", "cfa", curved, "holzinger", releases = TRUE)
 case("fiml", "cfa", three, "holzinger_missing", missing = "ml", scores = TRUE)
 case("fiml_robust", "cfa", three, "holzinger_missing", missing = "ml", estimator = "MLR")
 case("democracy", "sem", democracy, "politicaldemocracy", mods = TRUE, scores = TRUE)
-case("democracy_equal", "sem", equal, "politicaldemocracy")
+case("democracy_equal", "sem", equal, "politicaldemocracy", releases = TRUE)
 case("democracy_equal_robust", "sem", equal, "politicaldemocracy", estimator = "MLR")
 case("growth", "growth", growth_model, "demogrowth", scores = TRUE)
 for (stage in list(character(0), "loadings", c("loadings", "intercepts"), c("loadings", "intercepts", "residuals"))) {
   id <- paste(c("groups", stage), collapse = "_")
-  if (length(stage)) case(id, "cfa", three, "holzinger", group = "school", group.equal = stage, mods = length(stage) == 1)
+  if (length(stage)) case(id, "cfa", three, "holzinger", group = "school", group.equal = stage, mods = length(stage) == 1, releases = TRUE)
   else case(id, "cfa", three, "holzinger", group = "school", mods = TRUE, scores = TRUE)
 }
 case("groups_robust", "cfa", three, "holzinger", group = "school", group.equal = "loadings", estimator = "MLR")
@@ -97,10 +114,16 @@ case("groups_std_lv", "cfa", three, "holzinger", group = "school", group.equal =
 two <- "level: 1\nfw =~ y1 + y2 + y3\nfw ~ x1 + x2 + x3\nlevel: 2\nfb =~ y1 + y2 + y3\nfb ~ w1 + w2"
 tied <- "level: 1\nfw =~ y1 + a*y2 + b*y3\nfw ~ x1 + x2 + x3\nlevel: 2\nfb =~ y1 + a*y2 + b*y3\nfb ~ w1 + w2\ny1 ~~ 0*y1\ny2 ~~ 0*y2\ny3 ~~ 0*y3"
 paths <- "level: 1\ny1 ~ a*y2 + x1\ny2 ~ b*x1 + x2\nlevel: 2\ny1 ~ y2 + w1\ny2 ~ c*w1\nindirect := a*b"
-case("twolevel", "sem", two, "twolevel", cluster = "cluster")
+case("twolevel", "sem", two, "twolevel", cluster = "cluster", scores = TRUE)
 case("twolevel_robust", "sem", two, "twolevel", cluster = "cluster", estimator = "MLR")
-case("twolevel_equal", "sem", tied, "twolevel", cluster = "cluster")
+case("twolevel_equal", "sem", tied, "twolevel", cluster = "cluster", releases = TRUE)
 case("twolevel_paths", "sem", paths, "twolevel", cluster = "cluster")
 case("cluster_robust", "cfa", "f =~ y1 + y2 + y3", "twolevel", cluster = "cluster")
+
+# missing values at both levels, and covariates with parts at both
+case("twolevel_fiml", "sem", "level: 1\n fw =~ y1 + y2 + y3\n fw ~ x1 + x2 + x3\nlevel: 2\n fb =~ y1 + y2 + y3\n fb ~ w1\n w2 ~ fb",
+  "twolevel_holes", cluster = "cluster", missing = "ml")
+case("twolevel_both", "sem", "level: 1\n y1 ~ y3 + x1\n y2 ~ y3\n y1 ~~ y2\nlevel: 2\n y1 ~ y3 + w1\n y2 ~ y3\n y1 ~~ y2", "twolevel",
+  cluster = "cluster")
 
 write_json(list(cases = cases), "sem.json", auto_unbox = TRUE, digits = 12, na = "null")
