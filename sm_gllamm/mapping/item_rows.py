@@ -126,6 +126,7 @@ def item_problem(
         Of persons sorted by cluster; every person has some response.
     group : ndarray of int, shape (n,)
     covariates : ndarray, shape (n, p), or None
+        In their own units.
     cluster : ndarray of int, shape (n,), or None
         Non-decreasing.
     person_weight : ndarray, shape (n,), or None
@@ -153,6 +154,8 @@ def item_problem(
     physical = np.empty((rows, 0))
     if layout.products:
         assert covariates is not None
+        if layout.standard is not None:
+            covariates = layout.standard.apply(covariates)
         of_row = flat(np.broadcast_to(np.arange(n)[:, None], shape))
         physical = np.column_stack(
             [np.prod(covariates[:, list(k)], axis=1)[of_row] for k in layout.products]

@@ -22,6 +22,7 @@ from sm_gllamm.mapping.random_items import (
     random_item_equations,
 )
 from sm_gllamm.mapping.slots import SlotBlock, SlotEntry
+from sm_gllamm.mapping.standardised import Standard, StandardisedMapping, shifts_of_intercepts
 from sm_gllamm.mapping.structural import Coefficient, LatentEquation, Path, StructuralMapping
 
 __all__ = ["ItemLayout", "lay_out_items"]
@@ -61,6 +62,8 @@ class ItemLayout:
     n_constants : int
     intercepts, slopes : dict of (group, item) to list
         Terms of each intercept; for slopes a list by category (of "divide") of a dict by dimension.
+    standard : Standard or None
+        Units of the covariates of persons that the engine is given.
     """
 
     design: ItemDesign
@@ -77,6 +80,7 @@ class ItemLayout:
     n_constants: int
     intercepts: dict
     slopes: dict
+    standard: Standard | None = None
 
     @property
     def levels(self) -> list[str]:
@@ -121,8 +125,8 @@ class _Columns:
 class _Builder:
     """Goes through items and groups once and collects columns, slots and loadings."""
 
-    def __init__(self, design: ItemDesign):
-        self.design = design
+    def __init__(self, design: ItemDesign, standard: Standard | None = None):
+        self.design, self.standard = design, standard
         rows = [
             k if model.form == "divide" else 1
             for model, k in zip(design.models, design.n_categories, strict=True)
@@ -187,18 +191,42 @@ class _Builder:
             self.add_dif(j)
         self.exog = {name: self.columns.place(values) for name, values in self.pending.items()}
         self.exog |= self.direct
-        slots = self.slot_blocks()
-        mapping = StructuralMapping(
-            list(self.exog), list(self.exog.values()), self.latents(), self.covariances(), slots,
-            self.multiplied,
-        )  # fmt: skip
+        mapping = self.mapping()
         return ItemLayout(
             design, mapping, self.columns.table,
             np.array([source for source, _ in self.columns.columns], dtype=np.intp),
             self.columns.products, self.first_code, self.offset, self.threshold_channel,
             self.threshold_base, self.asymptote_channel, self.asymptote_base, self.n_constants,
-            self.intercepts, self.slopes,
+            self.intercepts, self.slopes, self.standard,
         )  # fmt: skip
+
+    def mapping(self) -> StructuralMapping:
+        """The parameters, published for covariates as they are whatever the engine is given."""
+        parts = (
+            list(self.exog), list(self.exog.values()), self.latents(), self.covariances(),
+            self.slot_blocks(), self.multiplied,
+        )  # fmt: skip
+        if self.standard is None:
+            return StructuralMapping(*parts)
+        mapping = StandardisedMapping(*parts)
+        design = self.design
+        place = {name: k for k, name in enumerate(mapping.param_names)}
+        shifts = shifts_of_intercepts(design, self.intercepts, self.slopes, place, self.standard)
+        if shifts is None:
+            shifts, self.standard = {}, self.standard.without_centre()
+        divisor = np.ones(mapping.k_params)
+        for k, covariate in enumerate(design.covariates):
+            for name in design.dimensions if k in design.regression else ():
+                divisor[place[f"{name} ~ {covariate}"]] = self.standard.scale[k]
+            for j, item in enumerate(design.items):
+                on_intercept, on_slope = design.dif.get(item, ((), ()))
+                if k in on_intercept:
+                    divisor[place[dif_name(design, j, k)]] = self.standard.scale[k]
+                if k in on_slope:
+                    for d in np.flatnonzero(design.pattern[j]).tolist():
+                        divisor[place[dif_name(design, j, k, d)]] = self.standard.scale[k]
+        mapping.publish(shifts, divisor)
+        return mapping
 
     # ------------------------------------------------------------ items
     def add_intercepts(self, j: int, groups: list[int], named: int | None) -> None:
@@ -508,12 +536,14 @@ class _Builder:
         return self.columns.place(values, tuple(sorted(product)))
 
 
-def lay_out_items(design: ItemDesign) -> ItemLayout:
+def lay_out_items(design: ItemDesign, standard: Standard | None = None) -> ItemLayout:
     """Columns, slots and parameters of an item response model.
 
     Parameters
     ----------
     design : ItemDesign
+    standard : Standard, optional
+        Units in which the engine is to be given covariates of persons; default as they are.
 
     Returns
     -------
@@ -524,4 +554,4 @@ def lay_out_items(design: ItemDesign) -> ItemLayout:
     SpecificationError
         Fixed values that do not fit, or dimensions some of which have known slopes.
     """
-    return _Builder(design).build()
+    return _Builder(design, standard).build()
