@@ -24,7 +24,7 @@ from sm_gllamm.models.starting import start_theta
 from sm_gllamm.results.quasi import with_quasi_dispersion
 from sm_gllamm.specification.checks import check_keywords
 from sm_gllamm.specification.collinearity import collinear_columns
-from sm_gllamm.specification.separation import separated_columns
+from sm_gllamm.specification.separation import separated_columns, separated_ordered
 
 __all__ = ["FitMethods"]
 
@@ -33,6 +33,8 @@ _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "c
                 "warn_convergence", "n_starts")  # fmt: skip
 #: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
 RUNAWAY = 1e-6
+#: So are predictors of ordered categories that differ by more.
+RUNAWAY_SPREAD = 20.0
 #: Names of optimisers that statsmodels users pass; the fit is by Newton's method whatever the name.
 _METHODS = ("newton", "nm", "bfgs", "lbfgs", "powell", "cg", "ncg", "basinhopping", "minimize")
 
@@ -269,7 +271,16 @@ class FitMethods(LatentVariableModel):
             )  # fmt: skip
 
     def _separation(self, theta) -> tuple[str, ...]:
-        """Covariates that predict a binary response perfectly, looked for where estimates run away."""
+        """Covariates that predict a response perfectly, looked for where estimates run away."""
+        layout = getattr(self.family, "layout", "plain")
+        if layout in ("cumulative", "sequential") and self.responses.exog.shape[1]:
+            data = self.responses
+            coefficients = theta[: data.exog.shape[1]]
+            if np.ptp(data.exog @ coefficients) < RUNAWAY_SPREAD:
+                return ()
+            return separated_ordered(
+                data.y, data.exog, data.exog_names, sequential=layout == "sequential"
+            )
         if self.response.family != "Binomial":
             return ()
         nu = self.exog @ theta[: self.k_exog]

@@ -178,6 +178,8 @@ def ascended(
             step = np.linalg.solve(information, gradient)
         except np.linalg.LinAlgError:
             break
+        if not np.isfinite(step).all():
+            break
         if not gradient @ step > NEAR:
             return best + step if gradient @ step > 0.0 else best
     return best

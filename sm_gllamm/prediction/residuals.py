@@ -146,7 +146,10 @@ def category_residuals(
     residual = indicator - probabilities
     if kind == "response":
         return residual
-    return residual / np.sqrt(probabilities * (1.0 - probabilities))
+    share = np.clip(probabilities, 0.0, 1.0)
+    spread = np.sqrt(share * (1.0 - share))
+    # what is certain leaves nothing to be explained
+    return np.divide(residual, spread, out=np.zeros(residual.shape), where=spread > 0.0)
 
 
 def compared_bounds(member: Member, data: ResponseData) -> tuple[np.ndarray, np.ndarray]:

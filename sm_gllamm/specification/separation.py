@@ -1,4 +1,4 @@
-"""Perfect separation of a binary response, found by linear programming."""
+"""Perfect separation of binary and of ordered responses, found by linear programming."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-__all__ = ["separated_columns"]
+__all__ = ["separated_columns", "separated_ordered"]
 
 # of covariates scaled to a largest absolute value of one; the solver keeps constraints to 1e-7
 _MARGIN = 1e-5
@@ -70,6 +70,52 @@ def separated_columns(endog: np.ndarray, exog: np.ndarray, names: Sequence[str])
         available = [j for j in available if j not in needed - constant]
     shown = involved - constant or involved
     return tuple(names[j] for j in sorted(shown))
+
+
+def separated_ordered(
+    codes: np.ndarray, exog: np.ndarray, names: Sequence[str], sequential: bool = False
+) -> tuple[str, ...]:
+    """Name the covariates that predict ordered categories perfectly, at least in some rows.
+
+    Parameters
+    ----------
+    codes : ndarray, shape (nobs,)
+        Categories from 0 on, each of which occurs.
+    exog : ndarray, shape (nobs, k)
+        Without a constant.
+    names : sequence of str, length k
+    sequential : bool
+        Whether the model is one of continuation ratios, not of cumulative probabilities.
+
+    Returns
+    -------
+    tuple of str
+        Empty if there is no combination of the columns that separates.
+
+    Notes
+    -----
+    The likelihood of a row in category c rises for ever with the distances of its predictor to the
+    thresholds below and above, and with them that of the binary responses "beyond c - 1" and "beyond c"
+    (of continuation ratios, "beyond s" for all s up to c), each with a constant of its own. So the
+    responses are separated if these binary ones are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sm_gllamm.specification.separation import separated_ordered
+    >>> x = np.column_stack([[1, 2, 3, 4, 5, 6], [0, 1, 0, 1, 0, 1]])
+    >>> separated_ordered(np.array([0, 0, 1, 1, 2, 2]), x, ["dose", "female"])
+    ('dose',)
+    """
+    codes = np.asarray(codes, dtype=np.intp)
+    steps = np.arange(codes.max())
+    first = np.zeros(len(codes)) if sequential else codes - 1
+    row, step = np.nonzero((steps >= first[:, None]) & (steps <= codes[:, None]))
+    constants = -(step[:, None] == steps).astype(float)
+    stacked = np.column_stack([np.asarray(exog, dtype=float)[row], constants])
+    labels = [*names, *([""] * len(steps))]
+    found = separated_columns((codes[row] > step).astype(float), stacked, labels)
+    return tuple(name for name in found if name)
 
 
 def _minimal(

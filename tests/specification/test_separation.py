@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from sm_gllamm.specification.separation import separated_columns
+from sm_gllamm.specification.separation import separated_columns, separated_ordered
 
 NAMES = ["const", "x", "z", "female"]
 
@@ -64,3 +65,30 @@ def test_many_columns_in_one_linear_program():
     assert separated_columns(y, exog, [f"x{j}" for j in range(100)]) == ("x7",)
     y[cluster == 7] = [0, 1, 0, 1, 0, 1]
     assert separated_columns(y, exog, [f"x{j}" for j in range(100)]) == ()
+
+
+class TestOrderedCategories:
+    def codes(self, exog):
+        return np.digitize(exog[:, 1], np.quantile(exog[:, 1], [0.3, 0.7]))
+
+    @pytest.mark.parametrize("sequential", [False, True])
+    def test_complete(self, sequential):
+        exog = design()[:, 1:]
+        x = exog[:, [0]]
+        assert separated_ordered(self.codes(design()), x, ["x"], sequential) == ("x",)
+        assert separated_ordered(self.codes(design()), exog, NAMES[1:], sequential) == ("x",)
+
+    @pytest.mark.parametrize("sequential", [False, True])
+    def test_none(self, sequential):
+        exog = design()[:, 1:]
+        codes = np.random.default_rng(3).integers(0, 3, size=len(exog))
+        assert separated_ordered(codes, exog, NAMES[1:], sequential) == ()
+
+    def test_between_all_categories_or_none(self):
+        # the upper two categories overlap: the lowest alone is told apart, which is quasi-complete
+        x = np.array([[-3.0], [-2.0], [1.0], [2.0], [1.5], [2.5]])
+        codes = np.array([0, 0, 1, 1, 2, 2])
+        assert separated_ordered(codes, x, ["x"]) == ()
+        # unless the effect on higher categories is another one
+        apart = np.column_stack([x[:, 0] > 0, x[:, 0]]).astype(float)
+        assert separated_ordered(codes, apart, ["above", "x"]) == ("above",)
