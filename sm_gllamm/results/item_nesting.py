@@ -11,15 +11,14 @@ from sm_gllamm.exceptions import SpecificationError
 
 __all__ = ["check_item_models_nested"]
 
-_ONE_SLOPE = {"Rasch", "1PL"}
-_TWO = {*_ONE_SLOPE, "2PL"}
-#: What each item model contains: for two categories, and for more.
+#: What each item model contains, asymptotes apart: for two categories, and for more.
 _CONTAINS = {
-    "Rasch": {"Rasch"}, "1PL": _ONE_SLOPE, "2PL": _TWO, "3PL": {*_TWO, "3PL"},
-    "3PLu": {*_TWO, "3PLu"}, "4PL": {*_TWO, "3PL", "3PLu", "4PL"}, "graded": {"graded"},
-    "RSM": {"RSM"}, "PCM": {"RSM", "PCM"}, "GPCM": {"RSM", "PCM", "GPCM"},
+    "Rasch": {"Rasch"}, "1PL": {"Rasch", "1PL"}, "2PL": {"Rasch", "1PL", "2PL"},
+    "graded": {"graded"}, "RSM": {"RSM"}, "PCM": {"RSM", "PCM"}, "GPCM": {"RSM", "PCM", "GPCM"},
     "nominal": {"RSM", "PCM", "GPCM", "nominal"},
 }  # fmt: skip
+#: Models with free asymptotes, without which they are the 2PL.
+_ASYMPTOTIC = ("3PL", "3PLu", "4PL")
 
 
 def check_item_models_nested(full, restricted) -> int:
@@ -79,19 +78,30 @@ def _items(mine, other) -> int:
     """Models and known parameters of items; the number of asymptotes at zero or one."""
     edge = 0
     for item, model, restricted in zip(mine.items, mine.models, other.models, strict=True):
-        if restricted.name not in _CONTAINS[model.name]:
+        kinds = ["2PL" if one.name in _ASYMPTOTIC else one.name for one in (model, restricted)]
+        if kinds[1] not in _CONTAINS[kinds[0]]:
             raise _not_nested(
                 f"item {item!r} is {restricted.name!r} in the restricted model and {model.name!r} here"
             )
         own, theirs = mine.fixed.get(item, {}), other.fixed.get(item, {})
-        for what, value in own.items():
-            if what not in theirs or not _equal(value, theirs[what]):
+        for what in ("slope", "intercept"):
+            if what in own and (what not in theirs or not _equal(own[what], theirs[what])):
                 raise _not_nested(
                     f"the {what} of item {item!r} is known here and not in the restricted model"
                 )
-        for side in ("lower", "upper"):
-            free = getattr(model, side) and side not in own
-            edge += free and not getattr(restricted, side) and side not in theirs
+        for side, none in (("lower", 0.0), ("upper", 1.0)):
+            here, there = (
+                _asymptote(model, own, side, none),
+                _asymptote(restricted, theirs, side, none),
+            )
+            if here is None:
+                edge += there == none
+            elif here != there:
+                value = "free" if there is None else f"{there:g}"
+                raise _not_nested(
+                    f"the {side} asymptote of item {item!r} is {here:g} here and {value} in the restricted "
+                    "model"
+                )
     if mine.item_covariates is not None:
         narrow = other.item_covariates
         if narrow is None or not _spans(mine.item_covariates, narrow):
@@ -99,6 +109,13 @@ def _items(mine, other) -> int:
                 "item_formula= explains intercepts here, and not in the restricted model"
             )
     return int(edge)
+
+
+def _asymptote(model, known, side: str, none: float) -> float | None:
+    """The known asymptote of an item, None where it is free."""
+    if side in known:
+        return float(known[side])
+    return None if getattr(model, side) else none
 
 
 def _equal(one, two) -> bool:

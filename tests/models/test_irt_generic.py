@@ -185,6 +185,30 @@ class TestLikelihoodRatio:
         with pytest.raises(SpecificationError, match=match):
             full.compare_lr_test(restricted)
 
+    @pytest.mark.filterwarnings("ignore::sm_gllamm.exceptions.BoundaryWarning")
+    @pytest.mark.filterwarnings("ignore::sm_gllamm.exceptions.IdentificationWarning")
+    def test_asymptotes(self):
+        free = self.fitted({"item_1": "3PL"})
+        known = {value: self.fitted(fixed={"item_1": {"lower": value}}) for value in (0.0, 0.1)}
+        upper = self.fitted(fixed={"item_1": {"upper": 0.95}})
+        plain = self.fitted()
+        for restricted, n_zero in ((known[0.1], 0), (known[0.0], 1), (plain, 1)):
+            test = free.compare_lr_test(restricted)
+            assert (test.df_diff, test.n_zero) == (1, n_zero)
+        # the same asymptote, said to be known and of an item that would have it free
+        other = self.fitted(
+            {**dict.fromkeys(ITEMS, "1PL"), "item_1": "3PL"}, fixed={"item_1": {"lower": 0.1}}
+        )
+        assert known[0.1].compare_lr_test(other).df_diff == 4
+        for full, restricted, match in (
+            (free, upper, "upper asymptote of item 'item_1' is 1 here and 0.95 in"),
+            (plain, known[0.1], "lower asymptote of item 'item_1' is 0 here and 0.1 in"),
+            (known[0.1], free, "lower asymptote of item 'item_1' is 0.1 here and free in"),
+            (plain, free, "lower asymptote of item 'item_1' is 0 here and free in"),
+        ):
+            with pytest.raises(SpecificationError, match=match):
+                full.compare_lr_test(restricted)
+
     def test_slopes_of_zero(self):
         full = self.fitted(specific={"s": ITEMS[:3]})
         with pytest.warns(InvalidTestWarning, match="parametric bootstrap"):
@@ -283,7 +307,8 @@ class TestFit:
     @pytest.mark.filterwarnings("ignore:the log-likelihood is off")
     def test_iteration_limit(self):
         with pytest.warns(ConvergenceWarning, match="iteration limit"):
-            result = smg.IRT(DATA, items=ITEMS).fit(maxiter=1)
+            # the usual start is too near to the maximum
+            result = smg.IRT(DATA, items=ITEMS).fit(np.repeat([1.0, 0.3], 6), maxiter=1)
         assert not result.converged
         assert np.isfinite(result.bse).all()
 
