@@ -529,7 +529,12 @@ class IRT(FitMethods):
         return super()._finish(fit, *args, **kwargs)
 
     def _starting_theta(self, likelihood) -> np.ndarray:
-        return item_start(self.layout, self.codes, self.person_weights, self.groups)
+        patterns = self.assembly.patterns
+        if patterns is None:
+            return item_start(self.layout, self.codes, self.person_weights, self.groups)
+        # equal persons are looked at once
+        first = patterns.first
+        return item_start(self.layout, self.codes[first], patterns.weight, self.groups[first])
 
     def _warn_of_rank(self, theta, restriction=None):
         """The design of the model says what is identified; what is not shows in the information."""
