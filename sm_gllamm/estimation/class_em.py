@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-__all__ = ["ClassTable", "em_from_random_starts"]
+__all__ = ["ClassTable", "em_from_random_starts", "polished"]
 
 #: Smallest probability on the way: an exact zero would never rise again.
 FLOOR = 1e-12
+#: A probability below this that EM makes smaller, by this factor or more, goes to zero.
+SMALL, SHRINKS = 1e-3, 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,24 @@ class ClassTable:
     sizes : ndarray, shape (S, C)
         Class probabilities.
     shares : ndarray, shape (S, C, R)
-        Probabilities of the responses, item by item.
+        Probabilities of the responses, item by item; zero where they go to zero (of polished ends).
+    order : ndarray of intp, shape (S,)
+        Numbers of the runs.
     """
 
     loglike: np.ndarray
     sizes: np.ndarray
     shares: np.ndarray
+    order: np.ndarray
 
 
 class _Steps:
     """Steps of EM for several starts, in log probabilities of shape (S, C, 1 + R)."""
 
-    def __init__(self, members, first: np.ndarray, weight: np.ndarray, allowed, prior):
+    def __init__(self, members, counts: np.ndarray, weight: np.ndarray, allowed):
         self.members = members.toarray() if members.shape[1] <= 400 else members
-        self.first, self.weight, self.allowed = first, weight, allowed
-        self.counts = np.diff(np.append(first, members.shape[1]))
-        self.prior = prior
+        self.first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+        self.counts, self.weight, self.allowed = np.asarray(counts), weight, allowed
 
     def expand(self, totals: np.ndarray) -> np.ndarray:
         return np.repeat(totals, self.counts, axis=-1)
@@ -57,6 +61,11 @@ class _Steps:
 
     def __call__(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One step from given log probabilities, and the log-likelihoods there."""
+        out, loglike = self.probabilities(logs)
+        return np.log(np.maximum(out, FLOOR)), loglike
+
+    def probabilities(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities after one step, and the log-likelihoods before it."""
         s, c, _ = logs.shape
         flat = logs.reshape(s * c, -1)
         joint = self.members @ flat[:, 1:].T + flat[:, 0]
@@ -78,14 +87,13 @@ class _Steps:
         shares = np.where(empty, np.exp(logs.reshape(s * c, -1)[:, 1:]), shares)
         sizes = sizes.reshape(s, c)
         sizes = sizes / sizes.sum(axis=1, keepdims=True)
-        out = np.concatenate([sizes[..., None], shares.reshape(s, c, -1)], axis=-1)
-        return np.log(np.maximum(out, FLOOR)), loglike
+        return np.concatenate([sizes[..., None], shares.reshape(s, c, -1)], axis=-1), loglike
 
 
 def em_from_random_starts(
     members: sparse.csr_matrix, counts: np.ndarray, weight: np.ndarray, n_classes: int,
     n_starts: int, rng: np.random.Generator, maxiter: int = 200, tol: float = 1e-4,
-    allowed: np.ndarray | None = None, start: np.ndarray | None = None,
+    allowed: np.ndarray | None = None,
 ) -> ClassTable:  # fmt: skip
     """Runs of EM from random response probabilities.
 
@@ -104,24 +112,56 @@ def em_from_random_starts(
         A run ends when an iteration gains less than this in log-likelihood units.
     allowed : ndarray of bool, shape (n, C), optional
         Classes that a unit may be in.
-    start : ndarray, shape (S, C, 1 + R), optional
-        Log probabilities to start from instead.
 
     Returns
     -------
     ClassTable
     """
-    first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
-    step = _Steps(members, first, weight, allowed, None)
-    if start is None:
-        marginal = np.asarray(weight @ members).ravel()
-        marginal = marginal / np.maximum(step.expand(np.add.reduceat(marginal, first)), 1e-300)
-        # around what is seen, so that no start has a class that nobody fits
-        draw = rng.gamma(1.0, size=(n_starts, n_classes, len(marginal)))
-        draw *= 0.5 + marginal
-        sizes = rng.dirichlet(np.full(n_classes, 5.0), size=n_starts)
-        start = step.normalise(np.log(np.concatenate([sizes[..., None], draw], axis=-1)))
-    logs = start
+    step = _Steps(members, counts, weight, allowed)
+    marginal = np.asarray(weight @ members).ravel()
+    marginal = marginal / np.maximum(step.expand(np.add.reduceat(marginal, step.first)), 1e-300)
+    # around what is seen, so that no start has a class that nobody fits
+    draw = rng.gamma(1.0, size=(n_starts, n_classes, len(marginal)))
+    draw *= 0.5 + marginal
+    sizes = rng.dirichlet(np.full(n_classes, 5.0), size=n_starts)
+    start = step.normalise(np.log(np.concatenate([sizes[..., None], draw], axis=-1)))
+    logs, value = _accelerated(step, start, maxiter, tol)
+    order = np.argsort(-value, kind="stable")
+    probabilities = np.exp(logs[order])
+    return ClassTable(value[order], probabilities[..., 0], probabilities[..., 1:], order)
+
+
+def polished(
+    table: ClassTable, members: sparse.csr_matrix, counts: np.ndarray, weight: np.ndarray,
+    maxiter: int = 60, tol: float = 1e-7, allowed: np.ndarray | None = None,
+) -> ClassTable:  # fmt: skip
+    """Runs of EM continued to a smaller tolerance; probabilities on their way to zero are made zero.
+
+    Parameters
+    ----------
+    table : ClassTable
+        Where the runs ended.
+    members, counts, weight, maxiter, tol, allowed
+        As for :func:`em_from_random_starts`.
+
+    Returns
+    -------
+    ClassTable
+        In the order of `table`.
+    """
+    step = _Steps(members, counts, weight, allowed)
+    start = np.concatenate([table.sizes[..., None], table.shares], axis=-1)
+    logs, value = _accelerated(step, np.log(np.maximum(start, FLOOR)), maxiter, tol)
+    after, _ = step.probabilities(logs)
+    now = np.exp(logs)
+    shares = now[..., 1:].copy()
+    shares[(shares < SMALL) & (after[..., 1:] < SHRINKS * shares)] = 0.0
+    return ClassTable(value, now[..., 0], shares, table.order)
+
+
+def _accelerated(step: _Steps, logs: np.ndarray, maxiter: int, tol: float):
+    """EM with squared extrapolation: log probabilities at the end, and log-likelihoods there."""
+    logs = logs.copy()
     done = np.zeros(len(logs), dtype=bool)
     value = np.full(len(logs), -np.inf)
     for _ in range(maxiter):
@@ -144,6 +184,4 @@ def em_from_random_starts(
         value[active] = now
         if done.all():
             break
-    order = np.argsort(-value, kind="stable")
-    probabilities = np.exp(logs[order])
-    return ClassTable(value[order], probabilities[..., 0], probabilities[..., 1:])
+    return logs, value

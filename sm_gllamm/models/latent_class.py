@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.estimation.class_em import em_from_random_starts
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.components import ResponseComponent, ResponsePart
 from sm_gllamm.likelihood.mixture import ClassLogits, MixtureLikelihood, Units
 from sm_gllamm.mapping.class_responses import incidence
 from sm_gllamm.mapping.item_rows import collapse
 from sm_gllamm.mapping.mixture import MixtureMapping
-from sm_gllamm.models.class_boundary import canonical_logits, zero_probabilities
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
 from sm_gllamm.models.class_new_cases import CovariateDesigns
-from sm_gllamm.models.class_refits import RefitMethods
-from sm_gllamm.models.class_start import measured_start, upper_start
+from sm_gllamm.models.class_search import SearchMethods
 from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout, UnitProblem
 from sm_gllamm.results.latent_class import LatentClassResults, LatentClassResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -31,13 +28,9 @@ _OPTIONS = ("items", "families", "classes", "direct", "equal", "known", "cluster
             "weights", "freq_weights", "n_threads", "eval_env")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
-#: Units that random starts look at.
-START_UNITS = 20_000
-#: Runs of EM that are followed to their maximum: those within this of the best, and at most so many.
-FOLLOWED, WITHIN = 5, 5.0
 
 
-class LatentClass(RefitMethods):
+class LatentClass(SearchMethods):
     """Latent class model: indicators that are independent given a class nobody has seen.
 
     Parameters
