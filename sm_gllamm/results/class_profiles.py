@@ -33,6 +33,8 @@ class _Profile:
     gradient : ndarray, shape (C, K, p)
     marginal, observed : ndarray, shape (K,)
         NaN for dispersions other than standard deviations.
+    spread : float
+        Observed standard deviation, of measured indicators.
     categorical : bool
     """
 
@@ -42,6 +44,7 @@ class _Profile:
     gradient: np.ndarray
     marginal: np.ndarray
     observed: np.ndarray
+    spread: float
     categorical: bool
 
 
@@ -124,21 +127,24 @@ class ClassProfileMethods(ClassPosteriorMethods):
             expected, (len(places), len(there), expected.shape[2])))  # fmt: skip
         observed = own @ self._observed_by_unit(name)[there]
         labels, links = indicator.columns, (indicator.link(),) * len(indicator.columns)
-        values, slopes = np.array(value), np.array(gradient)
+        values, slopes, spread = np.array(value), np.array(gradient), 0.0
         if not indicator.categorical:
             more = list(self._dispersions(indicator, places))
-            spread = float(own @ (self._observed_by_unit(name)[there, 0] - observed[0]) ** 2)
+            deviation = self._observed_by_unit(name)[there, 0] - observed[0]
+            spread = float(np.sqrt(own @ deviation**2))
             labels += tuple(label for label, *_ in more)
             links += ("log",) * len(more)
             values = np.hstack([values, *(v[:, None] for _, v, _ in more)])
             slopes = np.concatenate([slopes, *(g[:, None] for *_, g in more)], axis=1)
-            known = [np.sqrt(spread) if label == "sd" else np.nan for label, *_ in more]
+            known = [spread if label == "sd" else np.nan for label, *_ in more]
             implied = [
                 self._marginal_sd(indicator, name, prior, there, own)
                 if label == "sd" else np.nan for label, *_ in more
             ]  # fmt: skip
             marginal, observed = np.append(marginal, implied), np.append(observed, known)
-        return _Profile(labels, links, values, slopes, marginal, observed, indicator.categorical)
+        return _Profile(
+            labels, links, values, slopes, marginal, observed, spread, indicator.categorical
+        )
 
     def _dispersions(self, indicator: IndicatorResponses, places):
         """Label, values (C,) and derivatives (C, p) of standard deviations and other dispersions."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.results.base import LatentVariableResultsWrapper
-from sm_gllamm.results.class_posterior import ClassPosteriorMethods
-from sm_gllamm.results.class_profiles import ClassProfileMethods
+from sm_gllamm.results.class_comparison import ClassComparisonMethods, IndicatorComparisonMethods
+from sm_gllamm.results.class_fit import ClassFitMethods
+from sm_gllamm.results.class_plots import ClassPlotMethods
+from sm_gllamm.results.class_predictions import ClassPredictionMethods
+from sm_gllamm.results.class_profiles import EDGE
+from sm_gllamm.results.class_summary import ClassSummaryMethods
+from sm_gllamm.results.summary import family_name
 
-__all__ = ["LatentClassResults", "LatentClassResultsWrapper"]
+__all__ = ["LatentClassResults", "LatentClassResultsWrapper", "MixtureResults"]
 
 
-class MixtureResults(ClassPosteriorMethods):
+class MixtureResults(ClassComparisonMethods, ClassSummaryMethods):
     """Results of models with discrete latent variables."""
 
     def __init__(self, *args, held=None, **kwargs):
@@ -24,18 +31,60 @@ class MixtureResults(ClassPosteriorMethods):
         return self.held
 
 
-class LatentClassResults(MixtureResults, ClassProfileMethods):
+class LatentClassResults(
+    IndicatorComparisonMethods,
+    MixtureResults,
+    ClassFitMethods,
+    ClassPlotMethods,
+    ClassPredictionMethods,
+):
     """Results of :meth:`sm_gllamm.models.latent_class.LatentClass.fit`."""
 
     title = "Latent Class Model Results"
 
     @property
     def described(self) -> list[tuple[str, str]]:
-        """Number of classes and indicators."""
-        return [
-            ("No. Classes:", str(self.model.n_classes)),
-            ("No. Indicators:", str(len(self.model.nominal) + len(self.model.measured))),
-        ]
+        """Classes, indicators, starts, and fit of the table of patterns."""
+        model = self.model
+        kinds = Counter(["nominal"] * len(model.nominal))
+        kinds.update(family_name(indicator.template.family) for indicator in model.measured)
+        out = super().described
+        out[1:1] = [("Indicators:", ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n))]
+        if (fit := self._pattern_fit_or_nothing()) is not None:
+            out += [(f"G2 (df={self.pattern_df}):", f"{fit['g2']:.3f}")]
+        return out
+
+    def _boundary_cells(self) -> dict[int, str]:
+        """Probabilities of categories, where one of them is zero."""
+        out, params = {}, np.asarray(self.params)
+        for view, places in self.model.indicator_responses.values():
+            if view.template is not None:
+                continue
+            for place in places:
+                shares = view.expected(params[place], None)[0]
+                if shares[0] < EDGE:
+                    # logits against a category that does not occur
+                    out |= {int(k): _share(p) for k, p in zip(place, shares[1:], strict=True)}
+                else:
+                    zero = place[shares[1:] < EDGE]
+                    out |= {int(k): "P = 0" for k in zero}
+        return out
+
+    @property
+    def remarks(self) -> list[str]:
+        """Further notes below the tables of `summary`."""
+        out = super().remarks
+        if self._boundary_cells():
+            out = [
+                *out,
+                "P = ... is the probability of the category, in classes where one of the indicator's "
+                "categories has probability zero; other coefficients are logits.",
+            ]
+        return out
+
+
+def _share(p: float) -> str:
+    return f"P = {round(p)}" if min(p, 1.0 - p) < EDGE else f"P = {p:.3f}"
 
 
 class LatentClassResultsWrapper(LatentVariableResultsWrapper):
