@@ -214,14 +214,16 @@ def kinds_of(data: Any, factors: Iterable[ColumnFactor]) -> tuple[Any, ...] | No
     Returns
     -------
     tuple, one entry a factor, or None
-        None where a column is neither a number nor a categorical with few levels.
+        "number", or the levels of a categorical, their types and whether they have an order. None where a column is neither a number nor a categorical with few levels.
     """
     kinds: list[Any] = []
     for factor in factors:
         values = data[factor] if factor in data else data[factor.column]
         kind = values.dtype
         if isinstance(kind, pd.CategoricalDtype) and len(kind.categories) <= MOST_KNOWN:
-            kinds.append(kind)
+            # pandas' types of unordered categoricals are equal whatever the order of their levels
+            levels = tuple(kind.categories)
+            kinds.append((levels, tuple(map(type, levels)), kind.ordered))
         elif factor.categorical or not isinstance(kind, np.dtype) or kind.kind not in "iuf":
             return None
         else:

@@ -69,12 +69,18 @@ def _encoding(
 ) -> tuple[patsy.DesignInfo, ...]:
     """patsy's record of the encoding of each side, which depends on the kinds of the columns alone."""
     row = {
-        factor: np.zeros(1) if kind == "number" else pd.Categorical.from_codes([0], dtype=kind)
+        factor: np.zeros(1) if kind == "number" else _first_level(kind[0], kind[2])
         for factor, kind in zip(factors, kinds, strict=True)
     }
     model = described.model
     sides = [model.lhs_termlist, model.rhs_termlist] if two_sided else [model.rhs_termlist]
     return tuple(patsy.design_matrix_builders(sides, lambda: iter([row]), EvalEnvironment([])))
+
+
+def _first_level(levels: tuple[Any, ...], ordered: bool) -> pd.Categorical:
+    """A single value with the levels of a categorical."""
+    kind = pd.CategoricalDtype(pd.Index(levels, tupleize_cols=False), ordered)
+    return pd.Categorical.from_codes([0], dtype=kind)
 
 
 def _build(infos: tuple[patsy.DesignInfo, ...], data: Any, env: Any, NA_action: Any) -> Any:

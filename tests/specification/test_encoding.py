@@ -62,3 +62,15 @@ def test_numbers_of_other_types_are_other_levels(frame):
     real = ENGINE.evaluate("y ~ C(n)", frame.assign(n=frame["n"].astype(float)))
     assert list(whole.right)[1:] == ["C(n)[T.2]", "C(n)[T.3]"]
     assert list(real.right)[1:] == ["C(n)[T.2.0]", "C(n)[T.3.0]"]
+
+
+def test_levels_in_another_order_are_other_levels(frame):
+    one, other = (
+        frame["text"].astype(pd.CategoricalDtype(list(order))) for order in ("abc", "cab")
+    )
+    for values in (one, other, one):
+        found = ENGINE.evaluate("y ~ text", frame.assign(text=values))
+        left, right = patsy.dmatrices(
+            "y ~ text", frame.assign(text=values), return_type="dataframe"
+        )
+        pd.testing.assert_frame_equal(found.right, right)
