@@ -214,7 +214,8 @@ def kinds_of(data: Any, factors: Iterable[ColumnFactor]) -> tuple[Any, ...] | No
     Returns
     -------
     tuple, one entry a factor, or None
-        "number", or the levels of a categorical, their types and whether they have an order. None where a column is neither a number nor a categorical with few levels.
+        "number", or the levels of a categorical, their types and whether they have an order. None
+        where a column is neither a number nor a categorical with few levels.
     """
     kinds: list[Any] = []
     for factor in factors:
