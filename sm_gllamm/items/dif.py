@@ -8,11 +8,12 @@ import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.bank import Item
+from sm_gllamm.items.equally_spaced import normal_nodes
 
 __all__ = ["DifEffect", "dif_effect", "ets_class"]
 
-#: Nodes over the distribution of the latent variable in the focal group.
-NODES = 61
+#: Distance of nodes over the distribution in the focal group by dimensions, and how far they reach.
+SPACING, REACH = {1: 0.15, 2: 0.15, 3: 0.5}, 4.5
 #: Differences in difficulty on the logit scale that separate ETS's classes A, B and C (1 and 1.5 delta).
 SMALL, LARGE = 1.0 / 2.35, 1.5 / 2.35
 
@@ -91,15 +92,12 @@ def dif_effect(reference: Item, focal: Item, mean: np.ndarray, covariance: np.nd
 def _nodes(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points with equal spacing in every dimension and their shares of a normal distribution."""
     q = len(mean)
-    per = max(7, int(NODES ** (1.0 / max(1, q - 1)))) if q > 1 else NODES
-    if q > 3:
+    if q not in SPACING:
         raise SpecificationError("effect sizes of DIF are available for up to three dimensions")
-    z = np.linspace(-4.5, 4.5, per)
-    grid = np.stack(np.meshgrid(*[z] * q, indexing="ij"), axis=-1).reshape(-1, q)
-    weight = np.exp(-0.5 * (grid**2).sum(axis=1))
+    grid, weight = normal_nodes(q, SPACING[q], REACH)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return mean + grid @ root.T, weight / weight.sum()
+    return mean + grid @ root.T, weight
 
 
 def ets_class(difference: float, p_value: float, alpha: float = 0.05) -> str:

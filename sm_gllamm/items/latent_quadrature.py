@@ -9,6 +9,7 @@ from scipy.stats import norm, qmc
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.bank import Item, ItemBank
+from sm_gllamm.items.equally_spaced import normal_nodes
 
 __all__ = ["ConditionalItems", "Testlet", "conditional_items", "dependence", "pair_probabilities"]
 
@@ -118,13 +119,7 @@ def _standard_nodes(q: int, steepness: float, coarser: bool) -> tuple[np.ndarray
         return norm.ppf(draws), np.full(n, 1.0 / n)
     widest, narrowest = SPACING[min(q + coarser, max(SPACING))]
     spacing = np.clip(0.66 / max(steepness, 1e-6), narrowest, widest)
-    reach = int(np.ceil(OUTERMOST[q] / spacing))
-    points = np.arange(-reach, reach + 1) * spacing
-    weights = np.exp(-0.5 * points**2)
-    nodes = np.stack(np.meshgrid(*[points] * q, indexing="ij"), axis=-1).reshape(-1, q)
-    product = np.stack(np.meshgrid(*[weights] * q, indexing="ij"), axis=-1).reshape(-1, q)
-    joint = product.prod(axis=1)
-    return nodes, joint / joint.sum()
+    return normal_nodes(q, float(spacing), OUTERMOST[q])
 
 
 def conditional_items(bank: ItemBank) -> ConditionalItems:

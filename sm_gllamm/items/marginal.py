@@ -9,11 +9,12 @@ import numpy as np
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.bank import Item
+from sm_gllamm.items.equally_spaced import normal_nodes
 
 __all__ = ["marginal_probabilities"]
 
-#: Nodes a dimension, equally spaced, and standard deviations that they reach: steep items are no problem.
-NODES, REACH = {1: 401, 2: 121}, 8.0
+#: Distance of nodes by dimensions, and standard deviations that they reach: steep items are no problem.
+SPACING, REACH = {1: 0.04, 2: 2.0 / 15.0}, 8.0
 #: Share of the largest singular value from which on slopes have a direction more.
 RANK = 1e-10
 #: Gauss-Hermite nodes for a slope that varies.
@@ -85,10 +86,8 @@ def marginal_probabilities(
             f"the slopes of item {item.name!r} span {len(span)} directions; probabilities averaged over "
             "them are not available, give theta"
         )
-    z = np.linspace(-REACH, REACH, NODES[len(span)])
-    grid = np.stack(np.meshgrid(*[z] * len(span), indexing="ij"), axis=-1).reshape(-1, len(span))
-    weight = np.exp(-0.5 * (grid**2).sum(axis=1))
+    grid, weight = normal_nodes(len(span), SPACING[len(span)], REACH)
     own, vectors = np.linalg.eigh(span @ covariance @ span.T)
     root = vectors * np.sqrt(np.maximum(own, 0.0))
     at = (span @ mean + grid @ root.T) @ span
-    return (weight / weight.sum()) @ item.probabilities(at)
+    return weight @ item.probabilities(at)
