@@ -67,27 +67,27 @@ class _Steps:
     def probabilities(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities after one step, and the log-likelihoods before it."""
         s, c, _ = logs.shape
-        flat = logs.reshape(s * c, -1)
-        joint = self.members @ flat[:, 1:].T + flat[:, 0]
-        joint = joint.reshape(-1, s, c)
-        if self.allowed is not None:
-            joint = np.where(self.allowed[:, None, :], joint, -1e300)
-        highest = joint.max(axis=2, keepdims=True)
-        np.subtract(joint, highest, out=joint)
+        # classes first: sums over them are sums of long arrays
+        joint = np.empty((c, len(self.weight), s))
+        for k in range(c):
+            joint[k] = self.members @ logs[:, k, 1:].T
+            joint[k] += logs[:, k, 0]
+            if self.allowed is not None:
+                joint[k, ~self.allowed[:, k]] = -1e300
+        highest = joint.max(axis=0)
+        joint -= highest
         np.exp(joint, out=joint)
-        total = joint.sum(axis=2, keepdims=True)
-        loglike = self.weight @ (highest + np.log(total))[:, :, 0]
-        joint *= self.weight[:, None, None] / total
-        flat = joint.reshape(len(joint), -1)
-        sizes = flat.sum(axis=0)
-        counts = (self.members.T @ flat).T
-        totals = np.add.reduceat(counts, self.first, axis=-1)
-        shares = counts / np.maximum(self.expand(totals), 1e-300)
-        empty = self.expand(totals) <= 0
-        shares = np.where(empty, np.exp(logs.reshape(s * c, -1)[:, 1:]), shares)
-        sizes = sizes.reshape(s, c)
+        total = joint.sum(axis=0)
+        loglike = self.weight @ (highest + np.log(total))
+        joint *= self.weight[:, None] / total
+        sizes = joint.sum(axis=1).T
+        counts = np.stack([(self.members.T @ its).T for its in joint], axis=1)
+        totals = self.expand(np.add.reduceat(counts, self.first, axis=-1))
+        shares = counts / np.maximum(totals, 1e-300)
+        # a class that nobody with a response to an item is in keeps its probabilities
+        shares = np.where(totals <= 0, np.exp(logs[..., 1:]), shares)
         sizes = sizes / sizes.sum(axis=1, keepdims=True)
-        return np.concatenate([sizes[..., None], shares.reshape(s, c, -1)], axis=-1), loglike
+        return np.concatenate([sizes[..., None], shares], axis=-1), loglike
 
 
 def em_from_random_starts(

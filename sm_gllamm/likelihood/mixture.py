@@ -367,11 +367,15 @@ class MixtureLikelihood:
                 place, values = self._class_score(posterior, h, c, span, self.places[m], parts[m])
                 mean[:, place] += share[:, None] * values
                 weighted = np.where(outer * share > NOTHING, outer * share, 0.0)
-                missing[np.ix_(place, place)] += (values * weighted[:, None]).T @ values
-            missing -= (mean * outer[:, None]).T @ mean
+                values *= np.sqrt(weighted)[:, None]
+                missing[np.ix_(place, place)] += values.T @ values
             of_group = units.sums(mean * units.weight[span][:, None])
-            if self.upper is not None:
-                self._add_upper_score(posterior, h, groups, of_group)
+            mean *= np.sqrt(outer)[:, None]
+            missing -= mean.T @ mean
+            if self.upper is None:
+                # there is nothing to average over
+                return of_group * top[:, None]
+            self._add_upper_score(posterior, h, groups, of_group)
             total += weight[:, None] * of_group
             missing += (of_group * (weight * top)[:, None]).T @ of_group
         missing -= (total * top[:, None]).T @ total
@@ -381,7 +385,7 @@ class MixtureLikelihood:
         """Score of the units' responses and class probability in class c: positions and values."""
         logits = self.logits
         if not logits.places:
-            return place, values
+            return place, values.copy()
         x = logits.columns(h, span)
         more = [
             (float(c == d) - posterior.prior[h, span, d])[:, None] * x

@@ -126,6 +126,7 @@ class SearchMethods(RefitMethods):
         members = self._members(self.assembly.layout.first)[0]
         counts = np.array([i.n_responses for i in self.nominal])
         allowed, whole = units.allowed, len(weight) <= START_UNITS
+        everybody = members, weight, allowed
         if not whole:
             some = rng.choice(len(weight), START_UNITS, replace=False)
             members, weight = members[some], weight[some]
@@ -141,7 +142,9 @@ class SearchMethods(RefitMethods):
         best = ClassTable(
             table.loglike[chosen], table.sizes[chosen], table.shares[chosen], table.order[chosen]
         )
-        if whole and plain:
+        if plain:
+            if not whole:
+                members, weight, allowed = everybody
             best = polished(best, members, counts, weight, allowed=allowed)
         return table, best
 
