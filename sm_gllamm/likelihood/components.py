@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from sm_gllamm.engine.integrator import Integrator
-from sm_gllamm.engine.problem import Problem
+from sm_gllamm.engine.problem import Posterior, Problem
 from sm_gllamm.engine.rules import LevelRule
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders
@@ -159,6 +159,11 @@ class ClusterComponent:
         self._weigh(1.0)
         score = self.mapping.score_in_theta(result.score, theta) / weight[:, None]
         return _Dense(score), self.mapping.hessian_in_theta(result, theta)
+
+    def posterior(self, theta: np.ndarray) -> Posterior:
+        """Posterior moments of the standardised latent variables, given the class."""
+        self._weigh(1.0)
+        return self.likelihood.posterior(theta)
 
     def errors(self, theta: np.ndarray) -> np.ndarray:
         """Estimated error of each unit's log-likelihood by level, shape (n_units, n_levels)."""

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sm_gllamm.estimation.mixture_search import Found, climb
+from sm_gllamm.estimation.mixture_search import Found
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.components import ClusterComponent, PlainComponent, empty_levels
 from sm_gllamm.likelihood.marginal import Quadrature
-from sm_gllamm.likelihood.mixture import ClassLogits, MixtureLikelihood, Units
+from sm_gllamm.likelihood.mixture import MixtureLikelihood, Units
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_inputs import allowed_classes
+from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.class_start import measured_start
 from sm_gllamm.models.designs import design_of
-from sm_gllamm.models.discrete import DiscreteModel, MixtureAssembly, UnitLayout
-from sm_gllamm.models.fitting import error_budget
+from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
+from sm_gllamm.models.mixture_new_units import NewUnitMethods
+from sm_gllamm.models.mixture_nodes import rough_controls, with_enough_nodes
 from sm_gllamm.responses.densities import CODES
 from sm_gllamm.results.mixture import MixtureModelResults, MixtureModelResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -37,17 +38,13 @@ _OPTIONS = ("equal", "fixed", "classes", "known", "clusters", "cluster_classes",
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 #: Kinds of parameters that may be the same in all classes.
 KINDS = ("coefficients", "covariances", "dispersions", "loadings")
-#: Decrement, and iterations with little gain, at which runs from random starts end where there are nodes.
-ROUGH, PATIENCE = 1e-4, 8
-#: Rounds of choosing nodes.
-ROUNDS = 8
 #: Intercepts of binary responses beyond this run to infinity, and where they are held.
 RUNS, HELD_AT = 20.0, 40.0
 #: A residual variance this share of that of one class is none: the likelihood is unbounded there.
 DEGENERATE = 1e-6
 
 
-class Mixture(DiscreteModel):
+class Mixture(NewUnitMethods):
     """Finite mixture of a model of the package.
 
     Clusters of the model's top level (persons of an item response model, single rows where there are no
@@ -143,7 +140,7 @@ class Mixture(DiscreteModel):
         if frame is not None and len(frame) != n:
             raise SpecificationError(f"data has {len(frame)} rows, the model {n}")
         self._frame = frame
-        design, names = np.ones((n, 1)), ["Intercept"]
+        design, names, scope = np.ones((n, 1)), ["Intercept"], {}
         if classes is not None and classes.strip().lstrip("~").strip() not in ("", "1"):
             text = classes if classes.lstrip().startswith("~") else f"~ {classes}"
             scope = (
@@ -152,8 +149,12 @@ class Mixture(DiscreteModel):
                 else names_in_scope(eval_env, [text], map(str, self._columns()), depth=1)
             )
             design, names = self._class_design(text, scope)
-        self.classes_formula = classes
+        self.classes_formula = classes if len(names) > 1 else None
         self.class_columns = tuple(names)
+        self.designs = CovariateDesigns.of(
+            self.classes_formula, None, scope, pd.DataFrame() if frame is None else frame
+        )
+        self.known_name = known if isinstance(known, str) else None
         allowed = allowed_classes(
             known, self.n_classes, pd.DataFrame(index=np.arange(n)) if frame is None else frame
         )
@@ -240,6 +241,7 @@ class Mixture(DiscreteModel):
 
     def _clusters(self, clusters, n: int) -> np.ndarray | None:
         """Cluster of each row."""
+        self.cluster_labels = None
         if clusters is None:
             return None
         if isinstance(clusters, str):
@@ -254,6 +256,7 @@ class Mixture(DiscreteModel):
         codes, labels = pd.factorize(values, sort=True)
         if (codes < 0).any():
             raise SpecificationError(f"clusters is missing in row {int(np.argmin(codes))}")
+        self.cluster_labels = pd.Index(labels)
         if len(labels) < 2:
             raise SpecificationError("clusters has one cluster; leave it out")
         return codes
@@ -415,20 +418,9 @@ class Mixture(DiscreteModel):
         else:
             index = np.tile(np.arange(self.n_classes), (self.n_upper, 1))
         design = self._design[self.assembly.layout.first]
-        at, width = self.mapping.class_places, len(self._logit_columns)
-        places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
-        if self._cluster is None:
-            logits, upper = ClassLogits(design, places), None
-        else:
-            rest = at[(self.n_classes - 1) * width :]
-            upper = ClassLogits(
-                np.ones((len(units.group_weight), 1)),
-                tuple(rest[h : h + 1] for h in range(self.n_upper - 1)),
-            )
-            if self.n_upper == 1:
-                logits = ClassLogits(design, places)
-            else:
-                logits = ClassLogits(design[:, 1:], places, np.eye(self.n_upper))
+        logits, upper = self.class_logits(
+            design, None if self._cluster is None else len(units.group_weight)
+        )
         return MixtureLikelihood(
             components, self.mapping.places, index, logits, upper, units, self.mapping.k_params
         )
@@ -495,42 +487,16 @@ class Mixture(DiscreteModel):
 
     def _search(self, likelihood, starts, controls, disp: int):
         if self._integrated:
-            # with few nodes the last digits are noise; the best maximum is climbed again with enough
-            controls = replace(controls, tol=max(controls.tol, ROUGH), patience=PATIENCE)
-            for component in likelihood.components:
-                component.coarsen()
+            controls = rough_controls(likelihood, controls)
         return super()._search(likelihood, starts, controls, disp)
 
     def _after_search(self, likelihood, found: Found, controls) -> Found:
-        """Finer nodes where the components have latent variables, until they are fine enough."""
+        """Finer nodes where classes have continuous latent variables, until they are fine enough."""
         self._error = 0.0
-        if not self._integrated:
-            return found
-        for _ in range(ROUNDS):
-            found = self._climb_on(likelihood, found, controls)
-            theta = found.theta
-            weight = likelihood.weights(likelihood.posterior(theta))
-            budget = error_budget(QUADRATURE_TOL, found.value)
-            self._error, finer = 0.0, False
-            errors = []
-            for m, place in enumerate(self.mapping.places):
-                its = likelihood.components[m].errors(theta[place]) * weight[:, m : m + 1]
-                errors.append(its)
-                self._error += float(its.sum())
-            if self._error <= budget or found.outcome.interrupted:
-                break
-            for component, its in zip(likelihood.components, errors, strict=True):
-                finer |= component.refine(its, budget / len(errors))
-            if not finer:
-                break
+        if self._integrated:
+            found, self._error = with_enough_nodes(likelihood, found, controls, self._edges)
+            likelihood.settled = True
         return found
-
-    def _climb_on(self, likelihood, found: Found, controls) -> Found:
-        """Newton's method from a maximum, with the nodes in force."""
-        more = climb(likelihood, found.theta, controls, self._edges, 0, found.held)
-        more.outcome.iterations += found.outcome.iterations
-        more.outcome.path = [*found.outcome.path, *more.outcome.path]
-        return more
 
     def _held_names(self, theta: np.ndarray, held: np.ndarray) -> tuple[str, ...]:
         """What is on the boundary, in words."""
@@ -595,10 +561,6 @@ class Mixture(DiscreteModel):
         """Number of clusters of each level, from the top level down."""
         out = {} if self._cluster is None else {self.cluster_name: int(self._cluster.max()) + 1}
         return out | self.template.cluster_counts
-
-
-#: Absolute error of the log-likelihood aimed at when nodes are chosen.
-QUADRATURE_TOL = 1e-6
 
 
 def _whole(value, what: str) -> int:

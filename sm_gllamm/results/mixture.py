@@ -1,28 +1,68 @@
-"""Results of models with discrete latent variables."""
+"""Results of mixtures of models."""
 
 from __future__ import annotations
+
+import copy
 
 from statsmodels.base.wrapper import populate_wrapper
 
 from sm_gllamm.results.base import LatentVariableResultsWrapper
 from sm_gllamm.results.latent_class import MixtureResults
+from sm_gllamm.results.mixture_trajectories import TrajectoryMethods
 
 __all__ = ["MixtureModelResults", "MixtureModelResultsWrapper"]
 
 
-class MixtureModelResults(MixtureResults):
+class MixtureModelResults(TrajectoryMethods, MixtureResults):
     """Results of :meth:`sm_gllamm.models.mixture.Mixture.fit`."""
 
     title = "Mixture Model Results"
 
+    def __init__(self, model, *args, **kwargs):
+        super().__init__(model, *args, **kwargs)
+        # without continuous latent variables nothing is integrated numerically
+        self.quadrature_exact = self.quadrature_exact or not model._integrated
+
     @property
     def described(self) -> list[tuple[str, str]]:
-        """The model whose parameters differ, and number of classes."""
+        """The model whose parameters differ, and what is known of the classes."""
         template = self.model.template
-        return [
-            ("Mixture of:", type(template).__name__),
-            ("No. Classes:", str(self.model.n_classes)),
-        ]
+        return [("Mixture of:", type(template).__name__), *super().described]
+
+    def simulate(self, n: int = 1, seed=None):
+        """Responses drawn from the fitted model, with new classes and random effects in every draw.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        ndarray
+            As :meth:`sm_gllamm.models.mixture.Mixture.simulate`.
+        """
+        return self.model.simulate(self.params, n, seed)
+
+    def remove_data(self) -> None:
+        """Remove everything that has the length of the data, here and on the model.
+
+        Estimates, tests, intervals (but profiles), class sizes, summaries and predictions for new data
+        remain.
+        """
+        template = copy.copy(self.model.template)
+        # found when first asked for, by what is removed
+        _ = self.model.endog_names
+        super().remove_data()
+        template.data = copy.copy(template.data)
+        extras = getattr(template, "extras", None)
+        for name in template._data_attr:
+            holder, _, attribute = name.rpartition(".")
+            setattr(getattr(template, holder) if holder else template, attribute, None)
+        if extras is not None:
+            template.extras = extras.without_data()
+        self.model.template = template
 
 
 class MixtureModelResultsWrapper(LatentVariableResultsWrapper):

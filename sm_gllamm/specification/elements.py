@@ -74,4 +74,6 @@ class Level:
     @property
     def columns(self) -> np.ndarray:
         """Random-effects design of the level, shape (nobs, q)."""
+        if not self.terms:
+            return np.zeros((len(self.codes), 0))
         return np.column_stack([term.columns for term in self.terms])
