@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sm_gllamm.engine.problem import Problem
-from sm_gllamm.engine.rules import LevelRule
+from sm_gllamm.engine.rules import LevelRule, gauss_hermite
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 
-__all__ = ["Ladders", "estimate_error", "fixed_quadrature"]
+__all__ = ["Ladders", "estimate_error", "fixed_quadrature", "normal_nodes"]
 
 #: Multiples of 8 at the lowest level: the kernel pads its innermost loop to 8 nodes.
 _LEAF_1 = [("hermite", 8), ("hermite", 16), ("trapezoid", 32), ("trapezoid", 64), ("trapezoid", 128),
@@ -41,6 +41,12 @@ def ladder(level: int, dimension: int) -> list[LevelRule]:
         # grids of more dimensions have so many nodes earlier
         rungs = _SPARSE if dimension == 4 else _SPARSE[:-1]
     return [LevelRule(kind, points) for kind, points in rungs]
+
+
+def normal_nodes(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes of Gauss-Hermite quadrature for the standard normal distribution, and their log probabilities."""
+    z, log_weight, _ = gauss_hermite(points, 1)
+    return z[0], log_weight - 0.5 * z[0] ** 2
 
 
 @dataclass

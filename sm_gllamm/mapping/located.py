@@ -176,6 +176,22 @@ class LocatedMapping:
             value[u] = theta[k]
         return value
 
+    def places_of(self, theta) -> np.ndarray:
+        """Places of all latent variables, those at no given place zero."""
+        return self._places(np.asarray(theta, dtype=float))
+
+    def assembled(self, inner_theta, places) -> np.ndarray:
+        """Parameters from those of the model with all latent variables, and places of these."""
+        theta = np.zeros(self.k_params)
+        theta[: self.n_inner] = np.asarray(inner_theta, dtype=float)[self._kept]
+        for u, k in self._where.items():
+            theta[k] = places[u]
+        return theta
+
+    def inner_theta(self, theta) -> np.ndarray:
+        """Parameters of the model with all latent variables, those absorbed by places at one or zero."""
+        return self._inner_theta(np.asarray(theta, dtype=float))
+
     def _multipliers(self, theta) -> np.ndarray:
         places = self._places(theta)
         out = np.ones(len(self._factors))
@@ -213,7 +229,9 @@ class LocatedMapping:
         full, multiplier = self._inner_theta(theta), self._multipliers(theta)
         score, hessian = evaluation.score.sum(axis=0), evaluation.hessian
         scaled = Evaluation(
-            evaluation.loglike, (score * multiplier)[None], hessian * np.outer(multiplier, multiplier)
+            evaluation.loglike,
+            (score * multiplier)[None],
+            hessian * np.outer(multiplier, multiplier),
         )
         kept, n = self._kept, self.n_inner
         out = np.zeros((self.k_params, self.k_params))

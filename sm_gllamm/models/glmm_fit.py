@@ -30,7 +30,9 @@ __all__ = ["FitMethods"]
 
 _FIT_OPTIONS = ("start_params", "maxiter", "disp", "n_points", "integration", "cov_type", "cov_kwds",
                 "use_t", "reml", "scale", "tol", "quadrature_tol", "n_threads",
-                "warn_convergence", "n_starts")  # fmt: skip
+                "warn_convergence", "n_starts", "random", "n_masses", "npml_levels", "seed")  # fmt: skip
+#: Random starts of models with mass points, at least.
+FEWEST_STARTS = 5
 #: Probabilities nearer to 0 or 1 than this are looked at for perfect separation.
 RUNAWAY = 1e-6
 #: So are predictors of ordered categories that differ by more.
@@ -93,7 +95,8 @@ class FitMethods(LatentVariableModel):
         self, start_params=None, method="newton", maxiter=100, full_output=1, disp=0, callback=None,
         retall=0, n_points=None, integration=None, cov_type=None, cov_kwds=None, use_t=False,
         reml=False, scale=None, tol=1e-10, quadrature_tol=1e-5, n_threads=None, warn_convergence=True,
-        skip_hessian=False, n_starts=1, **kwargs,
+        skip_hessian=False, n_starts=1, random="normal", n_masses=None, npml_levels=None, seed=0,
+        **kwargs,
     ):  # fmt: skip
         """Fit by maximum likelihood, or restricted maximum likelihood for gaussian models.
 
@@ -140,10 +143,24 @@ class FitMethods(LatentVariableModel):
             `start_params`) and random ones around them, the same in every call. ``verdict.starts`` has the
             log-likelihoods, ``verdict.replicated`` says how many reached the best one. With 1, random
             starts of models with loadings are tried where the usual start does not converge.
+        random : {"normal", "npml"}
+            Distribution of the latent variables: normal, or the nonparametric maximum likelihood estimate,
+            mass points whose places and probabilities are estimated (Laird 1978); then the options are
+            `start_params`, `maxiter`, `disp`, `cov_type`, `cov_kwds`, `use_t`, `tol`, `n_starts` (at least
+            5), `seed` and the next two.
+        n_masses : int or dict of level name to int, optional
+            Number of mass points. None raises it while the directional derivative of the log-likelihood
+            towards a new one is positive.
+        npml_levels : str or sequence of str, optional
+            Levels with mass points (the top level, or the top two); default all. A level above keeps its
+            normal distribution.
+        seed : int
+            Of the random starts with mass points.
 
         Returns
         -------
         GLMMResultsWrapper
+            With mass points :class:`sm_gllamm.results.npml.NPMLResultsWrapper`.
 
         Raises
         ------
@@ -165,6 +182,24 @@ class FitMethods(LatentVariableModel):
         -875.9697
         """
         check_keywords(kwargs, _FIT_OPTIONS, "GLMM.fit")
+        if random == "npml":
+            # that module builds on this one
+            from sm_gllamm.models.npml import npml_fit
+
+            if reml or scale is not None or n_points is not None or integration is not None:
+                raise SpecificationError(
+                    "random='npml' has mass points: leave out reml, scale, n_points and integration"
+                )
+            return npml_fit(
+                self, n_masses, npml_levels, start_params=start_params, maxiter=maxiter, disp=disp,
+                cov_type=cov_type, cov_kwds=cov_kwds, use_t=use_t, tol=tol, n_threads=n_threads,
+                warn_convergence=warn_convergence, n_starts=max(n_starts, FEWEST_STARTS), seed=seed,
+            )  # fmt: skip
+        if random != "normal" or n_masses is not None or npml_levels is not None:
+            raise SpecificationError(
+                f"random={random!r} is not known, or n_masses and npml_levels are without random='npml'; use "
+                "'normal' or 'npml'"
+            )
         if method not in _METHODS:
             raise SpecificationError(
                 f"method={method!r} is not known; leave it out (Newton's method)"
