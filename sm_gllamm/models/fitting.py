@@ -16,7 +16,7 @@ from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_bound
 __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective", "within_limits"]
 
 #: Decrement at which it is worth asking whether there are enough nodes.
-LOOSE = 0.05
+LOOSE = 1e-3
 #: Iterations with little gain after which a coarse rule is refined.
 PATIENCE = 4
 #: Log dispersions beyond this have no exponential: densities would be nonsense.
@@ -265,8 +265,11 @@ def fit_adaptive(
         if outcome is not None and not outcome.interrupted:
             snap_to_boundary(likelihood, outcome)
     except KeyboardInterrupt:
-        if outcome is None:
+        if outcome is None and not near:
             raise
+        if outcome is None:
+            # while nodes were chosen: the start is the best point so far
+            outcome = climb(evaluate, start, replace(controls, maxiter=0))
         _interrupted(outcome)
     assert outcome is not None
     if not outcome.converged and not outcome.interrupted and used >= controls.maxiter:
