@@ -64,6 +64,11 @@ class Polynomials:
         ]
         self._index = np.array(padded, dtype=np.intp).reshape(len(terms), self.degree)
 
+    def parameters(self, entry: int) -> list[int]:
+        """Positions of the parameters that a polynomial depends on."""
+        own = self._index[self._entry == entry]
+        return np.unique(own[own < self.n_parameters]).tolist()
+
     def _factors(self, theta: np.ndarray) -> np.ndarray:
         """The parameters of each product, shape (n_terms, degree)."""
         return np.append(theta, 1.0)[self._index]

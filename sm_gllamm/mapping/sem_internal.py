@@ -18,7 +18,7 @@ import numpy as np
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.polynomials import Monomial
 
-__all__ = ["Component", "InternalParameters"]
+__all__ = ["LOG", "Component", "InternalParameters"]
 
 #: How a parameter is published: as it is, the square, exp(2 t), exp(t) of the internal one, or an entry of
 #: C C'.
@@ -418,6 +418,11 @@ class InternalParameters:
                 if theta[component.index[k, k]] < 0.0:
                     theta[component.index[k:, k]] *= -1.0
         return theta
+
+    @property
+    def vanishing(self) -> list[int]:
+        """Parameters that are internal as logarithms: residual variances and dispersions."""
+        return np.flatnonzero((self.kind == LOG) | (self.kind == LOG_SD)).tolist()
 
     def scales(self) -> list[tuple[int, Component, int]]:
         """Internal parameters that are standard deviations: their component and row."""

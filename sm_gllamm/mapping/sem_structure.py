@@ -163,6 +163,8 @@ class SemMapping:
         One a code of rows.
     n_levels : int
         Levels of the data; those without disturbances are none of the engine's.
+    scaled : sequence of int
+        Codes of rows whose predictors are logits, probits or logarithms.
 
     Attributes
     ----------
@@ -181,6 +183,7 @@ class SemMapping:
     """
 
     #: what other mappings have and this one says by itself
+    latents: tuple = ()
     terms: tuple = ()
     slots: tuple = ()
     slot_columns: tuple = ()
@@ -190,8 +193,9 @@ class SemMapping:
 
     def __init__(
         self, internal: InternalParameters, groups: Sequence[GroupSystem],
-        predictors: Sequence[Predictor], n_levels: int,
+        predictors: Sequence[Predictor], n_levels: int, scaled: Sequence[int] = (),
     ):  # fmt: skip
+        self._scaled = tuple(scaled)
         self.internal, self.groups = internal, tuple(groups)
         self.param_names = list(internal.names)
         self._places = _Places(internal, groups, n_levels)
@@ -310,9 +314,30 @@ class SemMapping:
         extended = self.internal.extended(theta)
         return extended is not None and bool(np.isfinite(extended).all())
 
-    def loading_sds(self, theta) -> list:
-        """Nothing: :mod:`sm_gllamm.models.sem_quadrature_fit` looks at the size of predictors."""
-        return []
+    def loading_sds(self, theta) -> list[tuple[int, int, float]]:
+        """For each predictor on a known scale: a parameter, a column, and the SD that latent variables give
+        it.
+
+        The SD is divided by the value that the column has for the predictor.
+        """
+        q = sum(self.dimensions)
+        here = (self.active_channel >= 1) & (self.active_channel <= q)
+        entries = np.flatnonzero(here & (self.source[self.active_column] < 0))
+        phi = self.phi(theta)
+        out = []
+        for code in self._scaled:
+            size = np.zeros(q + 1)
+            values = self.table[code, self.active_column[entries]]
+            np.add.at(size, self.active_channel[entries], values * phi[entries])
+            own = entries[values != 0.0]
+            if not len(own):
+                continue
+            first = own[np.argmax(np.abs(self.table[code, self.active_column[own]] * phi[own]))]
+            column = int(self.active_column[first])
+            parameters = [k for k in self.polynomials.parameters(first) if k < self.k_params]
+            sd = float(np.sqrt((size**2).sum())) / abs(self.table[code, column])
+            out.append((min(parameters, default=0), column, sd))
+        return out
 
     def diagonal_columns(self) -> list:
         """Nothing: scales are those of the structural equations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from statsmodels.base.model import GenericLikelihoodModel
+from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from sm_gllamm.estimation.constrained import maximize_under
 from sm_gllamm.estimation.newton import Controls, maximize
@@ -43,6 +45,8 @@ _SWITCHES = ("int_ov_free", "int_lv_free", "auto_fix_first", "auto_fix_single", 
              "auto_cov_lv_x", "auto_cov_y")  # fmt: skip
 #: Top-level clusters from which on the error of quadrature in each matters less.
 MANY = 2000
+#: Dimensions of a level beyond which is said what they cost.
+MANY_DIMENSIONS = 5
 #: Spread of the logarithms of random starts.
 SPREAD = 0.5
 
@@ -115,6 +119,7 @@ class QuadratureSEM(QuadraturePredictions, SEM):
             },
         )  # fmt: skip
         self.syntax, self.table, self.n_threads = model, inputs.table, n_threads
+        _warn_of_dimensions(inputs)
         GenericLikelihoodModel.__init__(self, inputs.endog, None, missing="none", **kwargs)
         self._data_attr += ["weights", "assembly", "_likelihood", "data.orig_endog"]
         self._set_up(inputs)
@@ -270,7 +275,9 @@ class QuadratureSEM(QuadraturePredictions, SEM):
         tol : float
             Convergence when the Newton decrement (log-likelihood units) is below.
         quadrature_tol : float, optional
-            Default 1e-6, and 1e-5 with many different clusters, of which each then matters less.
+            Default 1e-6; 1e-5 with many different clusters, of which each then matters less; 1e-4 where
+            rules of several levels are nested and have three dimensions or more, or products of latent
+            variables.
         n_threads : int, optional
         n_starts : int
             Runs from this many starting values, of which the best counts.
@@ -354,7 +361,7 @@ class QuadratureSEM(QuadraturePredictions, SEM):
     def _integrate(self, linear, start_params, maxiter, disp, cov, options, warn_convergence):
         n_points, integration, tol, quadrature_tol, n_threads, n_starts = options
         if quadrature_tol is None:
-            quadrature_tol = 1e-6 if self.assembly.problem.n_top < MANY else 1e-5
+            quadrature_tol = self._usual_tolerance()
         settings = FitSettings(
             n_points=n_points, integration=integration, maxiter=maxiter, tol=tol, disp=disp,
             quadrature_tol=quadrature_tol, n_starts=n_starts,
@@ -401,6 +408,13 @@ class QuadratureSEM(QuadraturePredictions, SEM):
             warn_convergence,
         )
 
+    def _usual_tolerance(self) -> float:
+        """Error of the log-likelihood aimed at: what nested rules with many nodes can afford."""
+        problem = self.assembly.problem
+        if len(problem.dimensions) > 1 and (problem.products or sum(problem.dimensions) > 2):
+            return 1e-4
+        return 1e-6 if problem.n_top < MANY else 1e-5
+
     def _random_start(self, theta: np.ndarray, seed: int) -> np.ndarray:
         """Starting values at random around given ones, where there is a likelihood."""
         rng = np.random.default_rng(seed)
@@ -431,7 +445,10 @@ class QuadratureSEM(QuadraturePredictions, SEM):
             jacobian = found.restriction.jacobian(theta)
             basis = found.restriction.tangent(theta)
         params = self.mapping.params(theta)
-        verdict = quadrature_verdict(likelihood, found, settings, self.disturbances(params))
+        counted = self.assembly.pattern is not None
+        verdict = quadrature_verdict(
+            likelihood, found, settings, self.disturbances(params), counted
+        )
         verdict = replace(verdict, starts=values)
         cov_type = self._default_cov_type() if cov[0] is None else cov[0]
         result = self._results(
@@ -578,3 +595,20 @@ class QuadratureSEM(QuadraturePredictions, SEM):
     def _units(self, params, want: int) -> ThetaEvaluation:
         """Contributions of independent units."""
         return self._ready().evaluate(self.mapping.theta(params), want)
+
+
+def _warn_of_dimensions(inputs: QuadratureInputs) -> None:
+    """Say what an integral over many variables costs."""
+    if inputs.assembly.problem.exact:
+        return
+    most = int(np.argmax(inputs.mapping.dimensions))
+    dimensions = inputs.mapping.dimensions[most]
+    if dimensions > MANY_DIMENSIONS:
+        level = inputs.level_names[inputs.mapping.levels[most]]
+        warnings.warn(
+            f"the likelihood integrates over {dimensions} variables in every {level}, one for each latent "
+            f"variable and each variance of a part between clusters: that is slow, and less accurate. Fewer "
+            f"variances, or factors that are fixed combinations of others, cost less",
+            SpecificationWarning,
+            stacklevel=4,
+        )

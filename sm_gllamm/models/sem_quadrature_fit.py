@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from sm_gllamm.estimation.constrained import maximize_under
 from sm_gllamm.estimation.newton import Controls, Outcome, maximize
 from sm_gllamm.estimation.sem_verdict import SemVerdict
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.inference.covariance import SCORE_RANK_TOL
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, ThetaEvaluation
+from sm_gllamm.mapping.sem_internal import LOG
 from sm_gllamm.mapping.sem_structure import SemMapping
 from sm_gllamm.models.diagnosis import RUNS_AWAY, diagnose
 from sm_gllamm.models.fitting import Fit, FitSettings, fit_adaptive, fit_fixed
@@ -23,6 +25,8 @@ __all__ = ["QuadratureFit", "SemLikelihood", "quadrature_maximum", "quadrature_v
 #: Log-likelihood that a variance must lose at zero to be kept, and what curvature may say it loses at most
 #: for zero to be tried.
 NOTHING_LOST, MAY_LOSE = 1e-6, 0.01
+#: Information on the logarithm of a dispersion that has gone to nothing.
+VANISHED = 1e-2
 #: A variance, relative to what moves the log-likelihood, that counts as zero.
 ZERO = 1e-8
 
@@ -110,7 +114,12 @@ def quadrature_maximum(
             fit = fit_fixed(likelihood, theta, quadrature, settings.controls, climb)
         else:
             fit = fit_adaptive(
-                likelihood, theta, placement, settings.controls, settings.quadrature_tol, climb
+                likelihood,
+                theta,
+                placement,
+                settings.controls,
+                settings.quadrature_tol,
+                climb=climb,
             )
         return QuadratureFit(fit, restriction)
 
@@ -147,7 +156,7 @@ def _at_zero(evaluate, outcome: Outcome, mapping: SemMapping) -> Outcome:
 
 
 def quadrature_verdict(
-    likelihood: SemLikelihood, found: QuadratureFit, settings: FitSettings, implied
+    likelihood: SemLikelihood, found: QuadratureFit, settings: FitSettings, implied, counted: bool
 ) -> SemVerdict:
     """What is to be said about a fit.
 
@@ -159,6 +168,8 @@ def quadrature_verdict(
     settings : FitSettings
     implied : callable
         Covariance matrices of disturbances with their names, at published parameters.
+    counted : bool
+        Whether equal persons are counted together.
     """
     fit, mapping = found.fit, likelihood.mapping
     theta = fit.outcome.theta
@@ -173,6 +184,14 @@ def quadrature_verdict(
             on_edge.add(position)
     basis = None if found.restriction is None else found.restriction.tangent(theta)
     hessian = fit.outcome.hessian
+    for position in mapping.internal.vanishing:
+        # a row with a standard deviation well above zero has an information of two
+        flat = (
+            VANISHED if mapping.internal.kind[position] == LOG else 1e-4 * len(likelihood.problem.y)
+        )
+        if theta[position] < -5.0 and abs(hessian[position, position]) < flat:
+            boundary.append(mapping.param_names[position])
+            on_edge.add(position)
     inner = hessian.copy()
     if on_edge:
         # a variance of zero has no information, and is none that lacks
@@ -188,6 +207,8 @@ def quadrature_verdict(
     verdict = diagnose(likelihood, fit, settings, (), None)
     fit.outcome.hessian = hessian
     flat = [n for n in verdict.unidentified if n not in boundary]
+    if not (verdict.runaway or on_edge) and (counted or likelihood.problem.n_top > len(theta)):
+        flat += [n for n in _flat_names(likelihood, theta, basis) if n not in flat]
     indefinite = []
     for names, matrix in implied:
         variance = np.diag(matrix)
@@ -207,7 +228,29 @@ def quadrature_verdict(
         "boundary": tuple(boundary), "unidentified": tuple(flat), "advice": tuple(advice),
         "active": active, "singular": tuple(dict.fromkeys(indefinite)),
     }  # fmt: skip
-    return replace(SemVerdict(**fields))
+    if flat and not verdict.unidentified:
+        fields["advice"] = (
+            *advice, "dropping one of the parameters named, or a constraint on them"
+        )  # fmt: skip
+    return SemVerdict(**fields)
+
+
+def _flat_names(likelihood: SemLikelihood, theta, basis) -> list[str]:
+    """Parameters in directions in which the log-likelihood of no cluster changes."""
+    scores = likelihood.evaluate(theta, 1).score
+    along = scores if basis is None else scores @ basis
+    out: list[str] = []
+    size = np.linalg.norm(along, axis=0)
+    size = np.where(size > 0.0, size, 1.0)
+    _, values, directions = np.linalg.svd(along / size)
+    values = np.append(values, np.zeros(len(directions) - len(values)))
+    for direction in directions[values <= SCORE_RANK_TOL * max(values[0], 1e-300)]:
+        moved = direction / size if basis is None else basis @ (direction / size)
+        moved = np.abs(moved) * np.linalg.norm(scores, axis=0)
+        out += [
+            likelihood.mapping.param_names[k] for k in np.flatnonzero(moved > 0.1 * moved.max())
+        ]
+    return list(dict.fromkeys(out))
 
 
 def refuse_infinite(outcome: Outcome) -> None:

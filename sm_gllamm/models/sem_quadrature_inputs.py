@@ -380,7 +380,7 @@ def _constant(values, code, what: str, persons: Persons, level: int) -> None:
     first[code[known][::-1]] = values[known][::-1]
     varies = known & (values != first[code])
     if varies.any():
-        label = persons.labels[level][int(code[int(np.argmax(varies))])]
+        label = persons.labels[level].tolist()[int(code[int(np.argmax(varies))])]
         raise SpecificationError(
             f"{what} varies within cluster {label!r} of {persons.labels[level].name!r}; a variable of that "
             "level is constant in its clusters. Put its cluster mean into the data as another variable"

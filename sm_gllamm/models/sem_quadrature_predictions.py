@@ -26,6 +26,7 @@ from sm_gllamm.models.sem_quadrature_inputs import (
 )
 from sm_gllamm.models.sem_responses import SemResponse
 from sm_gllamm.responses.forms import InverseLink
+from sm_gllamm.responses.laws import BINOMIAL
 from sm_gllamm.survey.weights import LevelWeights
 
 __all__ = ["QuadraturePredictions"]
@@ -241,7 +242,8 @@ class QuadraturePredictions:
             code = response_codes(inputs.translation, persons, name, person, True)
             given = self._given(mapping, theta, response, code)
             values = []
-            for form in response.response.law.forms(given):
+            law = BINOMIAL if response.binary else response.response.law
+            for form in law.forms(given):
                 if not isinstance(form, InverseLink):
                     raise SpecificationError(
                         f"predicted means of {name!r} ({response.title}) are not available"
@@ -251,7 +253,9 @@ class QuadraturePredictions:
                 links[at], shift[at], slope[at] = form.codes, form.shift, form.slope
                 found = likelihood.posterior(theta, links, shift, slope).response[at]
                 values.append(form.factor * found)
-            found = response.response.law.combined(values, given)
+            found = law.combined(values, given)
+            if response.binary:
+                found = np.column_stack([1.0 - found, found])
             if response.labels:
                 for c, label in enumerate(response.labels):
                     columns[f"{name}={label}"] = np.full(len(persons), np.nan)
@@ -341,7 +345,8 @@ class QuadraturePredictions:
                 code = response_codes(translation, persons, name, own)
                 nu = self._predictors(mapping, phi, code, by_name, translation.covariates, own, c)
                 given = self._given(mapping, theta, response, code)
-                values = response.response.law.draw(rng, nu, given)
+                law = BINOMIAL if response.binary else response.response.law
+                values = law.draw(rng, nu, given)
                 if hasattr(response.family, "limits"):
                     values = np.clip(values, response.family.lower, response.family.upper)
                 drawn[name][at] = values[unit.reshape(-1)]

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.genmod.families import Binomial
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.mapping.likelihood_rows import Rows
-from sm_gllamm.mapping.rows import rows_of
+from sm_gllamm.mapping.rows import ResponseData, rows_of
 from sm_gllamm.models.responses import encode_categories, prepare_responses
 from sm_gllamm.responses.base import Response, Slot
 from sm_gllamm.responses.families import Ordinal, known_slots
@@ -57,6 +58,11 @@ class SemResponse:
         slots = self.response.slots
         return bool(slots) and slots[0].published == "variance"
 
+    @cached_property
+    def binary(self) -> bool:
+        """Whether two ordered categories are a success and a failure, which is quicker."""
+        return len(self.labels) == 2 and self.response.link in ("Logit", "Probit")
+
     @property
     def title(self) -> str:
         """Family and link, for messages."""
@@ -85,10 +91,21 @@ class SemResponse:
     def rows(self, at: np.ndarray, index: pd.Index) -> Rows:
         """Rows of the likelihood of some rows of data, in which the response is observed."""
         n = len(at)
-        data = prepare_responses(
-            self.family, self.response, self.values[at], self.labels, self.name, index[at],
-            np.empty((n, 0)), [], None, {}, in_mixture=True,
-        )  # fmt: skip
+        if self.binary:
+            # with the threshold in the predictor
+            family, response = response_for(Binomial(self.family.link))
+            data = ResponseData(self.values[at], np.ones(n), np.empty((n, 0)), [])
+            return rows_of(family, response, data)
+        if self.labels:
+            # that all categories occur is a matter of the fit
+            data = ResponseData(
+                self.values[at], np.ones(n), np.empty((n, 0)), [], labels=self.labels
+            )
+        else:
+            data = prepare_responses(
+                self.family, self.response, self.values[at], self.labels, self.name, index[at],
+                np.empty((n, 0)), [], None, {}, in_mixture=True,
+            )  # fmt: skip
         return rows_of(self.family, self.response, data)
 
 
@@ -136,8 +153,8 @@ def families_of(
     for name in out:
         if name not in names:
             raise SpecificationError(
-                f"families= or ordered= names {name!r}, which is no response of the model (an indicator or "
-                f"an outcome){did_you_mean(name, names)}; of covariates nothing is assumed"
+                f"families= or ordered= names {name!r}, which is no response of the model, an indicator or "
+                f"an outcome (of covariates nothing is assumed){did_you_mean(name, names)}"
             )
     return out
 

@@ -86,6 +86,7 @@ class Translation:
         self._groups: list[GroupSystem] = []
         #: Predictor, or what is known of it before the parameters' internal form
         self._pending: list[tuple] = []
+        self._refuse_scales()
         self.nodes = [self._nodes(g) for g in range(self.n_groups)]
         for g in range(self.n_groups):
             self._check_circles(g)
@@ -106,7 +107,8 @@ class Translation:
         predictors = [self._finished(internal, one) for one in self._pending]
         if latent:
             predictors += [Predictor(g, equation(node)) for g, node in self.latent_nodes]
-        return SemMapping(internal, self._groups, predictors, self.n_levels)
+        scaled = [k for (_, name, _), k in self.codes.items() if not self.responses[name].normal]
+        return SemMapping(internal, self._groups, predictors, self.n_levels, scaled)
 
     @property
     def latent_nodes(self) -> list[tuple[int, Node]]:
@@ -129,6 +131,15 @@ class Translation:
     def predicting(self) -> set[str]:
         """Observed variables, and products, that the text lets predict."""
         return self._predicting
+
+    def _refuse_scales(self) -> None:
+        """Scales of ordered responses are those of their links."""
+        for row in self.table.rows:
+            if row.op == "~*~" and (row.free or row.ustart != 1.0):
+                raise SpecificationError(
+                    f"{row.lhs} ~*~ {row.rhs}: scales of ordered responses that differ between groups or "
+                    "occasions are not available; the residual variance is that of the link everywhere"
+                )
 
     # ------------------------------------------------------------ nodes
     def _nodes(self, g: int) -> _Group:
@@ -308,6 +319,10 @@ class Translation:
                     continue
                 to = level, row.rhs if row.op == "=~" else row.lhs
                 terms.setdefault(to, []).extend(self._terms(g, level, row))
+        for name, level in nodes.home.items():
+            if self.responses[name].binary:
+                less = Monomial(-1.0) * self._thresholds(g, name)[0]
+                terms.setdefault((level, name), []).append(Path(f"{name} | t1", (), None, less))
         for level, name in nodes.parts:
             # what a response has at a level above is part of its predictor
             home = nodes.home[name], name
@@ -447,16 +462,19 @@ class Translation:
             )
         return Predictor(g, name, slots, component, latents, given)
 
+    def _thresholds(self, g: int, name: str) -> list[Monomial]:
+        """Thresholds of an ordered response, which stand at the highest level of the variable by default."""
+        rows = [row for at in range(self.n_levels) for row in self._rows(g, at)]
+        found = {row.rhs: row for row in rows if row.op == "|" and row.lhs == name}
+        return [self._value(found[f"t{k}"]) for k in range(1, len(self.responses[name].labels))]
+
     def _slots(self, g: int, level: int, name: str) -> tuple[tuple[str, Monomial], ...]:
         """Thresholds or dispersions of a response: of variances what the table says."""
         response = self.responses[name]
         rows = self._rows(g, level)
         self._check_scale(rows, name, response)
         if response.layout == "cumulative":
-            # thresholds stand at the highest level of a variable by default
-            every = [row for at in range(self.n_levels) for row in self._rows(g, at)]
-            found = {row.rhs: row for row in every if row.op == "|" and row.lhs == name}
-            return tuple(("", self._value(found[f"t{k}"])) for k in range(1, len(response.labels)))
+            return () if response.binary else tuple(("", t) for t in self._thresholds(g, name))
         if response.normal:
             variance = next(row for row in rows if _variance_of(row, name))
             if variance.free:

@@ -33,7 +33,8 @@ def _halves(results) -> tuple[list, list]:
         ("Covariance Type:", results.cov_type),
         ("Converged:", "yes" if results.converged else "NO"),
     ]
-    left += [("Responses:", f"{n} x {title}") for title, n in families.items()]
+    left += [("Responses:", str(sum(families.values())))]
+    left += [(f"  {title}:", str(n)) for title, n in families.items()]
     left += [("No. Observations:", f"{results.nobs:g}")]
     if len(model.table.groups) > 1 and model.inputs.has_rows:
         sizes = zip(model.table.groups, model.inputs.group_sizes, strict=True)
