@@ -98,6 +98,8 @@ class NPML(DiscreteModel):
     n_masses : dict of level name to int
     npml_levels : str or sequence of str, optional
         Levels with mass points; default all.
+    n_nodes : int
+        Nodes of Gauss-Hermite quadrature of a level with a normal distribution above one with mass points.
 
     Notes
     -----
@@ -118,7 +120,9 @@ class NPML(DiscreteModel):
     results_class = NPMLResults
     wrapper_class = NPMLResultsWrapper
 
-    def __init__(self, model, n_masses, npml_levels=None, **kwargs):
+    def __init__(self, model, n_masses, npml_levels=None, n_nodes=NODES, **kwargs):
+        #: nodes of a level with a normal distribution above one with mass points
+        self.n_nodes = n_nodes
         self.template, self.npml_levels = model, npml_levels
         self.plan = _plan(model, npml_levels)
         names = model.level_names
@@ -185,7 +189,7 @@ class NPML(DiscreteModel):
         n_lower = self.n_masses[names[lower]]
         n_upper = 1
         if upper is not None:
-            n_upper = NODES if upper in plan.nodes else self.n_masses[names[upper]]
+            n_upper = self.n_nodes if upper in plan.nodes else self.n_masses[names[upper]]
         self.n_classes, self.n_upper = n_lower, n_upper
         self.class_names = tuple(f"mass{c + 1}" for c in range(n_lower))
         self.cluster_name = names[-1]
@@ -196,7 +200,7 @@ class NPML(DiscreteModel):
         if upper is None:
             upper_places: list[LocatedLevel | None] = [None]
         elif upper in plan.nodes:
-            z, self._node_weights = normal_nodes(NODES)
+            z, self._node_weights = normal_nodes(self.n_nodes)
             q = problem.dimensions[upper]
             if q > 1:
                 raise SpecificationError(
@@ -381,9 +385,11 @@ class NPML(DiscreteModel):
     def _after_search(self, likelihood, found: Found, controls) -> Found:
         """Finer nodes for latent variables below the mass points."""
         self._error = 0.0
-        if all(empty_levels(self._located)):
-            return found
-        found, self._error = with_enough_nodes(likelihood, found, controls, self._edges)
+        if not all(empty_levels(self._located)):
+            found, self._error = with_enough_nodes(likelihood, found, controls, self._edges)
+        if self.plan.nodes:
+            finer = NPML(self.template, self.n_masses, self.npml_levels, 2 * self.n_nodes - 1)
+            self._error += abs(finer.likelihood.evaluate(found.theta).total - found.value)
         return found
 
     def _quadrature_error(self) -> float:
@@ -479,7 +485,7 @@ class NPML(DiscreteModel):
         """The model with another mass point, and starting values."""
         names = self.template.level_names
         number = {**self.n_masses, names[self._lower]: self.n_classes + 1}
-        other = NPML(self.template, number, self.npml_levels)
+        other = NPML(self.template, number, self.npml_levels, self.n_nodes)
         theta, places = np.asarray(theta, dtype=float), {}
         places[self._lower] = np.vstack([self.places(theta), place])
         if self._upper in self.plan.masses:
