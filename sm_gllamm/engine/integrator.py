@@ -95,6 +95,8 @@ class Integrator:
         self.placed = False
         self.rules: list[tuple[LevelRule, ...]] = []
         self._placements = 0
+        #: whether a rule has a single node, and whether one needs to know where the posterior ends
+        self._single = self._bracketed = False
         #: active entries whose predictors are in force in all rows
         self._phi: np.ndarray | None = None
         # one node until rules are set: product rules of many dimensions are larger than any memory
@@ -105,6 +107,9 @@ class Integrator:
         """Rules (one LevelRule a level, lowest first) and which of them each top cluster uses."""
         same = self.placed and self._placed_by_modes
         self.rules = rules
+        in_use = [rule for levels in rules for rule in levels]
+        self._single = any(rule.points == 1 for rule in in_use)
+        self._bracketed = any(rule.kind == "trapezoid" for rule in in_use)
         self.placed = same and self._placed_by_modes
         self._sparse = [any(rule.kind == "sparse" for rule in levels) for levels in rules]
         if assignment is None:
@@ -146,6 +151,8 @@ class Integrator:
     def _map(self, task, chunks=None):
         """Results of task(group, clusters) for all chunks, in order."""
         chunks = self._chunks if chunks is None else chunks
+        if len(chunks) == 1:
+            return [task(*chunks[0])]
         threads = self.n_threads
         if threads is None and self._work < THREADED_WORK:
             threads = 1
@@ -252,8 +259,7 @@ class Integrator:
 
     def adapt(self) -> int:
         """Place the nodes for the predictors in force; returns the number of clusters without a mode."""
-        single = any(rule.points == 1 for rules in self.rules for rule in rules)
-        tolerance = LAPLACE_MODE_TOLERANCE if single else MODE_TOLERANCE
+        tolerance = LAPLACE_MODE_TOLERANCE if self._single else MODE_TOLERANCE
         failed = self._find_modes(tolerance)
         if failed:
             # far from the last ones, as after a change of signs: from zero it is a short way
@@ -261,16 +267,15 @@ class Integrator:
             failed = self._find_modes(tolerance)
         if self.placement_rule == "meansd":
             self._adapt_to_moments()
-        self._map(self._bracket)
+        if self._bracketed:
+            self._map(self._bracket)
         self.placed = True
         return failed
 
     @property
     def _placed_by_modes(self) -> bool:
         """Whether the nodes of the rules in force stand where those of any such rules would."""
-        return self.placement_rule == "mode" and all(
-            rule.kind != "trapezoid" and rule.points > 1 for rules in self.rules for rule in rules
-        )
+        return self.placement_rule == "mode" and not (self._single or self._bracketed)
 
     def _find_modes(self, tolerance: float) -> int:
         return sum(
