@@ -96,7 +96,7 @@ def _criterion(method: str, n: int, q: int, options: dict) -> tuple[Criterion, b
 METHODS: dict[str, tuple[str, ...]] = {
     "varimax": (), "quartimax": (), "equamax": (), "parsimax": (), "quartimin": (),
     "oblimin": ("gamma", "oblique"), "crawford-ferguson": ("kappa", "oblique"),
-    "geomin": ("epsilon", "oblique"), "target": ("target", "oblique"),
+    "geomin": ("epsilon", "oblique"), "target": ("target", "oblique"), "promax": ("power",),
 }  # fmt: skip
 
 
@@ -117,6 +117,10 @@ class Rotation:
         Of the criterion.
     n_minima : int
         Number of the different local minima that were found.
+    before : Rotation, optional
+        Of "promax": the varimax rotation whose loadings were sharpened.
+    power : float
+        Of "promax".
     """
 
     method: str
@@ -126,6 +130,8 @@ class Rotation:
     criterion: Criterion
     value: float
     n_minima: int
+    before: Rotation | None = None
+    power: float = 1.0
 
 
 def rotate(
@@ -142,7 +148,8 @@ def rotate(
         - oblique: "quartimin", "oblimin" (``gamma=0``, which is quartimin, or negative for less
           correlation), "crawford-ferguson" (``kappa=0``), "geomin" (``epsilon=0.01``), "target"
           (``target=``, an array with NaN where nothing is specified). These four are orthogonal with
-          ``oblique=False``.
+          ``oblique=False``. "promax" (``power=4``; Hendrickson & White 1964) is nearest to varimax loadings
+          raised to a power, which are nearer to simple structure.
     normalize : bool
         Kaiser's normalization: rows of length one while rotating.
     **options
@@ -167,6 +174,9 @@ def rotate(
     Bernaards, C. A. & Jennrich, R. I. (2005). Gradient projection algorithms and software for
     arbitrary rotation criteria in factor analysis. Educational and Psychological Measurement, 65,
     676-696.
+
+    Hendrickson, A. E. & White, P. O. (1964). Promax: a quick method for rotation to oblique simple
+    structure. British Journal of Statistical Psychology, 17, 65-70.
 
     Examples
     --------
@@ -194,6 +204,8 @@ def rotate(
             f"loadings of shape {loadings.shape} and rank {np.linalg.matrix_rank(loadings)} have no "
             "rotation: two or more latent variables are needed that items differ in"
         )
+    if method == "promax":
+        return _promax(loadings, normalize, float(options.get("power", 4.0)))
     criterion, oblique = _criterion(method, n, q, options)
     weighted = loadings * _weights(loadings, normalize)[:, None]
     rng = np.random.default_rng(0)
@@ -213,11 +225,60 @@ def rotate(
     distinct = np.sort(values)
     minima = 1 + int((np.diff(distinct) > SAME * (1.0 + np.abs(distinct[:-1]))).sum())
     if method != "target":
-        rotated = loadings @ np.linalg.inv(matrix.T)
-        order = np.argsort(-(rotated**2).sum(axis=0), kind="stable")
-        signs = np.where(rotated.sum(axis=0) < 0.0, -1.0, 1.0)
-        matrix = (matrix * signs)[:, order]
+        matrix = _in_order(loadings, matrix)
     return Rotation(method, oblique, normalize, matrix, criterion, float(values.min()), minima)
+
+
+def _in_order(loadings: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The rotation with columns in the order of their sums of squares, and sums that are positive."""
+    rotated = loadings @ np.linalg.inv(matrix.T)
+    order = np.argsort(-(rotated**2).sum(axis=0), kind="stable")
+    signs = np.where(rotated.sum(axis=0) < 0.0, -1.0, 1.0)
+    return (matrix * signs)[:, order]
+
+
+def _promax(loadings: np.ndarray, normalize: bool, power: float) -> Rotation:
+    """Varimax loadings turned obliquely to their own powers."""
+    if not power > 1.0:
+        raise SpecificationError(f"power={power:g}: varimax loadings are raised to more than 1")
+    before = rotate(loadings, "varimax", normalize)
+    matrix = _in_order(loadings, _sharpened(loadings, before.matrix, power))
+    return Rotation(
+        "promax", True, normalize, matrix, before.criterion, before.value, before.n_minima, before,
+        power,
+    )  # fmt: skip
+
+
+def _sharpened(loadings: np.ndarray, matrix: np.ndarray, power: float) -> np.ndarray:
+    """The oblique rotation that is nearest, by least squares, to powers of orthogonally rotated loadings."""
+    rotated = loadings @ matrix
+    target = rotated * np.abs(rotated) ** (power - 1.0)
+    turn = np.linalg.lstsq(rotated, target, rcond=None)[0]
+    turn = turn * np.sqrt(np.diag(np.linalg.inv(turn.T @ turn)))
+    # loadings are multiplied with the inverse of T'
+    return np.linalg.inv(matrix @ turn).T
+
+
+def _promax_gradient(rotation: Rotation, loadings: np.ndarray) -> np.ndarray:
+    """Derivatives of a promax rotation through those of the varimax rotation before."""
+    before = rotation.before
+    assert before is not None
+    change = rotation_gradient(before, loadings)
+    # columns in their order and with their signs
+    shuffled = np.linalg.solve(_sharpened(loadings, before.matrix, rotation.power), rotation.matrix)
+    out = np.empty(change.shape)
+    for i, d in np.ndindex(loadings.shape):
+        step = np.zeros_like(loadings)
+        step[i, d] = STEP
+        up, down = (
+            _sharpened(
+                loadings + sign * step, before.matrix + sign * STEP * change[:, :, i, d],
+                rotation.power,
+            )
+            for sign in (1.0, -1.0)
+        )  # fmt: skip
+        out[:, :, i, d] = (up - down) @ shuffled / (2.0 * STEP)
+    return out
 
 
 def _moves(matrix: np.ndarray, oblique: bool) -> list[np.ndarray]:
@@ -316,6 +377,8 @@ def rotation_gradient(rotation: Rotation, loadings: np.ndarray) -> np.ndarray:
         If the criterion has no definite minimum, so that there are no derivatives.
     """
     loadings = np.asarray(loadings, dtype=float)
+    if rotation.before is not None:
+        return _promax_gradient(rotation, loadings)
     n, q = loadings.shape
     oblique, matrix = rotation.oblique, rotation.matrix
     criterion = rotation.criterion

@@ -200,14 +200,15 @@ class RotationMethods(LatentVariableResults):
         ----------
         method : str
             Orthogonal: "varimax", "quartimax", "equamax", "parsimax"; oblique: "oblimin", "quartimin",
-            "geomin", "crawford-ferguson", "target".
+            "geomin", "crawford-ferguson", "target", "promax".
         metric : {"normal", "logistic"}
             Of the standardized loadings that are rotated: see :meth:`standardized_loadings`.
         normalize : bool
             Kaiser's normalization.
         **options
             Of the method: ``gamma=0`` (oblimin), ``kappa=0`` (crawford-ferguson), ``epsilon=0.01`` (geomin),
-            ``target=``, an array with a row an item and NaN where nothing is specified; ``oblique=False``.
+            ``target=``, an array with a row an item and NaN where nothing is specified; ``oblique=False``;
+            ``power=4`` (promax).
 
         Returns
         -------

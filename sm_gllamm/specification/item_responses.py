@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from sm_gllamm.exceptions import SpecificationError
 
@@ -184,6 +186,11 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
     SpecificationError
         An item that nobody answered or with a single category, a gap between its categories, responses
         that are no codes.
+
+    Warns
+    -----
+    SpecificationWarning
+        Negative numbers, which are responses here and elsewhere codes of missing ones.
     """
     frame = _as_frame(data, items)
     if frame.columns.duplicated().any():
@@ -193,6 +200,7 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
     if not names or not len(frame):
         raise SpecificationError(f"responses have shape {frame.shape}; there is nothing to fit")
     if (whole := _whole_numbers(frame)) is not None:
+        _warn_of_negative(names, whole[1])
         return ItemResponses(whole[0], names, whole[1], frame.index, np.arange(len(frame)))
     categories = []
     codes = np.empty(frame.shape, dtype=np.int16)
@@ -219,9 +227,23 @@ def item_responses(data, items: Sequence[str] | None = None) -> ItemResponses:
             )
         categories.append(found)
         codes[:, j] = _codes(values, found)
+    _warn_of_negative(names, categories)
     answered = (codes >= 0).any(axis=1)
     kept = np.flatnonzero(answered)
     return ItemResponses(codes[kept], names, tuple(categories), frame.index[kept], kept)
+
+
+def _warn_of_negative(names: Sequence[str], categories: Sequence[tuple]) -> None:
+    """Say that negative numbers are taken for responses: often they stand for missing ones."""
+    for name, own in zip(names, categories, strict=True):
+        if isinstance(own[0], int) and own[0] < 0:
+            warnings.warn(
+                f"item {name!r} has the response {own[0]}, which counts as its lowest category; make it NaN "
+                "if it stands for a missing response (an ordered categorical says that it does not)",
+                SpecificationWarning,
+                stacklevel=4,
+            )
+            return
 
 
 def _whole_numbers(frame: pd.DataFrame) -> tuple[np.ndarray, tuple[tuple, ...]] | None:
@@ -236,8 +258,7 @@ def _whole_numbers(frame: pd.DataFrame) -> tuple[np.ndarray, tuple[tuple, ...]] 
     if not all(np.bincount(column).all() for column in codes.T):
         return None
     categories = [
-        tuple(range(int(first), int(last) + 1))
-        for first, last in zip(lowest, highest, strict=True)
+        tuple(range(int(first), int(last) + 1)) for first, last in zip(lowest, highest, strict=True)
     ]
     return codes, tuple(categories)
 

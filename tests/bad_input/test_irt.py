@@ -56,6 +56,17 @@ class TestResponses:
         with refused("item 'p1' has a category that nobody chose: 2; .*remove_unused_categories"):
             smg.IRT(DATA[GRADED].assign(p1=levels))
 
+    @pytest.mark.parametrize("kind", [int, float])
+    def test_codes_of_missing_responses(self, kind):
+        data = ITEMS.astype(kind)
+        data.loc[4, "b1"] = -1
+        with pytest.warns(SpecificationWarning, match="'b1' has the response -1, which counts as"):
+            model = smg.IRT(data)
+        assert model.item_responses.n_categories.tolist() == [2, 3, 2, 2, 2]
+        # said to be a category
+        levels = pd.Categorical(data["b1"].astype(int), categories=[-1, 0, 1], ordered=True)
+        smg.IRT(ITEMS.assign(b1=levels))
+
     def test_persons_without_responses(self):
         gaps = ITEMS.astype(float)
         gaps.iloc[[3, 7]] = np.nan

@@ -85,3 +85,19 @@ def test_what_has_no_rotation(loadings):
     circle = np.array([[np.cos(x), np.sin(x)] for x in np.arange(6) * np.pi / 3])
     with pytest.raises(SpecificationError, match="no definite minimum"):
         rotation_gradient(rotate(circle, "varimax"), circle)
+
+
+def test_promax_is_that_of_r():
+    # varimax(A, normalize = TRUE, eps = 1e-12), promax(m = 4); stats of R 4
+    loadings = np.array([[0.8, 0.7, 0.3, 0.1, 0.2, 0.6], [0.1, 0.2, 0.6, 0.7, 0.5, 0.4]]).T
+    found = rotate(loadings, "promax", normalize=True)
+    expected = [
+        [0.88180474003, -0.14496586078], [0.72430169680, 0.00635042973],
+        [0.09428952389, 0.61161559175], [-0.17869216193, 0.79585212129],
+        [0.02083528195, 0.52613977931], [0.52477425293, 0.27606277171],
+    ]  # fmt: skip
+    np.testing.assert_allclose(loadings @ np.linalg.inv(found.matrix.T), expected, atol=1e-6)
+    correlation = found.matrix.T @ found.matrix
+    np.testing.assert_allclose(correlation, [[1.0, 0.5812127826], [0.5812127826, 1.0]], atol=1e-6)
+    with pytest.raises(SpecificationError, match="raised to more than 1"):
+        rotate(loadings, "promax", power=1.0)
