@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,12 +54,13 @@ class Path:
     covariate : int or None
         Position among the covariates of the equation.
     coefficient : Coefficient
+        Or whatever `reduced_form` is to make a Monomial of.
     """
 
     label: str
     factors: tuple[str, ...]
     covariate: int | None
-    coefficient: Coefficient
+    coefficient: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -135,7 +136,7 @@ def maximum(
 
 def with_active_bounds(
     run: Callable, table, start: np.ndarray, linear, published: Callable
-) -> SemFit:  # fmt: skip
+) -> Any:  # fmt: skip
     """Maximum under inequalities: those that hold as equations are found by taking them in and out.
 
     Parameters

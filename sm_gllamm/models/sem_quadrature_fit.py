@@ -186,10 +186,9 @@ def quadrature_verdict(
     hessian = fit.outcome.hessian
     for position in mapping.internal.vanishing:
         # a row with a standard deviation well above zero has an information of two
-        flat = (
-            VANISHED if mapping.internal.kind[position] == LOG else 1e-4 * len(likelihood.problem.y)
-        )
-        if theta[position] < -5.0 and abs(hessian[position, position]) < flat:
+        dispersion = mapping.internal.kind[position] == LOG
+        least = VANISHED if dispersion else 1e-4 * len(likelihood.problem.y)
+        if theta[position] < -5.0 and abs(hessian[position, position]) < least:
             boundary.append(mapping.param_names[position])
             on_edge.add(position)
     inner = hessian.copy()

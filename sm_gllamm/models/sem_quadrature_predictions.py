@@ -15,15 +15,15 @@ from sm_gllamm.likelihood.marginal import Quadrature
 from sm_gllamm.mapping.sem_rows import SemAssembly
 from sm_gllamm.models.sem_blocks import moment_blocks
 from sm_gllamm.models.sem_data import column_values, numeric
-from sm_gllamm.models.sem_quadrature_fit import SemLikelihood
-from sm_gllamm.models.sem_quadrature_inputs import (
+from sm_gllamm.models.sem_persons import (
     Persons,
     assembled,
-    check_levels,
     latent_rows,
     outcome_rows,
     response_codes,
 )
+from sm_gllamm.models.sem_quadrature_fit import SemLikelihood
+from sm_gllamm.models.sem_quadrature_inputs import check_levels
 from sm_gllamm.models.sem_responses import SemResponse
 from sm_gllamm.responses.forms import InverseLink
 from sm_gllamm.responses.laws import BINOMIAL
@@ -290,7 +290,7 @@ class QuadraturePredictions:
                 setattr(given, slot.name, 1.0 / (1.0 + np.exp(-value)))
             else:
                 given.dispersion = np.exp(value)
-        known = getattr(response.family, "known", dict)()
+        known: dict[str, float] = getattr(response.family, "known", dict)()
         for name, value in known.items():
             if name in ("lower", "upper"):
                 setattr(given, name, np.full(n, 1.0 / (1.0 + np.exp(-value))))

@@ -102,7 +102,8 @@ def quadrature_start(inputs: QuadratureInputs) -> np.ndarray:
     """
     table, persons, translation = inputs.table, inputs.persons, inputs.translation
     n_levels = len(table.levels)
-    moments, scales = [], {}
+    moments: list = []
+    scales: dict[tuple[int, str], float] = {}
     scored = {name: _scores(r) for name, r in persons.responses.items()}
     for b, roles in enumerate(table.roles):
         g, level = divmod(b, n_levels)
@@ -128,8 +129,8 @@ def quadrature_start(inputs: QuadratureInputs) -> np.ndarray:
         else:
             covariance = _covariance(values)
         parts = np.array([home.get(name, level) < level for name in names])
-        known = np.where(parts, np.nan, residual)
-        behind, scale = _behind(covariance, np.array(attenuation), known)
+        inside = np.where(parts, np.nan, residual)
+        behind, scale = _behind(covariance, np.array(attenuation), inside)
         for k, name in enumerate(names):
             if parts[k] and (0, name) in scales:
                 # parts are on the scale of the lowest level

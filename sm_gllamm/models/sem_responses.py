@@ -139,7 +139,9 @@ def families_of(
             "families must be a dict of variables and their families, such as {'x1': 'binomial'}"
         )
     names = list(names)
-    ordered = [ordered] if isinstance(ordered, str) else list(names if ordered is True else ordered)
+    if isinstance(ordered, bool):
+        ordered = names if ordered else ()
+    ordered = [ordered] if isinstance(ordered, str) else list(ordered)
     out: dict[str, Any] = {}
     for name, family in (families or {}).items():
         out[name] = Ordinal(link) if family == "ordinal" else response_for(family)[0]
