@@ -14,14 +14,13 @@ from sm_gllamm.models.sem_blocks import given_covariates
 from sm_gllamm.models.sem_data import GroupMoments
 from sm_gllamm.models.sem_inputs import SemInputs
 from sm_gllamm.models.sem_problem import moment_problem
+from sm_gllamm.models.sem_residuals import moment_slopes
 from sm_gllamm.models.sem_saturated import MomentModel
 
 __all__ = ["CompleteTest", "complete_tests"]
 
 #: Likelihood, estimates, directions left free, degrees of freedom.
 Part = tuple[NormalMoments, np.ndarray, Any, float]
-#: Step of central differences of implied moments.
-STEP = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def complete_tests(
     middle = None if products is None else inverse @ products() @ inverse
     out = []
     for likelihood, at, basis, df in parts:
-        slope = _slopes(likelihood, saturated, at)
+        slope = moment_slopes(likelihood, saturated, at)
         slope = slope if basis is None else slope @ basis
         covariance = inverse_information(slope.T @ information @ slope)
         left = information - information @ slope @ covariance @ slope.T @ information
@@ -81,23 +80,3 @@ def complete_tests(
         value = NormalMoments(problem, likelihood.mapping).evaluate(at).total
         out.append(CompleteTest(2.0 * (best.total - value), float(trace / df) if df > 0 else 1.0))
     return out
-
-
-def _slopes(likelihood: NormalMoments, saturated: MomentModel, at: np.ndarray) -> np.ndarray:
-    """Derivatives of the moments, in the order of the saturated model's parameters."""
-
-    def vector(theta: np.ndarray) -> np.ndarray:
-        found = []
-        for block, implied in zip(
-            saturated.likelihood.mapping.blocks, likelihood.mapping.implied(theta), strict=True
-        ):
-            of_covariance = implied.covariance[block.row, block.column]
-            found.append(np.where(block.kind == 1, of_covariance, implied.mean[block.row]))
-        return np.concatenate(found)
-
-    columns = []
-    for t in range(len(at)):
-        move = np.zeros(len(at))
-        move[t] = STEP * max(1.0, abs(at[t]))
-        columns.append((vector(at + move) - vector(at - move)) / (2.0 * move[t]))
-    return np.stack(columns, axis=1)

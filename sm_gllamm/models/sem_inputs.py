@@ -91,7 +91,7 @@ class SemInputs:
 
     @property
     def complete(self) -> bool:
-        """Whether no values are missing."""
+        """Whether moments are known, or rows come in clusters."""
         return bool(self.levels) or all(known is not None for known in self.moments)
 
     def without_rows(self) -> SemInputs:
@@ -111,11 +111,11 @@ class SemInputs:
         return [float(pieces.count.sum()) for pieces in self.problem.sets]
 
     @property
-    def block_sizes(self) -> list[float]:
-        """Number of independent vectors behind the moments of each block."""
+    def missing_values(self) -> bool:
+        """Whether any values are missing."""
         if self.levels:
-            return [n for group in self.levels for n in (group.n_rows, group.n_clusters)]
-        return self.group_sizes
+            return not all(group.complete for group in self.levels)
+        return not self.complete
 
     def rows_of(self, data: pd.DataFrame | None, what: str, needed=None):
         """Block, index and values of the persons of each group.

@@ -13,6 +13,7 @@ from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.sem_incomplete import complete_tests
 from sm_gllamm.models.sem_modification import candidates, score_tests
 from sm_gllamm.models.sem_releases import release_tests
+from sm_gllamm.models.sem_residuals import residual_errors
 from sm_gllamm.models.sem_saturated import MomentModel, baseline_model, saturated_model
 
 __all__ = ["SemQuantities"]
@@ -66,6 +67,14 @@ class SemQuantities(FitMethods):
         which = candidates(self.table)
         likelihood: Any = self.likelihood
         return which, *score_tests(likelihood, theta, which, inverse, expected)
+
+    def residual_errors(self, params, restriction, saturated, fitted: bool):
+        """Standard errors of residuals; see :func:`sm_gllamm.models.sem_residuals.residual_errors`."""
+        theta = self.mapping.theta(params)
+        basis = None if restriction is None else restriction.tangent(theta)
+        expected = self.inputs.complete and not self.inputs.levels
+        likelihood: Any = self.likelihood
+        return residual_errors(likelihood, saturated, theta, basis, expected, fitted)
 
     def release_tests(self, params, information: str, restriction):
         """Score tests of the equations that hold; see :func:`sm_gllamm.models.sem_releases.release_tests`."""

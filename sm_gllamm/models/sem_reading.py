@@ -80,8 +80,14 @@ def row_weights(data, weights, freq_weights) -> tuple[np.ndarray, bool, np.ndarr
     """Weight of each row, whether it is a sampling weight, and frequencies."""
     if weights is not None and freq_weights is not None:
         raise SpecificationError("give weights or freq_weights, not both")
-    what = "weights" if weights is not None else "freq_weights"
-    series = column_values(data, weights if weights is not None else freq_weights, what)
+    what, given = ("weights", weights) if weights is not None else ("freq_weights", freq_weights)
+    if isinstance(given, Mapping):
+        if list(given) != ["row"]:
+            raise SpecificationError(
+                f"{what} names {', '.join(map(str, given))}; a model of one level has weights of rows only"
+            )
+        given = given["row"]
+    series = column_values(data, given, what)
     if series is None:
         return np.ones(len(data)), False, None
     values = series.to_numpy(dtype=float)

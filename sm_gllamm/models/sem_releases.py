@@ -106,7 +106,7 @@ def release_tests(
         others = np.vstack([np.delete(slopes, k, 0), kept])
         statistic, df, move = _score_test(score, information, others)
         change = float(slopes[k] @ move) if df > least else np.nan
-        out.append(Release(*sides[k], statistic, df - least, change))
+        out.append(Release(sides[k][0], sides[k][1], statistic, df - least, change))
     statistic, df, _ = _score_test(score, information, kept)
     out.append(Release("all", "", statistic, df - least, np.nan))
     return out

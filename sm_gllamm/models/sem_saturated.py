@@ -28,6 +28,7 @@ class MomentModel:
     likelihood : NormalMoments
     theta : ndarray, shape (p,)
     llf : float
+        NaN where there is no maximum, or none was found.
     moments : list of (mean, covariance)
         Of each block.
     """
@@ -93,9 +94,11 @@ def _model(inputs: SemInputs, moments, associated: bool) -> MomentModel:
     likelihood = NormalMoments(inputs.problem, mapping)
     if inputs.levels or not (associated or inputs.complete):
         # of two levels, and of random covariates with missing values, sample moments are estimates only
-        values = climb(likelihood, values, None, Controls()).theta
+        outcome = climb(likelihood, values, None, Controls())
+        values = outcome.theta
         fitted = [(block.mean, block.covariance) for block in mapping.implied(values)]
-        return MomentModel(likelihood, values, likelihood.evaluate(values).total, fitted)
+        llf = likelihood.evaluate(values).total if outcome.converged else np.nan
+        return MomentModel(likelihood, values, llf, fitted)
     llf = likelihood.evaluate(values).total
     return MomentModel(likelihood, values, llf, list(moments))
 

@@ -77,6 +77,8 @@ class TwoLevelGroup:
         Of the clusters.
     codes : ndarray of int, shape (n,)
         Cluster of each row.
+    complete : bool
+        Whether no value is missing.
     even : bool
         Whether no value is missing and all rows weigh the same, so that means and products suffice.
     """
@@ -88,6 +90,7 @@ class TwoLevelGroup:
     products: np.ndarray
     weight: np.ndarray
     codes: np.ndarray
+    complete: bool = True
     even: bool = True
 
     @property
@@ -243,8 +246,9 @@ def two_level_group(
             share = held[:, at[i]] @ present[:, at[j]] / rows.weight.sum()
             total = np.bincount(codes, both, minlength=n_clusters) / max(share, 1e-8)
             products[:, i, j] = products[:, j, i] = total
-    even = bool(present.all() and np.all(rows.weight == 1.0))
-    return TwoLevelGroup(variables, unit, size, vectors, products, weight, codes, even)
+    complete = bool(present.all())
+    even = complete and bool(np.all(rows.weight == 1.0))
+    return TwoLevelGroup(variables, unit, size, vectors, products, weight, codes, complete, even)
 
 
 def _check_levels(variables: LevelVariables, deviations, values, present, codes, labels) -> None:

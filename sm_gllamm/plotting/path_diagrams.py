@@ -39,6 +39,10 @@ class _Layout:
     y: dict[str, float] = field(default_factory=dict)
     width: dict[str, float] = field(default_factory=dict)
     height: dict[str, float] = field(default_factory=dict)
+    #: whether columns follow the paths, instead of items in the middle
+    layered: bool = False
+    #: how many arrows have been drawn between two nodes
+    drawn: dict[frozenset, int] = field(default_factory=dict)
 
     def centre(self, node: str) -> np.ndarray:
         return np.array([self.x[node], self.y[node]])
@@ -185,6 +189,89 @@ def _place(levels: Sequence[str], nodes: pd.DataFrame, edges: pd.DataFrame) -> _
     return layout
 
 
+def _follows_paths(nodes: pd.DataFrame, edges: pd.DataFrame) -> bool:
+    """Whether there are paths other than those from latent variables to items, and to latent variables."""
+    latent = set(nodes.index[nodes["kind"] == "latent"])
+    if not latent:
+        return True
+    if "product" in set(nodes["kind"]):
+        return False
+    regression = edges[edges["kind"] == "regression"]
+    source, target = set(regression["source"]), regression["target"]
+    covariates = set(nodes.index[nodes["kind"] == "covariate"])
+    placed = set(regression["source"][target.isin(latent)])
+    return bool(covariates - placed or source - covariates - latent)
+
+
+def _place_in_layers(levels: Sequence[str], nodes: pd.DataFrame, edges: pd.DataFrame) -> _Layout:
+    """Columns from left to right along the paths, one level below the other."""
+    layout = _Layout(layered=True)
+    _sizes(nodes, layout)
+    paths = edges[edges["kind"] != "covariance"]
+    parents: dict[str, list[str]] = {node: [] for node in nodes.index}
+    for source, target in zip(paths["source"], paths["target"], strict=True):
+        parents[target].append(source)
+    column: dict[str, int] = {}
+
+    def of(node: str, way: tuple[str, ...]) -> int:
+        if node not in column:
+            # what closes a circle counts for nothing
+            above = [of(p, (*way, node)) for p in parents[node] if p not in (*way, node)]
+            depth = 1 + max(above, default=-1)
+            if way:
+                return depth
+            column[node] = depth
+        return column[node]
+
+    for node in nodes.index:
+        of(node, ())
+    wide = [0.0] * (max(column.values()) + 1)
+    for node, c in column.items():
+        wide[c] = max(wide[c], layout.width[node])
+    left = 0.0
+    for c, width in enumerate(wide):
+        for node in (n for n in nodes.index if column[n] == c):
+            layout.x[node] = left + width / 2
+        left += width + LOADING_GAP
+    top = 0.0
+    for level in reversed(levels):
+        lowest = top
+        for c in range(len(wide)):
+            members = [n for n in nodes.index if column[n] == c and nodes["level"][n] == level]
+            if not members:
+                continue
+            latent = any(nodes["kind"][n] == "latent" for n in members)
+            step = ELLIPSE_STEP if latent else 2.0 * BOX_STEP
+            wanted = [
+                np.mean([layout.y[p] for p in parents[n] if p in layout.y] or [top - step * k])
+                for k, n in enumerate(members)
+            ]
+            places = _spread(np.array(wanted), step)
+            # columns with one node only are not to stand in the ways past them
+            places += min(0.0, top - float(places.max())) - (c % 2) * 0.3 * step
+            for node, y in zip(members, places, strict=True):
+                layout.y[node] = float(y)
+            lowest = min(lowest, float(places.min()))
+        top = lowest - ELLIPSE_STEP - FRAME_LABEL - 2 * FRAME_PAD
+    return layout
+
+
+def _layered_course(source: str, target: str, kind: str, layout: _Layout, before: int):
+    """Ends and bend of an arrow between columns; arcs within a column bulge to the left."""
+    start, end = layout.centre(source), layout.centre(target)
+    same = abs(start[0] - end[0]) < 1e-9
+    if kind == "covariance" and same:
+        start[0] -= layout.width[source] / 2
+        end[0] -= layout.width[target] / 2
+        sign = 1.0 if (_control(start, end, 1.0) - (start + end) / 2)[0] < 0 else -1.0
+        bends: Sequence[float] = [sign * bend for bend in ARCS]
+    else:
+        bends = BENDS[3:] if kind == "covariance" else BENDS
+    hits = [_hits(start, end, bend, layout, (source, target)) for bend in bends]
+    order = np.argsort(hits, kind="stable")
+    return start, end, bends[int(order[min(before, len(order) - 1)])]
+
+
 def _control(start: np.ndarray, end: np.ndarray, bend: float) -> np.ndarray:
     """Control point of matplotlib's ``arc3`` curve."""
     middle, (dx, dy) = (start + end) / 2, end - start
@@ -211,12 +298,14 @@ def _hits(start, end, bend: float, layout: _Layout, own: tuple[str, str]) -> int
     )
 
 
-def _course(source: str, target: str, kind: str, layout: _Layout):
-    """Ends and bend of an arrow.
+def _course(source: str, target: str, kind: str, layout: _Layout, before: int = 0):
+    """Ends and bend of an arrow; `before` says how many there are between these nodes.
 
     Loadings end at the side of their items, arcs of covariances begin and end at the sides of latent
     variables that look away from the items, or above those on both sides of them.
     """
+    if layout.layered:
+        return _layered_course(source, target, kind, layout, before)
     start, end = layout.centre(source), layout.centre(target)
     if kind != "covariance":
         if kind == "loading":
@@ -275,20 +364,28 @@ class _Pen:
         """An arrow with its number."""
         from matplotlib.patches import FancyArrowPatch
 
-        both = kind == "covariance"
-        start, end, bend = _course(source, target, kind, self.layout)
+        both, layered = kind == "covariance", self.layout.layered
+        pair = frozenset((source, target))
+        before = self.layout.drawn.get(pair, 0)
+        self.layout.drawn[pair] = before + 1
+        start, end, bend = _course(source, target, kind, self.layout, before)
+        beside = both and not (layered and start[0] != end[0])
         self.axes.add_patch(
             FancyArrowPatch(
                 start, end, connectionstyle=f"arc3,rad={bend}",
-                patchA=None if both else self.patches[source],
-                patchB=self.patches[target] if kind in ("regression", "factor") else None,
+                patchA=None if beside else self.patches[source],
+                patchB=(
+                    self.patches[target]
+                    if kind in ("regression", "factor") or (layered and not beside)
+                    else None
+                ),
                 shrinkA=0, shrinkB=0, arrowstyle="<|-|>" if both else "-|>",
                 mutation_scale=8 * self.scale, linewidth=0.8 * self.scale,
                 linestyle=(0, (4, 2)) if both else "-", color="0.25", zorder=2,
             )
         )  # fmt: skip
         share = 0.5 if both else self.middle(source, target, start, end, bend)
-        if kind == "loading":
+        if kind == "loading" and not layered:
             # near the item, where arrows are apart; behind numbers that are there already
             key = target, np.sign(start[0])
             self.numbers[key] = before = self.numbers.get(key, 0) + 1
@@ -353,7 +450,9 @@ def plot_path_diagram(levels: Sequence[str], nodes: pd.DataFrame, edges: pd.Data
     Notes
     -----
     Frames are those of Rabe-Hesketh, Skrondal & Pickles (2004, fig. 1-4): what stands in the frame of
-    a level varies between its clusters; frames of lower levels are inside.
+    a level varies between its clusters; frames of lower levels are inside. Items stand in the middle and
+    latent variables beside them; where paths start from observed variables that are no covariates of latent
+    ones, columns follow the paths from left to right.
 
     Examples
     --------
@@ -366,12 +465,13 @@ def plot_path_diagram(levels: Sequence[str], nodes: pd.DataFrame, edges: pd.Data
     >>> figure = plot_path_diagram(["person"], nodes, edges)
     """
     levels = list(levels)
-    layout = _place(levels, nodes, edges)
+    place = _place_in_layers if _follows_paths(nodes, edges) else _place
+    layout = place(levels, nodes, edges)
     arcs: dict[str, list[np.ndarray]] = {}
     for source, target, _, kind in edges.itertuples(index=False):
         if kind == "covariance":
-            place = _on_curve(*_course(source, target, kind, layout), 0.5)
-            arcs.setdefault(nodes["level"][source], []).append(place)
+            middle = _on_curve(*_course(source, target, kind, layout), 0.5)
+            arcs.setdefault(nodes["level"][source], []).append(middle)
     frames = _frames(levels, nodes, layout, arcs)
     (left, bottom), (right, top) = frames[levels[0]] + np.array([[-0.1, -0.1], [0.1, 0.1]])
     figure, (axes,) = new_axes(ax)

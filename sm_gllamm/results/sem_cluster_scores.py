@@ -82,8 +82,8 @@ def _bartlett(level: int, implied, params, pull, middle, of, known, clusters):
     for k in covariates:
         if block.variables[k] in clusters.within and block.variables[k] in clusters.between:
             raise SpecificationError(
-                f"{block.variables[k]!r} is given at both levels by parts that are not observed, which Bartlett "
-                "scores need; method='regression' gives scores"
+                f"{block.variables[k]!r} has parts at both levels which nobody observes and Bartlett scores "
+                "need; method='regression' gives scores"
             )
     values = _covariates(level, covariates, known, clusters)
     centre, prior = given_moments(

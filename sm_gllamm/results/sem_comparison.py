@@ -32,7 +32,7 @@ def _check(full, restricted) -> None:
             "the models have different variables, covariates or rows; a likelihood-ratio test needs the same"
         )
     if full.model.inputs.mean_structure == restricted.model.inputs.mean_structure and not (
-        np.isclose(one.llf, other.llf, rtol=1e-6)
+        np.isclose(one.llf, other.llf, rtol=1e-6, equal_nan=True)
     ):
         raise SpecificationError("the models are fitted to different data")
 

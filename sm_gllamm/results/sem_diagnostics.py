@@ -121,14 +121,22 @@ class SemDiagnostics(SemFitMeasures):
 
         Parameters
         ----------
-        kind : {"raw", "correlation", "standardized"}
-            Differences of covariances; of correlations; of covariances divided by their standard deviations
-            under the model (normalised residuals, as if the estimates were known).
+        kind : {"raw", "correlation", "normalized", "standardized"}
+            Differences of covariances; of correlations; of covariances divided by the standard errors of the
+            sample's (or saturated model's), as if those of the model were known; or divided by their own
+            standard errors, which makes them normal with a variance of one if the model is true.
 
         Returns
         -------
         DataFrame, or dict of DataFrame by group
-            With a row ``mean`` where means are modelled and `kind` is not "correlation".
+            With a row ``mean`` where means are modelled and `kind` is not "correlation". Normalised ones
+            are NaN for given covariates, standardised ones also for moments that the model fits whatever the data are.
+
+        Notes
+        -----
+        Standard errors are those of normal responses (Browne 1984; Joreskog & Sorbom 1981 for normalised
+        residuals), from the expected information with complete data of one level, otherwise from the observed
+        one.
 
         Examples
         --------
@@ -138,14 +146,21 @@ class SemDiagnostics(SemFitMeasures):
         >>> result = smg.SEM("visual =~ x1 + x2 + x3 + x9", data).fit()
         >>> round(float(result.residuals("correlation").loc["x9", "x1"]), 3)
         0.029
+        >>> round(float(result.residuals("standardized").loc["x9", "x1"]), 2)
+        1.58
         """
-        if kind not in ("raw", "correlation", "standardized"):
+        if kind not in ("raw", "correlation", "normalized", "standardized"):
             raise SpecificationError(
-                f"kind={kind!r} is not known; use 'raw', 'correlation' or 'standardized'"
+                f"kind={kind!r} is not known; use 'raw', 'correlation', 'normalized' or 'standardized'"
             )
-        model = self.model
-        implied = model.implied_moments(np.asarray(self.params))
-        sizes = model.inputs.block_sizes
+        model, params = self.model, np.asarray(self.params)
+        implied = model.implied_moments(params)
+        errors = None
+        if kind in ("normalized", "standardized"):
+            self._needs_saturated()
+            errors = model.residual_errors(
+                params, self.restriction, self._saturated, kind == "standardized"
+            )
         out = {}
         for b, ((mean, covariance), (mean_hat, covariance_hat)) in enumerate(
             zip(self._saturated.moments, implied, strict=True)
@@ -156,14 +171,12 @@ class SemDiagnostics(SemFitMeasures):
             if kind == "correlation":
                 sd, sd_hat = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(hat))
                 left = covariance / np.outer(sd, sd) - hat / np.outer(sd_hat, sd_hat)
-            elif kind == "standardized":
-                left = left / np.sqrt((np.outer(np.diag(hat), np.diag(hat)) + hat**2) / sizes[b])
+            elif errors is not None:
+                left = left / errors[b][1]
             frame = pd.DataFrame(left, names, names)
             if model.inputs.mean_structure and kind != "correlation":
                 off = np.asarray(mean) - mean_hat.to_numpy()
-                if kind == "standardized":
-                    off = off / np.sqrt(np.diag(hat) / sizes[b])
-                frame.loc["mean"] = off
+                frame.loc["mean"] = off if errors is None else off / errors[b][0]
             out[", ".join(self._block_labels(b).values())] = frame
         return next(iter(out.values())) if len(out) == 1 else out
 

@@ -104,6 +104,7 @@ class SemFitMeasures(LatentVariableResults):
         >>> round(test.statistic, 2), test.df
         (2.76, 2)
         """
+        self._needs_saturated()
         scaled = self.robust if scaled is None else scaled
         statistic = max(2.0 * (self._saturated.llf - self.llf), 0.0)
         return self._test(statistic, self.df, self._traces[0] - self._traces[1] if scaled else None)
@@ -136,7 +137,7 @@ class SemFitMeasures(LatentVariableResults):
         Raises
         ------
         SpecificationError
-            There is no saturated model: fewer rows than variables.
+            There is no saturated model: fewer rows (or clusters) than variables.
 
         Notes
         -----
@@ -178,7 +179,12 @@ class SemFitMeasures(LatentVariableResults):
     def _needs_saturated(self) -> None:
         if not np.isfinite(self._saturated.llf):
             raise SpecificationError(
-                "there is no saturated model to compare with: the covariance matrix of the sample is singular"
+                "there is no saturated model to compare with: "
+                + (
+                    "the unrestricted model of both levels has no maximum; there are too few clusters or rows"
+                    if self.model.inputs.levels
+                    else "the covariance matrix of the sample is singular"
+                )
             )
 
     def _adjusted_bic(self) -> float:

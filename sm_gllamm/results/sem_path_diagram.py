@@ -121,20 +121,18 @@ class SemDiagrams(LatentVariableResults):
         -------
         matplotlib.figure.Figure
 
-        Raises
-        ------
-        SpecificationError
-            The model has paths that start from observed variables and do not lead to latent ones; the source
-            of :meth:`path_diagram` has them.
+        Notes
+        -----
+        Items stand in the middle, latent variables beside them and covariates outside; models with other
+        paths from observed variables are drawn in columns from left to right.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("x4 ~ x1 + ageyr; x7 ~ x4", data).fit()
+        >>> figure = result.plot_path_diagram()
         """
         levels, nodes, edges = self._diagram(digits, standardized, group)
-        latent = set(nodes.index[nodes["kind"] == "latent"])
-        covariates = set(nodes.index[nodes["kind"] == "covariate"])
-        regression = edges[edges["kind"] == "regression"]
-        placed = set(regression["source"][regression["target"].isin(latent)])
-        if not latent or covariates - placed or set(regression["source"]) - covariates - latent:
-            raise SpecificationError(
-                "only models whose observed variables are indicators or covariates of latent variables are "
-                "drawn; path_diagram() gives Graphviz source of any model"
-            )
         return plot_path_diagram(levels, nodes, edges, ax=ax)

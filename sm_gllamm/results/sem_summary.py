@@ -30,7 +30,7 @@ def _halves(results) -> tuple[list, list]:
     """Left and right half of the header, (label, value) pairs."""
     model = results.model
     method = "Pseudo-ML, exact" if results.sampling_weights else "ML, exact"
-    if not model.inputs.complete:
+    if model.inputs.missing_values:
         method = method.replace("ML, exact", "ML of incomplete data")
     left = [
         ("Model:", "SEM"),

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.models.sem_cases import CASES, fit
+from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.models.sem import SEM
+from tests.models.sem_cases import CASES, data, fit
 
 LEFT_OUT = {"gfi", "agfi", "cn_05", "srmr_mplus"}
 
@@ -28,3 +30,15 @@ def test_fit_measures(case):
 
 def test_one_index_after_the_other_is_finite():
     assert np.isfinite(fit("cfa").fit_measures()).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_too_few_clusters_have_no_saturated_model():
+    text = "level: 1 \n y1 ~ x1 \n y2 ~ x1 \n level: 2 \n y1 + y2 ~ w1 + w2"
+    few = data("twolevel").query("cluster < 4")
+    result = SEM(text, few, cluster="cluster").fit(maxiter=5)
+    with pytest.raises(SpecificationError, match="too few clusters"):
+        result.fit_measures()
+    with pytest.raises(SpecificationError, match="too few clusters"):
+        result.chisquare()
+    assert "chi2(" not in result.summary().as_text()

@@ -126,6 +126,42 @@ def test_residuals():
     assert set(fit("groups").residuals()) == {"Pasteur", "Grant-White"}
 
 
+TWO = "visual =~ x1 + x2 + x3 \n textual =~ x4 + x5 + x6"
+#: residuals(cfa(TWO, HolzingerSwineford1939), type = ...) of lavaan 0.6.14: x2, x3, x4, x5 and x6 with x1, x3
+#: with x2, x5 with x4; of x1 missing where ageyr < 13 (missing = "ml") after the mean and variance of x1.
+RESIDUALS = {
+    "normalized": (
+        [-0.632, -0.024, 1.094, -0.210, 0.923, 1.557, 0.071],
+        [0.205, 0.059, -0.818, 0.092, 1.004, 0.008, 1.289, 1.593, 0.087],
+    ),
+    "standardized": (
+        [-3.236, -0.224, 2.653, -0.518, 2.111, 2.941, 1.637],
+        [2.793, 0.473, -3.034, 0.440, 2.267, 0.021, 2.570, 2.812, 0.682],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(RESIDUALS))
+def test_normalized_and_standardized_residuals(kind):
+    frame = data("holzinger")
+    pairs = [("x1", f"x{k}") for k in range(2, 7)] + [("x2", "x3"), ("x4", "x5")]
+    complete, incomplete = RESIDUALS[kind]
+    found = SEM(TWO, frame).fit().residuals(kind)
+    np.testing.assert_allclose([found.loc[pair] for pair in pairs], complete, atol=6e-4)
+    holes = frame.assign(x1=frame["x1"].where(frame["ageyr"] >= 13))
+    found = SEM(TWO, holes).fit().residuals(kind)
+    ours = [found.loc["mean", "x1"], found.loc["x1", "x1"], *(found.loc[pair] for pair in pairs)]
+    np.testing.assert_allclose(ours, incomplete, atol=2e-3)
+
+
+def test_standardized_residuals_of_two_levels_are_scores():
+    """With one degree of freedom, the square of what a path leaves is the test of this path."""
+    text = "level: 1 \n y1 ~~ y2 \n level: 2 \n y1 ~ w1 + 0*w2 \n y2 ~ w1 + w2 \n y1 ~~ y2"
+    result = SEM(text, data("twolevel"), cluster="cluster").fit()
+    z = result.residuals("standardized")["2"].loc["y1", "w2"]
+    assert z**2 == pytest.approx(result.chisquare().statistic, rel=0.02)
+
+
 def test_summary():
     text = str(fit("mimic_robust").summary())
     for part in ("Robust CFI", "Latent variables", "Regressions", "Covariances", "Variances"):
