@@ -24,7 +24,7 @@ class DrawnResponses:
         Row of the data whose covariates, cluster and missing responses a unit has; a row with frequency
         weight m has m units.
     values : dict of str to ndarray, shape (n,)
-        By indicator: codes of categories, or measurements; NaN where missing.
+        By indicator: positions among its categories, or measurements; NaN where missing.
     classes : ndarray of intp, shape (n,)
     upper : ndarray of intp, shape (K,), or None
         Classes of the clusters.
@@ -119,6 +119,12 @@ class SimulationMethods(NewCaseMethods):
                 codes = np.where(np.isnan(values), -1.0, values).astype(np.intp)
                 indicators.append(replace(indicator, codes=codes))
                 continue
+            view, _ = self.indicator_responses[indicator.name]
+            if view.categorical and not indicator.categories:
+                # categories that are numbers in the data
+                labels = np.asarray(view.columns, dtype=float)
+                codes = np.where(np.isnan(values), 0.0, values).astype(np.intp)
+                values = np.where(np.isnan(values), np.nan, labels[codes])
             x = np.asarray(indicator.template.exog, dtype=float)[:, 1:]
             covariates = x[indicator.codes[row]] if x.shape[1] else None
             indicators.append(extended_indicator(indicator, values, covariates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,12 +65,16 @@ class IndicatorResponses:
         if self.varying and covariates is not None:
             exog = np.column_stack([np.ones(len(covariates)), covariates])
             return matrix_rows(self.template, exog, None, False)
+        return self._rows_of_fit
+
+    @cached_property
+    def _rows_of_fit(self) -> PredictionRows:
         # there are no random effects, of which the level would be
         rows = replace(model_rows(self.template), levels=None)
         return rows if self.varying else rows.take(np.zeros(1, dtype=np.intp))
 
     # ------------------------------------------------------------ what is expected
-    @property
+    @cached_property
     def columns(self) -> tuple:
         """Labels of what is expected: categories, or "mean"."""
         if self.template is None:
@@ -129,7 +134,7 @@ class IndicatorResponses:
         if self.categorical:
             return mean * (1.0 - mean)
         theta = self.template.mapping.theta(params)
-        ((target, at),) = targets_of(self.template, rows)
+        ((target, _),) = targets_of(self.template, rows)
         data = self.template.responses.take(np.zeros(rows.n, dtype=np.intp))
         return target.member.law.variance(mean[:, 0], target.slots(theta, rows, data))[:, None]
 
@@ -137,7 +142,7 @@ class IndicatorResponses:
     def draw(
         self, rng: np.random.Generator, params: np.ndarray, at: np.ndarray, n: int
     ) -> np.ndarray:
-        """Responses of n units: codes of categories where there are labels, else values.
+        """Responses of n units: positions among `columns` of categories, else values.
 
         Parameters
         ----------
@@ -155,7 +160,7 @@ class IndicatorResponses:
             p = _softmax(params)
             return rng.choice(len(p), n, p=p).astype(float)
         at = at if self.varying else np.zeros(n, dtype=np.intp)
-        rows: PredictionRows = self.rows().take(at)
+        rows = self._rows_of_fit.take(at)
         data: ResponseData = self.template.responses.take(at)
         theta = self.template.mapping.theta(params)
         ((target, _),) = targets_of(self.template, rows)

@@ -41,7 +41,9 @@ class ClassFitMethods(ClassProfileMethods):
             return "known classes make expected patterns differ between units"
         for indicator in model.nominal:
             if (indicator.codes < 0).any():
-                return f"responses to {indicator.name!r} are missing, so that there is no single table"
+                return (
+                    f"responses to {indicator.name!r} are missing, so that there is no single table"
+                )
         return None
 
     def _no_chi_square(self) -> str | None:
@@ -392,11 +394,11 @@ class ClassFitMethods(ClassProfileMethods):
             (here, y, p, nominal), (there, z, q, too) = facts[one], facts[other]
             both = np.flatnonzero(here & there)
             w, share = weight[both], prior[both]
-            parts = [values[:, both] if values.shape[1] > 1 else values for values in (p, q)]
+            p, q = (values[:, both] if values.shape[1] > 1 else values for values in (p, q))
             if nominal and too:
-                out.append(_table_statistic(w, share, y[both], z[both], *parts))
+                out.append(_table_statistic(w, share, y[both], z[both], p, q))
             else:
-                out.append(_moment_statistic(w, share, y[both], z[both], *parts, nominal, too))
+                out.append(_moment_statistic(w, share, y[both], z[both], p, q, nominal, too))
         return np.array(out)
 
 

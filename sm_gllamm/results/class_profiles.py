@@ -110,7 +110,7 @@ class ClassProfileMethods(ClassPosteriorMethods):
         own = weight[there] / weight[there].sum()
         rows = indicator.rows()
         # direct effects: averages over the covariates of those who responded
-        share = np.ones(1)
+        share: np.ndarray = np.ones(1)
         if indicator.varying:
             share = np.bincount(codes[there], own, minlength=rows.n)
         value, gradient = [], []

@@ -10,6 +10,7 @@ from statsmodels.base.wrapper import populate_wrapper
 from sm_gllamm.results.base import LatentVariableResultsWrapper
 from sm_gllamm.results.class_comparison import ClassComparisonMethods, IndicatorComparisonMethods
 from sm_gllamm.results.class_fit import ClassFitMethods
+from sm_gllamm.results.class_number import ClassNumberMethods
 from sm_gllamm.results.class_plots import ClassPlotMethods
 from sm_gllamm.results.class_predictions import ClassPredictionMethods
 from sm_gllamm.results.class_profiles import EDGE
@@ -34,6 +35,7 @@ class MixtureResults(ClassComparisonMethods, ClassSummaryMethods):
 class LatentClassResults(
     IndicatorComparisonMethods,
     MixtureResults,
+    ClassNumberMethods,
     ClassFitMethods,
     ClassPlotMethods,
     ClassPredictionMethods,
@@ -56,7 +58,8 @@ class LatentClassResults(
 
     def _boundary_cells(self) -> dict[int, str]:
         """Probabilities of categories, where one of them is zero."""
-        out, params = {}, np.asarray(self.params)
+        out: dict[int, str] = {}
+        params = np.asarray(self.params)
         for view, places in self.model.indicator_responses.values():
             if view.template is not None:
                 continue
