@@ -46,6 +46,8 @@ class FitMethods(LatentVariableModel):
 
     #: whether starting values are those of items, to which only random ones are an alternative
     starts_from_items = False
+    #: whether starting values are near enough to the maximum to say how many nodes it takes
+    starts_near = False
 
     def _start(self, start_params) -> np.ndarray:
         """Internal starting values from published ones given as an array, Series or dict."""
@@ -236,7 +238,7 @@ class FitMethods(LatentVariableModel):
                 placement = "meansd" if integration == "meansd" else "mode"
                 return fit_adaptive(
                     likelihood, theta, placement, settings.controls, quadrature_tol,
-                    near=usual and self.starts_from_items and theta is start,
+                    near=usual and theta is start and self.starts_near,
                 )  # fmt: skip
             return fit_fixed(likelihood, theta, quadrature, settings.controls)
 

@@ -19,6 +19,7 @@ from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.mapping.random_items import ItemEffect, item_effects
 from sm_gllamm.mapping.standardised import Standard
 from sm_gllamm.models.glmm_fit import FitMethods
+from sm_gllamm.models.item_ascent import ascends
 from sm_gllamm.models.item_bank import bank_of, latent_means, with_effects
 from sm_gllamm.models.item_dif import dif_fit, dif_tests
 from sm_gllamm.models.item_drawing import draw_responses, draw_weights
@@ -535,6 +536,11 @@ class IRT(FitMethods):
         # equal persons are looked at once
         first = patterns.first
         return item_start(self.layout, self.codes[first], patterns.weight, self.groups[first])
+
+    @property
+    def starts_near(self) -> bool:
+        """Whether starting values are near enough to the maximum to say how many nodes it takes."""
+        return ascends(self.layout)
 
     def _warn_of_rank(self, theta, restriction=None):
         """The design of the model says what is identified; what is not shows in the information."""

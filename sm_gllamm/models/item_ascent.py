@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from sm_gllamm.mapping.items import ItemLayout
 
-__all__ = ["ascended"]
+__all__ = ["ascended", "ascends"]
 
 #: Persons that are looked at, spread over the data.
 MOST_PERSONS = 10_000
@@ -135,6 +135,11 @@ def _updated(information, step, change) -> np.ndarray:
     return out - np.outer(at, at) / (at @ step)
 
 
+def ascends(layout: ItemLayout) -> bool:
+    """Whether :func:`ascended` knows the model, and leads near to its maximum."""
+    return _Curves.of(layout) is not None
+
+
 def ascended(
     layout: ItemLayout, codes: np.ndarray, weight: np.ndarray, theta: np.ndarray
 ) -> np.ndarray:
@@ -156,8 +161,10 @@ def ascended(
     if curves is None:
         return theta
     if len(codes) > MOST_PERSONS:
-        chosen = np.linspace(0, len(codes) - 1, MOST_PERSONS).astype(np.intp)
-        codes, weight = codes[chosen], weight[chosen]
+        # by their weights: rows may be patterns that many persons have
+        below = np.cumsum(weight)
+        at = (np.arange(MOST_PERSONS) + 0.5) / MOST_PERSONS * below[-1]
+        codes, weight = codes[np.searchsorted(below, at)], np.ones(MOST_PERSONS)
     answered = None if codes.min() >= 0 else (codes >= 0).astype(float)
     success = (codes > 0).astype(float)
     best, highest, before, step = theta, -np.inf, None, np.zeros(len(theta))

@@ -73,3 +73,15 @@ def test_other_models_are_left_alone(options):
     model = IRT(responses().astype(int), **options)
     theta = np.linspace(0.1, 1.0, len(model.param_names))
     assert ascended(model.layout, model.codes, model.person_weights, theta) is theta
+
+
+def test_samples_of_patterns(monkeypatch):
+    # few patterns that many persons have: a sample of persons is one of patterns by their weights
+    monkeypatch.setattr(item_ascent, "MOST_PERSONS", 1500)
+    model = IRT(responses(20_000, 11).astype(int))
+    assert len(model.assembly.patterns.first) > 1500
+    start, result = model._starting_theta(None), model.fit()
+    evaluation = model._ready(result.quadrature).evaluate(start, 2)
+    step = np.linalg.solve(-evaluation.hessian, evaluation.gradient)
+    # a sample of so many persons is about p n / 1500 from the maximum of all
+    assert evaluation.gradient @ step < 2.0 * len(start) * 20_000 / 1500
