@@ -40,6 +40,14 @@ class ClassTable:
     shares: np.ndarray
     order: np.ndarray
 
+    def extended(self, sizes, shares) -> ClassTable:
+        """With other starts, shapes (S, C) and (S, C, R), behind those of the table."""
+        n = len(sizes)
+        return ClassTable(
+            np.append(self.loglike, np.full(n, np.nan)), np.concatenate([self.sizes, sizes]),
+            np.concatenate([self.shares, shares]), np.append(self.order, np.full(n, -1)),
+        )  # fmt: skip
+
 
 class _Steps:
     """Steps of EM for several starts, in log probabilities of shape (S, C, 1 + R)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ SAME = 1e-2
 RISES = 1.0 + 1e-4
 #: Probability that it starts anew from, and rounds of that.
 RELEASED, ROUNDS = 1e-2, 3
+#: Fits to simulated responses.
+REFIT = Controls(maxiter=200, tol=1e-8)
 #: Start of a model with classes on two levels, before the best of them are followed.
 SHORT_RUN = Controls(maxiter=4, tol=0.1)
 
@@ -99,15 +101,17 @@ class SearchMethods(RefitMethods):
         if self.measured or not self.nominal:
             yield from measured_start(self, likelihood, n_starts, rng)
             return
-        table, chosen = self._em_ends(likelihood, n_starts, rng)
+        chosen = self._em_ends(likelihood, n_starts, rng)
+        runs = self._runs
         if self.n_upper == 1:
             for sizes, shares in zip(chosen.sizes, chosen.shares, strict=True):
                 yield self._theta_of(sizes, shares)
             return
         # each start has upper classes of its own
         short = []
+        assert runs is not None
         for k in range(n_starts):
-            at = max(int(self._runs.followed[table.order[k]]), 0)
+            at = max(int(runs.followed[k]), 0)
             theta = upper_start(self, self._theta_of(chosen.sizes[at], chosen.shares[at]), rng)
             short.append(climb(likelihood, theta, SHORT_RUN, self._edges, held=self._fixed_mask))
         values = np.array([found.value for found in short])
@@ -119,8 +123,16 @@ class SearchMethods(RefitMethods):
         for k in which:
             yield short[order[k]].theta
 
-    def _em_ends(self, likelihood, n_starts: int, rng) -> tuple[ClassTable, ClassTable]:
-        """Ends of the runs of EM, and those that are to be followed."""
+    @property
+    def _em_alone(self) -> bool:
+        """Whether EM for nominal indicators maximises this very likelihood."""
+        plain = self.inputs.design.shape[1] == 1 and self.n_upper == 1
+        return plain and bool(self.nominal) and not (self.measured or self.equal or self.fixed)
+
+    def _em_ends(
+        self, likelihood, n_starts: int, rng, more: Sequence[np.ndarray] = ()
+    ) -> ClassTable:
+        """Ends of the runs of EM that are to be followed, with those from given parameters."""
         units = likelihood.units
         weight = units.weight * units.group_weight[units.group]
         members = self._members(self.assembly.layout.first)[0]
@@ -137,16 +149,50 @@ class SearchMethods(RefitMethods):
         chosen, followed = _grouped(table.loglike)
         loglike, of_start = np.empty(n_starts), np.empty(n_starts, dtype=int)
         loglike[table.order], of_start[table.order] = table.loglike, followed
-        plain = self.inputs.design.shape[1] == 1 and self.n_upper == 1
-        self._runs = _Runs(loglike, of_start, whole and plain and not self.equal)
+        self._runs = _Runs(loglike, of_start, whole and self._em_alone)
         best = ClassTable(
             table.loglike[chosen], table.sizes[chosen], table.shares[chosen], table.order[chosen]
         )
-        if plain:
+        if self._em_alone:
+            best = best.extended(*zip(*map(self._shares_at, more), strict=True)) if more else best
             if not whole:
                 members, weight, allowed = everybody
             best = polished(best, members, counts, weight, allowed=allowed)
-        return table, best
+        return best
+
+    def highest(self, n_starts: int, rng: np.random.Generator, *more: np.ndarray) -> Found:
+        """The maximum without results of a fit: of random starts, and from given parameters.
+
+        Parameters
+        ----------
+        n_starts : int
+        rng : numpy.random.Generator
+        *more : ndarray, shape (p,)
+            Internal parameters to start from besides.
+
+        Returns
+        -------
+        Found
+        """
+        likelihood, more = self._ready(), tuple(self._drawn_in(theta) for theta in more)
+        if self._em_alone:
+            # EM tells the best one
+            best = self._em_ends(likelihood, n_starts, rng, more)
+            at = int(np.argmax(best.loglike))
+            starts = [self._theta_of(best.sizes[at], best.shares[at])]
+        else:
+            starts = [*more, *self._starts(likelihood, n_starts, rng)]
+
+        def run(theta):
+            return climb(likelihood, theta, REFIT, self._edges, held=self._fixed_mask)
+
+        def refuse(found: Found) -> bool:
+            return bool(self._degenerate(found.theta))
+
+        found, _ = search(run, map(self._with_fixed, starts), refuse)
+        if found.outcome.interrupted:
+            raise KeyboardInterrupt
+        return found
 
     def _search(self, likelihood, starts, controls, disp: int) -> tuple[Found, tuple[float, ...]]:
         """The best of the maxima above the starts, and where each start ended."""
@@ -221,6 +267,17 @@ class SearchMethods(RefitMethods):
                 share = np.where(rises, RELEASED, np.maximum(share, np.exp(-FAR)))
                 out[place] = np.log(share[1:] / share[0])
         return out
+
+    def _shares_at(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class sizes (C,) and response probabilities (C, R) of parameters."""
+        logits = np.append(0.0, theta[self.mapping.class_places])
+        sizes = np.exp(logits - logits.max())
+        rows: list[list[np.ndarray]] = [[] for _ in range(self.n_classes)]
+        for c, _, place in self._nominal_blocks():
+            full = np.append(0.0, theta[place])
+            share = np.exp(full - full.max())
+            rows[c].append(share / share.sum())
+        return sizes / sizes.sum(), np.array([np.concatenate(row) for row in rows])
 
     def _theta_of(self, sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Parameters of class sizes (C,) and response probabilities (C, R)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sm_gllamm.likelihood.mixture import ClassLogits, MixtureLikelihood, Units
 from sm_gllamm.mapping.class_responses import incidence
 from sm_gllamm.mapping.item_rows import collapse
 from sm_gllamm.mapping.mixture import MixtureMapping
+from sm_gllamm.models.class_enumeration import ClassEnumeration
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.class_search import SearchMethods
@@ -105,6 +106,17 @@ class LatentClass(SearchMethods):
     results_class = LatentClassResults
     wrapper_class = LatentClassResultsWrapper
     default_starts = 20
+
+    def __new__(cls, data=None, n_classes=2, **kwargs):
+        """The model, or with several numbers of classes all of them."""
+        if isinstance(n_classes, str) or not isinstance(n_classes, Iterable):
+            return super().__new__(cls)
+        if isinstance(kwargs.get("eval_env", 0), int):
+            kwargs["eval_env"] = kwargs.get("eval_env", 0) + 1
+        models = {}
+        for k in _class_numbers(n_classes):
+            models[k] = cls(data, k, **kwargs)
+        return ClassEnumeration(models)
 
     def __init__(
         self, data, n_classes=2, *, items=None, families=None, classes=None, direct=None, equal=(),
@@ -427,6 +439,14 @@ def _as_frame(data) -> pd.DataFrame:
             f"data must have a row a unit and a column an indicator, not shape {array.shape}"
         )
     return pd.DataFrame(array, columns=[f"item_{j + 1}" for j in range(array.shape[1])])
+
+
+def _class_numbers(values: Iterable) -> list[int]:
+    """Different numbers of classes."""
+    numbers = [_whole(value, "n_classes", 1) for value in values]
+    if not numbers:
+        raise SpecificationError("n_classes is empty; give numbers of classes such as range(1, 5)")
+    return sorted(set(numbers))
 
 
 def _whole(value, what: str, least: int) -> int:
