@@ -68,6 +68,44 @@ class SEMResults(SemComparison, SemDiagnostics, SemTables, SemScores, SemDiagram
                     limits[k] = params[k] / factor, params[k] * factor
         return limits
 
+    def simulate(self, n: int = 1, seed=None):
+        """Responses drawn at the estimates, with the covariates and missing values of the data.
+
+        Parameters
+        ----------
+        n : int
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        DataFrame, or list of n DataFrames
+            As the data that were fitted.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import holzinger
+        >>> data = holzinger.load_pandas().data
+        >>> result = smg.SEM("visual =~ x1 + x2 + x3", data).fit()
+        >>> result.simulate(seed=1).shape
+        (301, 3)
+        """
+        return self.model.simulate(np.asarray(self.params), n, seed)
+
+    def get_prediction(self, *args, **kwargs):
+        """Not available: predictions have several outcomes, whose errors `predict` has."""
+        raise SpecificationError(
+            "structural equation models have several outcomes: predict(outcomes=[...], se=True) has their "
+            "means and standard deviations given others"
+        )
+
+    def random_effects_table(self, *args, **kwargs):
+        """Not available: `parameter_table` has all variances and covariances."""
+        raise SpecificationError(
+            "variances and covariances of structural equation models are in parameter_table() and "
+            "standardized()"
+        )
+
     @property
     def cov_re(self):
         """Implied covariance matrix of the latent variables, of several groups or levels a dict.

@@ -130,7 +130,8 @@ class SemDiagnostics(SemFitMeasures):
         -------
         DataFrame, or dict of DataFrame by group
             With a row ``mean`` where means are modelled and `kind` is not "correlation". Normalised ones
-            are NaN for given covariates, standardised ones also for moments that the model fits whatever the data are.
+            are NaN for given covariates, standardised ones also for moments that the model fits whatever
+            the data are.
 
         Notes
         -----
@@ -270,8 +271,8 @@ class SemDiagnostics(SemFitMeasures):
         >>> result = smg.SEM("visual =~ x1 + a*x2 + a*x3 + x9", data).fit()
         >>> print(result.constraint_tests()[["lhs", "rhs", "statistic", "change"]].round(2))
                   lhs         rhs  statistic  change
-        0  visual=~x2  visual=~x3       3.88   -0.27
-        1         all                   3.88     NaN
+        0  visual=~x2  visual=~x3       4.25   -0.26
+        1         all                   4.25     NaN
         """
         _check_information(information)
         found = self.model.release_tests(np.asarray(self.params), information, self.restriction)

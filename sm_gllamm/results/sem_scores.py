@@ -25,9 +25,9 @@ class SemScores(LatentVariableResults):
         ----------
         data : DataFrame, optional
             New persons, with the columns of the model (and of its groups). Default: those of the fit.
-        method : {"regression", "bartlett"}
-            Posterior means (empirical Bayes; the posterior is normal, so they are modes, too), or weighted
-            least squares given the latent variables, unbiased and more variable.
+        method : {"regression", "eb", "bartlett"}
+            Posterior means (both names: empirical Bayes; the posterior is normal, so they are modes, too), or
+            weighted least squares given the latent variables, unbiased and more variable.
         se : bool
             Whether to add columns ``se(f)``: posterior standard deviations, or standard errors given the
             latent variables.
@@ -43,6 +43,13 @@ class SemScores(LatentVariableResults):
         SpecificationError
             Bartlett scores of a latent variable that no observed variable measures.
 
+        Notes
+        -----
+        With two levels, scores of both levels stand in the rows of the data, those of clusters in each of
+        their rows. All that is observed of a cluster counts: for latent variables of rows the others tell
+        of the cluster. Bartlett scores take the latent variables of the row, or of the cluster, as fixed and
+        everything else as random; standard errors are at the estimates.
+
         Examples
         --------
         >>> import sm_gllamm.api as smg
@@ -52,9 +59,10 @@ class SemScores(LatentVariableResults):
         >>> result.factor_scores().shape
         (301, 1)
         """
+        method = "regression" if method == "eb" else method
         if method not in ("regression", "bartlett"):
             raise SpecificationError(
-                f"method={method!r} is not known; use 'regression' or 'bartlett'"
+                f"method={method!r} is not known; use 'regression' ('eb') or 'bartlett'"
             )
         if len(self.model.table.levels) > 1:
             return cluster_scores(self.model, np.asarray(self.params), data, method, se)

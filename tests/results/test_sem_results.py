@@ -222,3 +222,14 @@ def test_statsmodels_tables():
 
     text = str(summary_col([fit("cfa"), fit("cfa_std_lv")]))
     assert "visual=~x2" in text and "visual~~textual" in text
+
+
+def test_what_other_results_have_and_these_have_not():
+    result = fit("mimic")
+    for name in ("get_prediction", "random_effects_table"):
+        with pytest.raises(SpecificationError):
+            getattr(result, name)()
+    assert result.factor_scores(method="eb").equals(result.factor_scores())
+    pd.testing.assert_frame_equal(
+        result.simulate(seed=1), result.model.simulate(result.params, seed=1)
+    )
