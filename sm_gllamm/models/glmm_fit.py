@@ -46,8 +46,11 @@ class FitMethods(LatentVariableModel):
 
     #: whether starting values are those of items, to which only random ones are an alternative
     starts_from_items = False
-    #: whether starting values are near enough to the maximum to say how many nodes it takes
-    starts_near = False
+
+    @property
+    def starts_near(self) -> bool:
+        """Whether starting values are near enough to the maximum to say how many nodes it takes."""
+        return False
 
     def _start(self, start_params) -> np.ndarray:
         """Internal starting values from published ones given as an array, Series or dict."""

@@ -7,7 +7,7 @@ import re
 import sys
 import warnings
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -168,12 +168,13 @@ class FormulaEngine:
             factors = tuple(dict.fromkeys(factor for term in terms for factor in term.factors))
             data = patsy_data(factors, columns, encoded(factors, columns), frame.index)
             kinds = kinds_of(data, factors) if isinstance(data, dict) else None
+            response = [term.name() for term in model.lhs_termlist]
             two_sided = _LEFT_SIDE.match(formula) is not None
             if kinds is not None:
                 infos = _encoding(_Described(formula, model), factors, kinds, two_sided)
-                return self._patsy(_build, infos, data, frame.index, model)
+                return self._patsy(_build, infos, data, frame.index, response)
             build = patsy.dmatrices if two_sided else patsy.dmatrix
-            return self._patsy(build, model, data, frame.index, model)
+            return self._patsy(build, model, data, frame.index, response)
 
     def apply(self, spec: Any, formula: str, frame: pd.DataFrame) -> Evaluated:
         """Evaluate new data as `spec` encoded the data of the model.
@@ -210,8 +211,9 @@ class FormulaEngine:
         recipe: Any,
         data: Any,
         index: pd.Index,
-        model: patsy.ModelDesc | None = None,
+        response: Sequence[str] = (),
     ) -> Evaluated:
+        """Matrices that `build` makes of data by a recipe; `response` has the terms on the left."""
         drop = _DropMissing()
         result = build(recipe, data, EvalEnvironment([self.environment]), NA_action=drop)
         left, right = result if isinstance(result, tuple) else (None, result)
@@ -220,11 +222,7 @@ class FormulaEngine:
         return Evaluated(
             None
             if left is None
-            else numeric_response(
-                _labelled(left, kept),
-                left.design_info,
-                [term.name() for term in model.lhs_termlist],
-            ),
+            else numeric_response(_labelled(left, kept), left.design_info, response),
             _labelled(right, kept),
             right.design_info,
             missing,
