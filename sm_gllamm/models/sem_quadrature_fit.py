@@ -20,7 +20,15 @@ from sm_gllamm.models.sem_constraints import SemRestriction
 from sm_gllamm.models.sem_fit import with_active_bounds
 from sm_gllamm.specification.lavaan_table import LavaanTable
 
-__all__ = ["QuadratureFit", "SemLikelihood", "quadrature_maximum", "quadrature_verdict"]
+__all__ = [
+    "QuadratureFit",
+    "SemLikelihood",
+    "flat_names",
+    "quadrature_maximum",
+    "quadrature_verdict",
+    "refuse_infinite",
+    "restriction_of",
+]
 
 #: Log-likelihood that a variance must lose at zero to be kept, and what curvature may say it loses at most
 #: for zero to be tried.
@@ -207,7 +215,7 @@ def quadrature_verdict(
     fit.outcome.hessian = hessian
     flat = [n for n in verdict.unidentified if n not in boundary]
     if not (verdict.runaway or on_edge) and (counted or likelihood.problem.n_top > len(theta)):
-        flat += [n for n in _flat_names(likelihood, theta, basis) if n not in flat]
+        flat += [n for n in flat_names(likelihood, theta, basis) if n not in flat]
     indefinite = []
     for names, matrix in implied:
         variance = np.diag(matrix)
@@ -234,8 +242,16 @@ def quadrature_verdict(
     return SemVerdict(**fields)
 
 
-def _flat_names(likelihood: SemLikelihood, theta, basis) -> list[str]:
-    """Parameters in directions in which the log-likelihood of no cluster changes."""
+def flat_names(likelihood: SemLikelihood, theta, basis=None) -> list[str]:
+    """Parameters in directions in which the log-likelihood of no cluster changes.
+
+    Parameters
+    ----------
+    likelihood : SemLikelihood
+    theta : ndarray, shape (p,)
+    basis : ndarray, shape (p, d), optional
+        Directions that constraints leave free.
+    """
     scores = likelihood.evaluate(theta, 1).score
     along = scores if basis is None else scores @ basis
     out: list[str] = []

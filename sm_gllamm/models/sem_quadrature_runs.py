@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.exceptions import IdentificationWarning, SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.sem_quadrature_fit import (
+    flat_names,
     quadrature_maximum,
     quadrature_verdict,
     refuse_infinite,
@@ -22,6 +24,8 @@ __all__ = ["QuadratureRuns"]
 
 #: Top-level clusters from which on the error of quadrature in each matters less.
 MANY = 2000
+#: Relative distance from starting values at which rank says what is identified.
+NEAR = 0.1
 #: Spread of the logarithms of random starts.
 SPREAD = 0.5
 
@@ -95,6 +99,13 @@ class QuadratureRuns:
         if maxiter == 0 and start_params is None:
             raise SpecificationError("maxiter=0 evaluates at start_params, which are missing")
         placement = "meansd" if integration == "meansd" else "mode"
+        flat = [] if maxiter == 0 or linear is not None else self._flat_at(start)
+        if flat:
+            warnings.warn(
+                f"the model is not identified by these data; these cannot be told apart: {', '.join(flat)}",
+                IdentificationWarning,
+                stacklevel=4,
+            )
 
         def run(theta):
             likelihood.use(quadrature or self.default_quadrature())
@@ -122,7 +133,21 @@ class QuadratureRuns:
             cov,
             tuple(values) if n_starts > 1 else (),
             warn_convergence,
+            flat,
         )
+
+    def _flat_at(self, theta: np.ndarray) -> list[str]:
+        """Parameters that cannot be told apart near some values, whatever comes out of the fit."""
+        stated = any(relation.op == "==" for relation in self.table.syntax.relations)
+        counted = self.assembly.pattern is not None
+        if stated or not counted and self.assembly.problem.n_top <= len(theta):
+            return []
+        z = np.random.default_rng(0).normal(size=len(theta))
+        # zeros are special values
+        near = np.where(theta == 0.0, NEAR * z, theta * (1.0 + NEAR * np.clip(z, -2.0, 2.0)))
+        if not self.mapping.feasible(near) or not np.isfinite(self.likelihood.evaluate(near).total):
+            return []
+        return flat_names(self.likelihood, near)
 
     def _usual_tolerance(self) -> float:
         """Error of the log-likelihood aimed at: what nested rules with many nodes can afford."""
@@ -140,7 +165,7 @@ class QuadratureRuns:
                 return trial
         return theta
 
-    def _finished(self, found, linear, start, settings, cov, values, warn_convergence):
+    def _finished(self, found, linear, start, settings, cov, values, warn_convergence, flat=()):
         """Verdict, covariance matrix and results."""
         fit = found.fit
         theta = self.mapping.normalised(fit.outcome.theta)
@@ -165,7 +190,8 @@ class QuadratureRuns:
         verdict = quadrature_verdict(
             likelihood, found, settings, self.disturbances(params), counted
         )
-        verdict = replace(verdict, starts=values)
+        unidentified = tuple(dict.fromkeys((*flat, *verdict.unidentified)))
+        verdict = replace(verdict, starts=values, unidentified=unidentified)
         cov_type = self._default_cov_type() if cov[0] is None else cov[0]
         result = self._results(
             theta, evaluation, verdict, cov_type, cov[1], cov[2], settings,
@@ -177,7 +203,9 @@ class QuadratureRuns:
             },
             jacobian,
         )  # fmt: skip
-        self._warn(verdict, warn_convergence)
+        # what the start shows was said before the fit
+        news = () if flat else verdict.unidentified
+        self._warn(replace(verdict, unidentified=news), warn_convergence)
         return self.wrapper_class(result)
 
     def _positive(self, theta: np.ndarray) -> np.ndarray:
