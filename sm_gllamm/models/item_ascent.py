@@ -21,6 +21,8 @@ __all__ = ["ascended", "ascends"]
 MOST_PERSONS = 10_000
 #: Steps, and the decrement (log-likelihood units) with which the last one is taken.
 STEPS, NEAR = 8, 0.02
+#: Slopes beyond which an item may be running away, which is for the engine to see.
+STEEPEST = 8.0
 #: Points reach this far, at most so many posterior SDs apart, and are no more than this.
 REACH, SPACING, MOST_POINTS = 5.0, 1.6, 81
 
@@ -171,6 +173,8 @@ def ascended(
     for _ in range(STEPS):
         trial = best + step
         values, slope = curves.at(trial)
+        if np.abs(values[1]).max() > STEEPEST:
+            return theta
         value, gradient, information = _uphill(values, success, answered, weight)
         if not value > highest:
             # also where it is not a number
