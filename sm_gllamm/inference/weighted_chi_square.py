@@ -41,8 +41,10 @@ def weighted_chi_square_sf(x: float, weights) -> float:
     Examples
     --------
     >>> from sm_gllamm.inference.weighted_chi_square import weighted_chi_square_sf
-    >>> round(weighted_chi_square_sf(5.991, [1.0, 1.0]), 4), round(weighted_chi_square_sf(3.0, [2.0, -1.0]), 4)
-    (0.05, 0.1709)
+    >>> round(weighted_chi_square_sf(5.991, [1.0, 1.0]), 4)
+    0.05
+    >>> round(weighted_chi_square_sf(3.0, [2.0, -1.0]), 4)
+    0.1709
     """
     weights = np.asarray(weights, dtype=float)
     largest = np.abs(weights).max(initial=0.0)

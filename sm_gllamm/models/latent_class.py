@@ -346,8 +346,8 @@ class LatentClass(SearchMethods):
         return model
 
     def _ordered(self, theta: np.ndarray, held: np.ndarray):
-        """Classes by falling size; as they are where some are known."""
-        if self.inputs.allowed is not None or self.n_classes == 1:
+        """Classes by falling size; as they are where some are known, or parameters of some are."""
+        if self.inputs.allowed is not None or self.fixed or self.n_classes == 1:
             return self._ordered_above(theta), held
         sizes = self._class_sizes(self.likelihood, theta)
         order = np.argsort(-sizes, kind="stable")

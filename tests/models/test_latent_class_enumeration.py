@@ -63,7 +63,7 @@ def test_progress_and_summary(carcinoma, fits, capsys):
 
 def test_by_formula_with_variables_in_scope(carcinoma):
     data = carcinoma.assign(x=np.arange(len(carcinoma)) % 5)
-    shift = 1.0
+    shift = 1.0  # noqa: F841, the formula looks it up
     fits = smg.LatentClass.from_formula(
         "A + B + C + D ~ I(x - shift)", data, n_classes=range(1, 3)
     ).fit(disp=0, n_starts=4)
@@ -93,7 +93,7 @@ def test_bootstrap_test(fits):
 def test_bootstrap_sample_is_a_fit_of_both_models(fits):
     """The statistic of a sample is that of ordinary fits to it."""
     rng = np.random.default_rng([3, 1])
-    small, large = fits[1].model, fits[2].model
+    small = fits[1].model
     drawn = small.draw(np.asarray(fits[1].params), rng)
     data = pd.DataFrame({name: values for name, values in drawn.values.items()})
     direct = [smg.LatentClass(data.astype(int), k).fit(warn_convergence=False) for k in (1, 2)]
