@@ -95,7 +95,7 @@ def classification(posterior: np.ndarray, weight: np.ndarray) -> Classification:
     >>> import numpy as np
     >>> from sm_gllamm.classes.classification import classification
     >>> table = classification(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([3.0, 1.0]))
-    >>> table.average_posterior.tolist()
+    >>> table.average_posterior.round(6).tolist()
     [[0.9, 0.1], [0.2, 0.8]]
     >>> round(table.errors, 3)
     0.125

@@ -60,7 +60,7 @@ def power_divergence(observed: np.ndarray, expected: np.ndarray) -> PowerDiverge
     2.4
     """
     observed, expected = np.asarray(observed, dtype=float), np.asarray(expected, dtype=float)
-    total = observed.sum()
+    total = float(observed.sum())
     ratio = observed / expected
     g2 = 2.0 * float(xlogy(observed, ratio).sum())
     elsewhere = max(total - float(expected.sum()), 0.0)

@@ -13,12 +13,14 @@ from statsmodels.tools.sm_exceptions import InvalidTestWarning
 
 from sm_gllamm.classes.pattern_fit import pair_statistic, power_divergence
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.results.class_profiles import ClassProfileMethods
+from sm_gllamm.results.class_profiles import EDGE, ClassProfileMethods
 
 __all__ = ["ClassFitMethods"]
 
 #: Observations a cell below which the chi-square distribution of statistics of patterns is not to be trusted.
 FEW = 5.0
+#: Most possible patterns of which probabilities are written down.
+MOST_CELLS = 200_000
 #: Names of the statistics in tables.
 STATISTICS = {"g2": "G2", "x2": "X2", "cressie_read": "Cressie-Read"}
 
@@ -158,9 +160,9 @@ class ClassFitMethods(ClassProfileMethods):
         >>> result = smg.LatentClass(data, n_classes=2, items=items).fit()
         >>> print(result.goodness_of_fit().round(3))
                       statistic  df  p_value
-        G2               22.746  20    0.301
-        X2               19.497  20    0.490
-        Cressie-Read     20.036  20    0.456
+        G2               22.734  20    0.302
+        X2               19.495  20    0.490
+        Cressie-Read     19.968  20    0.460
         """
         self._needs_patterns("goodness_of_fit")
         if reason := self._no_chi_square():
@@ -214,13 +216,15 @@ class ClassFitMethods(ClassProfileMethods):
         )  # fmt: skip
         return new
 
-    def pattern_table(self, sort: str = "observed") -> pd.DataFrame:
+    def pattern_table(self, sort: str = "observed", standardize: bool = True) -> pd.DataFrame:
         """Observed and expected numbers of the response patterns that occur.
 
         Parameters
         ----------
         sort : {"observed", "residual", "pattern"}
-            Most frequent first, largest standardized residuals first, or in the order of the categories.
+            Most frequent first, largest residuals first, or in the order of the categories.
+        standardize : bool
+            Whether to add standardized residuals, which need the probabilities of all possible patterns.
 
         Returns
         -------
@@ -232,14 +236,15 @@ class ClassFitMethods(ClassProfileMethods):
         Raises
         ------
         SpecificationError
-            There is no table of patterns; see :meth:`goodness_of_fit`.
+            There is no table of patterns (see :meth:`goodness_of_fit`), or there are too many possible
+            ones to standardize.
 
         Notes
         -----
         The variance of a difference is N p (1 - p) less what the estimation of the parameters takes up,
-        N^2 d' V d with d the derivatives of the pattern's probability and V the covariance matrix of the
-        estimates (Haberman 1973, *Biometrics* 29, 205-220). Where nothing is left, as in saturated tables,
-        the standardized residual is 0.
+        N^2 d' V d with d the derivatives of the pattern's probability and V the inverse expected information
+        (Haberman 1973, *Biometrics* 29, 205-220). Where nothing is left, as in saturated tables, the
+        standardized residual is 0.
 
         Examples
         --------
@@ -250,8 +255,8 @@ class ClassFitMethods(ClassProfileMethods):
         >>> result = smg.LatentClass(data, n_classes=2, items=items).fit()
         >>> print(result.pattern_table().iloc[:2, 5:].round(2))
            observed  expected  residual  standardized   class
-        0     298.0    294.04      0.23          0.56  class1
-        1     173.0    171.01      0.15          0.25  class1
+        0     298.0    294.74      0.19          1.67  class1
+        1     173.0    174.29     -0.10         -0.44  class1
         """
         self._needs_patterns("pattern_table")
         if sort not in ("observed", "residual", "pattern"):
@@ -261,11 +266,6 @@ class ClassFitMethods(ClassProfileMethods):
         model = self.model
         patterns, observed, expected = self._cells()
         total = observed.sum()
-        share, gradient = expected / total, self._pattern_gradient(patterns)
-        covariance = self._information_covariance()
-        taken = np.einsum("mp,pq,mq->m", gradient, covariance, gradient)
-        variance = total * share * (1.0 - share) - total**2 * taken
-        left = variance > 1e-8 * total * share
         difference = observed - expected
         table = pd.DataFrame(
             {
@@ -279,20 +279,37 @@ class ClassFitMethods(ClassProfileMethods):
         modal = self._unit_posterior(model.likelihood)[one].argmax(axis=1)
         table["observed"], table["expected"] = observed, expected
         table["residual"] = difference / np.sqrt(expected)
-        table["standardized"] = np.where(
-            left, difference / np.sqrt(np.where(left, variance, 1.0)), 0.0
-        )
+        key = "residual"
+        if standardize:
+            key, share = "standardized", expected / total
+            variance = total * share * (1.0 - share) - self._taken_by_estimation(patterns, total)
+            left = variance > 1e-8 * expected
+            spread = np.sqrt(np.where(left, variance, 1.0))
+            table[key] = np.where(left, difference / spread, 0.0)
         table["class"] = np.array(self._class_names, dtype=object)[modal]
         if sort == "pattern":
             return table
-        key = -table["observed"] if sort == "observed" else -table["standardized"].abs()
-        return table.iloc[np.argsort(key.to_numpy(), kind="stable")].reset_index(drop=True)
+        falling = -table["observed"] if sort == "observed" else -table[key].abs()
+        return table.iloc[np.argsort(falling.to_numpy(), kind="stable")].reset_index(drop=True)
 
-    def _information_covariance(self) -> np.ndarray:
-        """Inverse information, whatever the covariance matrix of the fit."""
-        if self.cov_type == "nonrobust":
-            return np.asarray(self.cov_params())
-        return np.asarray(self.normalized_cov_params)
+    def _taken_by_estimation(self, patterns: np.ndarray, total: float) -> np.ndarray:
+        """Variance of expected numbers that estimated parameters bring, with the expected information."""
+        counts = [len(i.categories) for i in self.model.nominal]
+        cells = float(np.prod([float(k) for k in counts]))
+        if cells > MOST_CELLS:
+            raise SpecificationError(
+                f"standardized residuals need the probabilities of all {cells:.3g} patterns, more than "
+                f"{MOST_CELLS}; use pattern_table(standardize=False)"
+            )
+        everything = np.indices(counts).reshape(len(counts), -1).T
+        free = np.flatnonzero(~self.held)
+        slopes = self._pattern_gradient(everything)[:, free]
+        p = self._pattern_probabilities(everything)
+        possible = p > EDGE**2
+        slopes = slopes[possible] / np.sqrt(p[possible])[:, None]
+        covariance = np.linalg.pinv(total * slopes.T @ slopes, hermitian=True)
+        own = self._pattern_gradient(patterns)[:, free]
+        return total**2 * np.einsum("mp,pq,mq->m", own, covariance, own)
 
     def _pattern_gradient(self, patterns: np.ndarray) -> np.ndarray:
         """Derivatives of the probabilities of patterns in the parameters, shape (m, p)."""
@@ -358,9 +375,9 @@ class ClassFitMethods(ClassProfileMethods):
         >>> result = smg.LatentClass(data, n_classes=2, items=items).fit()
         >>> print(result.bivariate_residuals().head(2).round(3))
                           x2  df  residual
-        item   item_2
-        item_1 item_3  0.727   1     0.727
-        item_3 item_5  0.629   1     0.629
+        first  second
+        item_4 item_5  1.560   1     1.560
+        item_3 item_5  0.683   1     0.683
         """
         if self.model.assembly is None:
             raise SpecificationError(

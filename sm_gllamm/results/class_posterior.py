@@ -217,8 +217,8 @@ class ClassPosteriorMethods(LatentVariableResults):
         >>> print(result.class_sizes().round(3))
                 estimate  std_err  lower  upper  assigned
         class
-        class1     0.660    0.054  0.548  0.757     728.0
-        class2     0.340    0.054  0.243  0.452     272.0
+        class1      0.66    0.149  0.346  0.878     681.0
+        class2      0.34    0.149  0.122  0.654     319.0
         """
         facts, names = self._class_facts(), self._class_names
         if given_upper:
@@ -299,8 +299,8 @@ class ClassPosteriorMethods(LatentVariableResults):
         >>> result = smg.LatentClass(data, n_classes=2, items=items).fit()
         >>> print(result.posterior(data.iloc[[0, -1]]).round(3))
              class1  class2
-        0     0.018   0.982
-        999   0.960   0.040
+        0     0.011   0.989
+        999   0.931   0.069
         """
         likelihood, of_row, index, _ = self._cases(data)
         return pd.DataFrame(self._unit_posterior(likelihood)[of_row], index, self._class_names)
@@ -371,8 +371,8 @@ class ClassPosteriorMethods(LatentVariableResults):
         >>> print(result.classification().average_posterior.round(3))
         class   class1  class2
         modal
-        class1   0.848   0.152
-        class2   0.158   0.842
+        class1   0.820   0.180
+        class2   0.319   0.681
         """
         facts = self._class_facts()
         if upper:
@@ -422,7 +422,7 @@ class ClassPosteriorMethods(LatentVariableResults):
         >>> items = [c for c in data if c.startswith("item")]
         >>> result = smg.LatentClass(data, n_classes=2, items=items).fit()
         >>> round(result.info_criteria("bic"), 2), round(result.info_criteria("sabic"), 2)
-        (5010.8, 4975.87)
+        (5010.8, 4975.86)
         """
         if crit not in _MORE_CRITERIA:
             if crit not in ("aic", "aicc", "bic", "hqic"):

@@ -74,8 +74,8 @@ class ClassPredictionMethods(ClassProfileMethods):
         >>> print(result.predict(data.iloc[[0, -1]], "posterior", "item_3").round(3))
         item     item_3
         category      0      1
-        0         0.714  0.286
-        999       0.318  0.682
+        0         0.703  0.297
+        999       0.341  0.659
         """
         if which not in _WHICH:
             raise SpecificationError(f"which={which!r} is not known; use one of {list(_WHICH)}")
@@ -168,12 +168,17 @@ class ClassPredictionMethods(ClassProfileMethods):
         >>> import sm_gllamm.api as smg
         >>> from sm_gllamm.datasets import asvab
         >>> data = asvab.load_pandas().data
-        >>> items = [c for c in data if c.startswith("Item")]
-        >>> model = smg.LatentClass(data, n_classes=2, items=items, classes="~ male")
-        >>> result = model.fit()
-        >>> table = result.class_probabilities(pd.DataFrame({"male": [0, 1]}))
-        >>> list(table.columns)
-        ['predicted', 'se', 'ci_lower', 'ci_upper']
+        >>> items = [c for c in data if c.startswith("item")]
+        >>> model = smg.LatentClass(data, n_classes=2, items=items, classes="~ female",
+        ...                         freq_weights="freq")
+        >>> table = model.fit().class_probabilities(pd.DataFrame({"female": [0, 1]}))
+        >>> print(table.round(2))
+                  predicted    se  ci_lower  ci_upper
+          class
+        0 class1       0.64  0.04      0.56      0.71
+          class2       0.36  0.04      0.29      0.44
+        1 class1       0.79  0.04      0.71      0.86
+          class2       0.21  0.04      0.14      0.29
         """
         value, gradient = self._prior_with_gradient(data)
         se = standard_errors(gradient, np.asarray(self.cov_params()))

@@ -232,10 +232,10 @@ class ClassProfileMethods(ClassPosteriorMethods):
         >>> print(result.profiles("item_3").round(3))
                                 estimate  std_err  lower  upper     status
         item   response class
-        item_3 0        class1     0.301    0.031  0.243  0.366  estimated
-                        class2     0.722    0.047  0.620  0.805  estimated
-               1        class1     0.699    0.031  0.634  0.757  estimated
-                        class2     0.278    0.047  0.195  0.380  estimated
+        item_3 0        class1     0.313    0.054  0.218  0.428  estimated
+                        class2     0.707    0.102  0.479  0.864  estimated
+               1        class1     0.687    0.054  0.572  0.782  estimated
+                        class2     0.293    0.102  0.136  0.521  estimated
         """
         if scale not in ("probability", "logit"):
             raise SpecificationError(f"scale={scale!r} is not known; use 'probability' or 'logit'")

@@ -78,12 +78,31 @@ def test_derivatives_of_patterns_and_standardized_residuals():
     patterns, observed, expected = inside._cells()
     found = differences(result, lambda r: r._pattern_probabilities(patterns))
     np.testing.assert_allclose(inside._pattern_gradient(patterns), found, atol=1e-9)
-    n, p = 319.0, expected / 319.0
-    left = n * p * (1 - p) - n**2 * np.diag(found @ result.cov_params().to_numpy() @ found.T)
+    everything = np.indices([2] * 4).reshape(4, -1).T
+    jacobian = differences(result, lambda r: r._pattern_probabilities(everything))
+    p = inside._pattern_probabilities(everything)
+    # of all cells: projection on what is orthogonal to the derivatives (Bishop, Fienberg & Holland 1975)
+    scaled = jacobian / np.sqrt(p)[:, None]
+    hat = scaled @ np.linalg.inv(scaled.T @ scaled) @ scaled.T
+    left = 1 - p - np.diag(hat)
+    seen = {tuple(row): k for k, row in enumerate(everything)}
+    at = [seen[tuple(row)] for row in patterns]
     table = result.pattern_table("pattern")
     np.testing.assert_allclose(
-        table["standardized"], (observed - expected) / np.sqrt(left), rtol=1e-4
+        table["standardized"], (observed - expected) / np.sqrt(expected * left[at]), rtol=1e-4
     )
+    assert "standardized" not in result.pattern_table("residual", standardize=False)
+
+
+@pytest.mark.study
+def test_standardized_residuals_have_variance_one():
+    truth, found = fitted("dentistry_lca2"), []
+    for seed in range(60):
+        result = smg.LatentClass(truth.simulate(seed=seed), 2).fit(n_starts=2)
+        table = result.pattern_table("pattern").set_index([f"V{j}" for j in range(1, 6)])
+        found.append(table["standardized"])
+    spread = pd.concat(found, axis=1).dropna().std(axis=1)
+    assert spread.mean() == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize(
