@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import logit, softmax
 
+from sm_gllamm.items.equally_spaced import normal_nodes
 from sm_gllamm.mapping.items import ItemLayout
 from sm_gllamm.models.item_ascent import ascended
 
@@ -18,6 +19,8 @@ COARSE = 0.75
 GUESSING = 0.1
 #: Slope of a logistic curve that is nearest to a normal one with slope one.
 LOGISTIC = 1.7
+#: Times that shares are matched.
+MATCHES = 30
 #: Slopes from here on may be on their way to infinity, in units of slopes.
 STEEP = 4.0
 #: Standard deviation between clusters of intercepts and slopes that are random, in units of slopes.
@@ -76,6 +79,33 @@ def _rotated_factors(correlation: np.ndarray, q: int) -> np.ndarray:
         np.fill_diagonal(part, np.minimum((loading**2).sum(axis=1), 0.95))
     rotated = loading @ np.linalg.qr(loading[:q].T)[0]
     return rotated * np.where(rotated.sum(axis=0) < 0, -1.0, 1.0)
+
+
+def _of_category(slope: float, c: int, k: int) -> float:
+    """Slope of category c + 1 of k from that of the item cut in two: a step says less."""
+    return slope / (1.0 + 0.5 * (k - 2)) * (c + 1.0)
+
+
+def _matching(share: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Intercepts of a divide-by-total item with which categories have their shares in the population.
+
+    Parameters
+    ----------
+    share : ndarray, shape (k,)
+    slopes : ndarray, shape (k,)
+        On a standard normal latent variable.
+
+    Returns
+    -------
+    ndarray, shape (k - 1,)
+        Of the categories beyond the first.
+    """
+    nodes, weights = normal_nodes(1, 0.25, 5.0)
+    intercepts = np.log(share)
+    for _ in range(MATCHES):
+        implied = weights @ softmax(nodes * slopes + intercepts, axis=1)
+        intercepts = intercepts + np.log(share / implied)
+    return (intercepts - intercepts[0])[1:]
 
 
 def item_start(
@@ -139,11 +169,15 @@ def item_start(
             count = np.bincount(own, weights=weight[here], minlength=k)
         share = (count + 0.5) / (count.sum() + 0.5 * k)
         if model.form == "divide":
-            relative = np.log(share[1:] / share[0])
-            # steps are steeper given the latent variable than over its distribution
-            factor = spread[j]
-            for c, term in enumerate(terms):
-                note(term, factor * relative[c])
+            steps = np.zeros(k)
+            for c, by_dimension in enumerate(layout.slopes[g, j]):
+                own = [
+                    value if name is None else _of_category(slope[j, d], c, k)
+                    for d, (value, name) in by_dimension.items()
+                ]
+                steps[c + 1] = np.sqrt(np.sum(np.square(own)))
+            for term, value in zip(terms, _matching(share, steps), strict=True):
+                note(term, value)
         else:
             above = 1.0 - np.cumsum(share)[:-1]
             if model.lower:
@@ -157,7 +191,7 @@ def item_start(
                     continue
                 a = slope[j, d]
                 if model.form == "divide":
-                    a = a / (1.0 + 0.5 * (k - 2)) * (c + 1.0)
+                    a = _of_category(a, c, k)
                 note([(factor, name)], a)
     for name, values in known.items():
         theta[place[name]] = float(np.mean(values))
