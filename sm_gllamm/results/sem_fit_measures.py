@@ -64,14 +64,14 @@ class SemFitMeasures(LatentVariableResults):
     def _traces(self) -> tuple[float, float, float]:
         """tr(A^-1 B) of the saturated model, of this one, and of that without associations."""
         model, params = self.model, np.asarray(self.params)
-        cluster = self.cov_kwds.get("groups") if self.cov_type == "cluster" else None
-        products = model.score_products(model.likelihood, params, self.cov_type, cluster)
+        how = self.cov_type, self.cov_kwds
+        products = model.score_products(model.likelihood, params, *how)
         own = float(np.sum(products * np.asarray(self.normalized_cov_params)))
         out = []
         for other in (self._saturated, self._baseline):
             expected = self.information_kind == "expected"
             hessian = other.likelihood.evaluate(other.theta, 2, expected).hessian
-            products = model.score_products(other.likelihood, other.theta, self.cov_type, cluster)
+            products = model.score_products(other.likelihood, other.theta, *how)
             out.append(float(np.sum(products * inverse_information(-hessian))))
         return out[0], own, out[1]
 

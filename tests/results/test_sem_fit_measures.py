@@ -42,3 +42,16 @@ def test_too_few_clusters_have_no_saturated_model():
     with pytest.raises(SpecificationError, match="too few clusters"):
         result.chisquare()
     assert "chi2(" not in result.summary().as_text()
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_clusters_of_the_fit_are_those_of_the_model(missing):
+    frame = data("holzinger").assign(block=lambda d: np.arange(len(d)) // 7)
+    if missing:
+        frame["x1"] = frame["x1"].where(frame["ageyr"] > 12)
+    text = "visual =~ x1 + x2 + x3 \n textual =~ x4 + x5 + x6"
+    one = SEM(text, frame, cluster="block", meanstructure=True).fit()
+    other = SEM(text, frame, meanstructure=True)
+    other = other.fit(cov_type="cluster", cov_kwds={"groups": frame["block"]})
+    np.testing.assert_allclose(one.fit_measures(), other.fit_measures(), rtol=1e-8, atol=1e-12)
+    assert "Robust CFI" in other.summary().as_text()
