@@ -13,7 +13,7 @@ from sm_gllamm.engine.integrator import Integrator
 from sm_gllamm.engine.problem import Posterior, Problem
 from sm_gllamm.engine.rules import LevelRule
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
-from sm_gllamm.likelihood.quadrature import Ladders
+from sm_gllamm.likelihood.quadrature import Ladders, exact_quadrature
 
 __all__ = [
     "NO_QUADRATURE",
@@ -136,6 +136,10 @@ class ClusterComponent:
         self.likelihood = MarginalLikelihood(problem, mapping, n_threads)
         self.mapping, self.n_units = mapping, problem.n_top
         self._ladders = Ladders(problem)
+        if problem.exact:
+            # gaussian responses are integrated exactly, by the same few nodes everywhere
+            (rules,) = exact_quadrature(problem).rules
+            self._ladders.rules = [[rule, rule] for rule in rules]
         for level, empty in enumerate(empty_levels(problem)):
             if empty:
                 self._ladders.rules[level] = [*NO_INTEGRAL, *NO_INTEGRAL]
@@ -167,6 +171,8 @@ class ClusterComponent:
 
     def errors(self, theta: np.ndarray) -> np.ndarray:
         """Estimated error of each unit's log-likelihood by level, shape (n_units, n_levels)."""
+        if self.likelihood.problem.exact:
+            return np.zeros((self.n_units, len(self.likelihood.problem.dimensions)))
         self._weigh(1.0)
         return self._ladders.errors(self.likelihood, theta)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from sm_gllamm.estimation.mixture_search import Found, climb, search
 from sm_gllamm.estimation.mixture_verdict import MixtureVerdict
+from sm_gllamm.estimation.newton import LITTLE_GAIN
 from sm_gllamm.exceptions import BoundaryWarning, IdentificationWarning, SpecificationError
 from sm_gllamm.inference.covariance import condition_number, null_space
 from sm_gllamm.likelihood.components import NO_QUADRATURE
@@ -26,6 +27,8 @@ _FIT_OPTIONS = ("start_params", "n_starts", "seed", "maxiter", "tol", "disp", "c
                 "use_t", "n_threads", "warn_convergence")  # fmt: skip
 #: What statsmodels hands to fit.
 _FIT_INTERNAL = ("method", "full_output", "callback", "retall", "skip_hessian")
+#: Share of the information of the complete data that is none.
+LOST = 1e-10
 #: Class probabilities and differences of parameters below these are none.
 EMPTY, EQUAL = 1e-6, 1e-4
 
@@ -300,7 +303,11 @@ class DiscreteModel(FitMethods):
         """The best of the maxima above the starts."""
 
         def run(theta):
-            return climb(likelihood, theta, controls, self._edges, held=self._fixed_mask)
+            found = climb(likelihood, theta, controls, self._edges, held=self._fixed_mask)
+            if controls.patience and found.outcome.reason == LITTLE_GAIN:
+                # with few nodes the last digits are noise; the best one is climbed again with enough
+                found.outcome.converged = True
+            return found
 
         def refuse(found: Found) -> bool:
             return bool(self._degenerate(found.theta))
@@ -325,6 +332,9 @@ class DiscreteModel(FitMethods):
             name for name, size in zip(self.class_names, sizes, strict=True) if size < EMPTY
         )
         flat = [names[free[k]] for direction in null_space(information) for k in direction]
+        # what the classes would tell, were they seen, and do not
+        seen = np.diag(information) > LOST * -np.diag(evaluation.complete)[free]
+        flat += [names[k] for k in free[~seen]]
         advice = []
         if not outcome.converged:
             advice.append(

@@ -17,13 +17,13 @@ from sm_gllamm.likelihood.mixture import MixtureLikelihood, Units
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_inputs import allowed_classes
 from sm_gllamm.models.class_new_cases import CovariateDesigns
-from sm_gllamm.models.class_start import measured_start
 from sm_gllamm.models.designs import design_of
 from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
 from sm_gllamm.models.mixture_new_units import NewUnitMethods
 from sm_gllamm.models.mixture_nodes import rough_controls, with_enough_nodes
+from sm_gllamm.models.mixture_start import mixture_starts
 from sm_gllamm.responses.densities import CODES
 from sm_gllamm.results.mixture import MixtureModelResults, MixtureModelResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -386,11 +386,11 @@ class Mixture(NewUnitMethods):
         return common
 
     def _class_parameter_names(self) -> list[str]:
-        out = [f"logit({name}):{x}" for name in self.class_names[1:] for x in self._logit_columns]
+        out = [f"logit({name}):{x}" for name in self.class_names[1:] for x in self._class_columns]
         return out + [f"logit(upper{h + 1}):Intercept" for h in range(1, self.n_upper)]
 
     @property
-    def _logit_columns(self) -> list[str]:
+    def _class_columns(self) -> list[str]:
         """Columns of the logits of the classes: covariates, then what depends on the upper class."""
         if self.n_upper == 1:
             return list(self.class_columns)
@@ -436,7 +436,7 @@ class Mixture(NewUnitMethods):
         return theta
 
     def _starts(self, likelihood, n_starts: int, rng: np.random.Generator):
-        yield from measured_start(self, likelihood, n_starts, rng)
+        yield from mixture_starts(self, likelihood, n_starts, rng)
 
     def _edges(self, theta: np.ndarray, held: np.ndarray):
         """Intercepts of binary responses that run to infinity held far out, None where none is new."""
@@ -454,6 +454,10 @@ class Mixture(NewUnitMethods):
         problem, mapping = self.assembly.problem, self._template_mapping
         binary = [code for name, code in CODES.items() if name.startswith("binomial")]
         if not np.isin(np.unique(problem.family), binary).all():
+            return mask
+        loadings = self._kinds()["loadings"]
+        if loadings if not isinstance(template, IRT) else loadings - self._common():
+            # with a slope that runs, too, the probability is not zero everywhere
             return mask
         for k, name in enumerate(mapping.param_names[: mapping.k_exog]):
             if isinstance(template, IRT):
@@ -519,25 +523,33 @@ class Mixture(NewUnitMethods):
         """Classes by falling size; as they are where some are known."""
         if self._allowed is not None:
             return theta, held
-        out, width = theta.copy(), len(self._logit_columns)
-        places, at = self.mapping.places, self.mapping.class_places
+        out, held, width = theta.copy(), held.copy(), len(self._class_columns)
+        at = self.mapping.class_places
         if self.n_classes > 1:
             order = np.argsort(-self._class_sizes(self.likelihood, theta), kind="stable")
-            for c, place in enumerate(places):
-                source = places[order[c]]
-                own = place != source
-                out[place[own]] = theta[source[own]]
+            out, held = self._moved(order, out, held)
             own = at[: (self.n_classes - 1) * width].reshape(-1, width)
             table = np.vstack([np.zeros(width), theta[own]])[order]
             out[own] = table[1:] - table[0]
         if self.n_upper > 1:
-            out = self._ordered_above(out)
+            out, held = self._ordered_above(out, held)
         return out, held
 
-    def _ordered_above(self, theta: np.ndarray) -> np.ndarray:
+    def _moved(self, order: np.ndarray, theta: np.ndarray, held: np.ndarray):
+        """Parameters of the classes, what is held of them, and their nodes, in another order."""
+        likelihood, places = self.likelihood, self.mapping.places
+        likelihood.components = tuple(likelihood.components[c] for c in order)
+        moved, kept = theta.copy(), held.copy()
+        for c, place in enumerate(places):
+            source = places[order[c]]
+            own = place != source
+            moved[place[own]], kept[place[own]] = theta[source[own]], held[source[own]]
+        return moved, kept
+
+    def _ordered_above(self, theta: np.ndarray, held: np.ndarray):
         """Upper classes by falling size."""
-        out, width = theta.copy(), len(self._logit_columns)
-        at, places = self.mapping.class_places, self.mapping.places
+        out, width = theta.copy(), len(self._class_columns)
+        at = self.mapping.class_places
         rest = at[(self.n_classes - 1) * width :]
         logits = np.concatenate([[0.0], theta[rest]])
         order = np.argsort(-logits, kind="stable")
@@ -545,12 +557,7 @@ class Mixture(NewUnitMethods):
         for c in range(self.n_classes - 1):
             own = at[c * width : (c + 1) * width][-self.n_upper :]
             out[own] = theta[own][order]
-        if self._by_upper:
-            for h, place in enumerate(places):
-                source = places[order[h]]
-                own = place != source
-                out[place[own]] = theta[source[own]]
-        return out
+        return self._moved(order, out, held) if self._by_upper else (out, held)
 
     @property
     def n_observations(self) -> float:

@@ -56,7 +56,7 @@ class NewUnitMethods(DiscreteModel):
         logits : ClassLogits
         upper : ClassLogits or None
         """
-        at, width = self.mapping.class_places, len(self._logit_columns)
+        at, width = self.mapping.class_places, len(self._class_columns)
         places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
         if n_groups is None:
             return ClassLogits(design, places), None

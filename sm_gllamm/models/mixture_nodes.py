@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sm_gllamm.estimation.mixture_search import Found, climb
+from sm_gllamm.estimation.newton import LITTLE_GAIN
 from sm_gllamm.models.fitting import error_budget
 
 __all__ = ["rough_controls", "with_enough_nodes"]
@@ -45,12 +46,18 @@ def with_enough_nodes(likelihood, found: Found, controls, edges) -> tuple[Found,
     error : float
         Estimated absolute error of the log-likelihood.
     """
-    error = 0.0
-    for _ in range(ROUNDS):
-        before = found.outcome
-        found = climb(likelihood, found.theta, controls, edges, 0, found.held)
+
+    def climbed(found: Found, patience: int) -> Found:
+        before, its = found.outcome, replace(controls, patience=patience)
+        found = climb(likelihood, found.theta, its, edges, 0, found.held)
         found.outcome.iterations += before.iterations
         found.outcome.path = [*before.path, *found.outcome.path]
+        return found
+
+    error = 0.0
+    for _ in range(ROUNDS):
+        # a coarse rule may be what keeps the iterations from converging
+        found = climbed(found, PATIENCE)
         weight = likelihood.weights(likelihood.posterior(found.theta))
         budget = error_budget(QUADRATURE_TOL, found.value)
         errors = [
@@ -68,4 +75,6 @@ def with_enough_nodes(likelihood, found: Found, controls, edges) -> tuple[Found,
         ]
         if not any(refined):
             break
+    if found.outcome.reason == LITTLE_GAIN:
+        found = climbed(found, 0)
     return found, error

@@ -224,7 +224,7 @@ class MixturePredictionMethods(ClassPosteriorMethods):
         if kind in ("conditional", "linear"):
             own = self._means(rows, "linear" if kind == "linear" else "marginal", survival)
             values = np.stack([mean.value for mean in own], axis=1)
-            return pd.DataFrame(values.reshape(rows.n, -1), index, self._class_columns_of(columns))
+            return pd.DataFrame(values.reshape(rows.n, -1), index, self._columns_by_class(columns))
         if kind == "posterior":
             values = self._at_posterior(rows)
         else:
@@ -235,7 +235,7 @@ class MixturePredictionMethods(ClassPosteriorMethods):
             return values
         return pd.Series(values, index)
 
-    def _class_columns_of(self, columns) -> pd.Index:
+    def _columns_by_class(self, columns) -> pd.Index:
         names = self._component_names
         if columns is None:
             return pd.Index(names)

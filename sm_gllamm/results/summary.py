@@ -121,7 +121,10 @@ def header(results) -> tuple[list, list]:
         ]
     if not results.quadrature_exact:
         counts = dict(zip(model.level_names, node_counts(results.quadrature), strict=True))
-        right += [(f"Nodes, {name}:", counts[name]) for name in results.n_clusters]
+        # clusters in classes are summed over
+        right += [
+            (f"Nodes, {name}:", counts[name]) for name in results.n_clusters if name in counts
+        ]
         error = results.verdict.quadrature_error
         right += [("Quadrature Error:", "not known" if isnan(error) else f"{error:.1e}")]
     return left, right
