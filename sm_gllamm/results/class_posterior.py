@@ -48,7 +48,7 @@ class ClassificationResults:
 
     def __str__(self) -> str:
         return (
-            f"Average posterior probability by modal class\n{self.average_posterior.round(4)}\n\n"
+            f"Average posterior probability by modal class\n{self.average_posterior.round(4)}\n"
             f"Entropy R2 {self.entropy_r2:.4f}, expected misclassification {self.errors:.4f}, "
             f"reduction of errors {self.error_reduction:.4f}"
         )

@@ -298,6 +298,9 @@ class ClassPredictionMethods(ClassProfileMethods):
                 codes = np.where(there, values, 0.0).astype(np.intp)
                 column = labels.iloc[codes].reset_index(drop=True)
                 values = column if there.all() else column.where(there)
+            elif not np.isnan(values).any():
+                # counts that are whole numbers in the data
+                values = values.astype(model.inputs.frame[name].dtype)
             out[name] = np.asarray(values)
         index = self._cases(None)[2][drawn.row]
         table = pd.DataFrame(out, index=index)
