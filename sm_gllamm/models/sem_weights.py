@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.specification.grouping import show_label
 from sm_gllamm.specification.row_arrays import weights_by_level
 from sm_gllamm.survey.scaling import scale_level_weights
 from sm_gllamm.survey.weights import LevelWeights
@@ -67,7 +68,7 @@ def _checked(
         if bad.any():
             row = data.index[int(np.argmax(bad))]
             raise SpecificationError(
-                f"{what} is {values[np.argmax(bad)]:g} in row {row!r}; weights must be numbers from 0 on"
+                f"{what} is {values[np.argmax(bad)]:g} in row {show_label(row)}; weights must be numbers from 0 on"
             )
         if not values.any():
             raise SpecificationError(f"{what} is zero in every row")
@@ -78,6 +79,6 @@ def _checked(
                 row = data.index[int(np.argmax(differs))]
                 raise SpecificationError(
                     f"{what} must be the same in all rows of a cluster, which it is not in that of row "
-                    f"{row!r}; weights of rows go under 'row'"
+                    f"{show_label(row)}; weights of rows go under 'row'"
                 )
     return found

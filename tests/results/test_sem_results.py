@@ -233,3 +233,15 @@ def test_what_other_results_have_and_these_have_not():
     pd.testing.assert_frame_equal(
         result.simulate(seed=1), result.model.simulate(result.params, seed=1)
     )
+
+
+def test_standard_deviations_of_predictions():
+    """Those of residuals of regressions, by the implied covariance matrix."""
+    result = fit("cfa_means")
+    covariance = result.model.implied_moments(np.asarray(result.params))[0][1]
+    given, outcome = ["x1", "x4"], "x2"
+    slope = np.linalg.solve(covariance.loc[given, given], covariance.loc[given, outcome])
+    left = covariance.loc[outcome, outcome] - covariance.loc[given, outcome] @ slope
+    found = result.predict(outcomes=[outcome], given=given, se=True)
+    np.testing.assert_allclose(found["se(x2)"], np.sqrt(left))
+    assert found["x2"].equals(result.predict(outcomes=[outcome], given=given)["x2"])
