@@ -87,7 +87,7 @@ class SearchMethods(RefitMethods):
     def _before_fit(self, likelihood) -> None:
         if not any(indicator.template is not None for indicator in self.inputs.indicators):
             cells = np.prod([float(i.n_responses) for i in self.nominal]) - 1.0
-            k = self.mapping.k_params
+            k = self.mapping.k_params - len(self.fixed)
             if self.inputs.design.shape[1] == 1 and self.n_upper == 1 and k > cells:
                 raise SpecificationError(
                     f"{self.n_classes} classes have {k} parameters, and {len(self.nominal)} indicators have "

@@ -17,7 +17,7 @@ from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_enumeration import ClassEnumeration
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
 from sm_gllamm.models.class_new_cases import CovariateDesigns
-from sm_gllamm.models.class_search import SearchMethods
+from sm_gllamm.models.class_three_step import ThreeStepMethods
 from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout, UnitProblem
 from sm_gllamm.results.latent_class import LatentClassResults, LatentClassResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -31,7 +31,7 @@ _OPTIONS = ("items", "families", "classes", "direct", "equal", "known", "cluster
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 
 
-class LatentClass(SearchMethods):
+class LatentClass(ThreeStepMethods):
     """Latent class model: indicators that are independent given a class nobody has seen.
 
     Parameters

@@ -15,6 +15,7 @@ from sm_gllamm.results.class_plots import ClassPlotMethods
 from sm_gllamm.results.class_predictions import ClassPredictionMethods
 from sm_gllamm.results.class_profiles import EDGE
 from sm_gllamm.results.class_summary import ClassSummaryMethods
+from sm_gllamm.results.class_three_step import ThreeStepMethods
 from sm_gllamm.results.summary import family_name
 
 __all__ = ["LatentClassResults", "LatentClassResultsWrapper", "MixtureResults"]
@@ -36,6 +37,7 @@ class LatentClassResults(
     IndicatorComparisonMethods,
     MixtureResults,
     ClassNumberMethods,
+    ThreeStepMethods,
     ClassFitMethods,
     ClassPlotMethods,
     ClassPredictionMethods,
