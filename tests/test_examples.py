@@ -59,7 +59,7 @@ def test_pisa_runs_and_draws(pisa, tmp_path, capsys):
     "name",
     [
         "choice", "counts", "durations", "irt_lsat", "irt_science", "irt_verbal_aggression",
-        "latent_variables", "mixed_responses", "ordinal",
+        "latent_variables", "mixed_responses", "ordinal", "sem_categorical",
     ],
 )  # fmt: skip
 def test_example_runs(name, capsys):

@@ -15,6 +15,8 @@ __all__ = ["quadrature_start"]
 COARSE = 0.8
 #: Communalities between which those of responses start.
 LEAST, MOST = 0.1, 0.75
+#: Share of an indicator's variance that a latent variable starts with at most.
+EXPLAINED = 0.8
 #: Variance of random coefficients, relative to the residual's.
 RANDOM = 0.1
 #: Share of a response's variance between clusters that it has at least.
@@ -142,9 +144,35 @@ def quadrature_start(inputs: QuadratureInputs) -> np.ndarray:
         moments.append((np.where(np.isnan(residual), mean, 0.0), behind))
     out = np.zeros(len(translation.names))
     out[: len(out) - len(translation.extras)] = sem_start(table, moments)
+    _bounded(inputs, moments, out)
     _thresholds(inputs, scored, scales, out)
     _coefficients(inputs, moments, out)
     return out
+
+
+def _bounded(inputs: QuadratureInputs, moments, out: np.ndarray) -> None:
+    """Variances of latent variables that leave something of those of their indicators."""
+    table = inputs.table
+
+    def value(row) -> float:
+        return out[table.distinct[row.free - 1]] if row.free else float(row.ustart or 0.0)
+
+    for row in table.rows:
+        b = row.block - 1
+        if row.op != "~~" or row.lhs != row.rhs or not row.free or row.ustart is not None:
+            continue
+        if row.lhs not in table.roles[b].latent:
+            continue
+        names = list(table.roles[b].observed)
+        limits = [
+            EXPLAINED * moments[b][1][at, at] / value(r) ** 2
+            for r in table.rows
+            if r.block == row.block and r.op == "=~" and r.lhs == row.lhs and r.rhs in names
+            for at in [names.index(r.rhs)]
+            if value(r) != 0.0
+        ]
+        k = int(table.distinct[row.free - 1])
+        out[k] = min([out[k], *limits])
 
 
 def _of_level(values, persons, here, level: int, names, home) -> np.ndarray:

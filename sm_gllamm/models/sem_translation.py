@@ -78,6 +78,8 @@ class Translation:
         self.codes: dict[tuple[int, str, tuple[str, ...]], int] = {}
         self.extras: list[tuple[str, int, str, str]] = []
         self._predicting: set[str] = set()
+        #: nodes with a disturbance, by group
+        self._vary: set[tuple[int, Node]] = set()
         self._before: dict[tuple[int, str], tuple[str, ...]] = {}
         self._components: list[Component] = []
         self._residuals: set[int] = set()
@@ -112,8 +114,12 @@ class Translation:
 
     @property
     def latent_nodes(self) -> list[tuple[int, Node]]:
-        """Latent variables of all groups, random coefficients among them."""
-        return [(g, node) for g, nodes in enumerate(self.nodes) for node in nodes.latent]
+        """Latent variables of all groups, random coefficients and parts with a variance among them."""
+        return [
+            (g, node)
+            for g, nodes in enumerate(self.nodes)
+            for node in (*nodes.latent, *(part for part in nodes.parts if (g, part) in self._vary))
+        ]
 
     def latent_code(self, group: int, node: Node) -> int:
         """Code of rows whose predictor is a latent variable, in ``mapping(latent=True)``."""
@@ -336,6 +342,7 @@ class Translation:
                 if component is not None:
                     members = [(level, name) for name in latent]
                     disturbed |= set(members)
+                    self._vary |= {(g, node) for node in members}
                     disturbances.append((level, component, tuple(map(equation, members))))
                     self._components.append(component)
                 if residuals is not None:
