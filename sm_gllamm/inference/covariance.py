@@ -19,24 +19,33 @@ __all__ = [
 
 #: Eigenvalues of the scaled information below this share of the largest count as zero.
 RANK_TOL = 1e-13
+#: Decompositions of matrices up to this size are kept.
+MOST_KEPT = 300
 #: Singular values of scaled scores below this share of the largest count as zero: quadrature leaves 1e-7.
 SCORE_RANK_TOL = 1e-5
 
 
 def _scaled(information: np.ndarray):
-    return _scaled_bytes(np.ascontiguousarray(information, dtype=float).tobytes(), len(information))
+    """Scale, and eigenvalues and -vectors of the information with unit diagonal."""
+    if len(information) > MOST_KEPT:
+        return _eigen(information)
+    return _kept(np.ascontiguousarray(information, dtype=float).tobytes(), len(information))
 
 
-@lru_cache(maxsize=4)
-def _scaled_bytes(numbers: bytes, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scale and eigenvalues and -vectors of a matrix with unit diagonal; the same is asked for in a row."""
-    information = np.frombuffer(numbers).reshape(n, n)
+def _eigen(information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     scale = np.sqrt(np.maximum(information.diagonal(), 0.0))
     scale = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(information / (scale[:, None] * scale))
-    for array in (scale, values, vectors):
-        array.flags.writeable = False
     return scale, values, vectors
+
+
+@lru_cache(maxsize=4)
+def _kept(numbers: bytes, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of one matrix inverse, null space and condition number are asked for in a row."""
+    found = _eigen(np.frombuffer(numbers).reshape(n, n))
+    for array in found:
+        array.flags.writeable = False
+    return found
 
 
 def inverse_information(information: np.ndarray) -> np.ndarray:
