@@ -8,14 +8,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from sm_gllamm.estimation.constrained import maximize_under
 from sm_gllamm.estimation.mixture_search import Found, climb
 from sm_gllamm.estimation.newton import Controls
+from sm_gllamm.inference.constrained import LinearConstraints
+from sm_gllamm.models.class_boundary import canonical_logits
 from sm_gllamm.models.class_simulation import SimulationMethods
+from sm_gllamm.models.restrictions import ParameterRestriction
 
 __all__ = ["RefitMethods"]
 
 #: Logits beyond this are drawn in before a fit: a probability may be zero in one sample only.
 WITHIN = 6.0
+#: Probabilities below this are held at zero.
+NOTHING = 1e-9
 #: Iterations and tolerance of a fit to a sample.
 CONTROLS = Controls(maxiter=200, tol=1e-8)
 
@@ -78,6 +84,56 @@ class RefitMethods(SimulationMethods):
                 full = np.maximum(full - full.max(), -WITHIN)
                 out[place] = full[1:] - full[0]
         return self._with_fixed(out)
+
+    def maximum_under(self, constraints, theta, quadrature, maxiter=50, tol=1e-8):
+        """Maximum of the log-likelihood under constraints, for profiles.
+
+        Parameters
+        ----------
+        constraints : LinearConstraints
+            On published parameters.
+        theta : ndarray, shape (p,)
+            Internal parameters to start from; probabilities that are zero there stay zero.
+        quadrature : Quadrature
+            Not used.
+        maxiter : int
+        tol : float
+
+        Returns
+        -------
+        theta : ndarray, shape (p,)
+        value : float
+            -inf where the maximum was not found.
+        """
+        at = np.flatnonzero(self._far_out(theta))
+        matrix = np.vstack([constraints.matrix, np.eye(len(theta))[at]])
+        values = np.append(constraints.values, theta[at])
+        together = LinearConstraints.of(matrix, values, tuple(self.param_names))
+        likelihood = self.likelihood
+
+        def evaluate(point, want):
+            result = likelihood.evaluate(point, want, by_cluster=False)
+            if not want or not np.isfinite(result.total):
+                return result.total, None, None
+            return result.total, result.gradient, result.hessian
+
+        outcome = maximize_under(
+            evaluate, theta, ParameterRestriction(self.mapping, together), Controls(maxiter, tol)
+        )
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        return outcome.theta, outcome.value if outcome.converged else -np.inf
+
+    def _far_out(self, theta: np.ndarray) -> np.ndarray:
+        """Which parameters are held because a probability is zero."""
+        held = np.zeros(len(theta), dtype=bool)
+        for _, _, place in self._nominal_blocks() if self.nominal else ():
+            full = np.concatenate([[0.0], theta[place]])
+            shares = np.exp(full - full.max())
+            zero = shares / shares.sum() < NOTHING
+            if zero.any():
+                held[place] = canonical_logits(theta[place], zero)[1]
+        return held
 
     def bootstrap_estimates(
         self, params, theta, quadrature, method, rng, n_rep, reml=False, constraints=None

@@ -30,7 +30,7 @@ def plot_class_profiles(
     tables : sequence of DataFrame
         A row an indicator (or category of one) and class: columns ``item``, ``label`` (on the axis),
         ``class``, ``estimate``, and optionally ``ci_lower`` and ``ci_upper``, missing where there is no
-        interval. Lines connect places of different items and of categories of one item.
+        interval. Lines connect the categories of an item, and items with one row.
     ylabels : sequence of str
         Of the panels.
     legend : dict of class to str, optional
@@ -80,6 +80,12 @@ def plot_class_profiles(
     return figure
 
 
+def _apart(items: np.ndarray) -> np.ndarray:
+    """Whether no line goes from a place to the next: where categories of an indicator begin or end."""
+    several = np.array([np.sum(items == item) > 1 for item in items])
+    return (items[1:] != items[:-1]) & (several[1:] | several[:-1])
+
+
 def _draw(ax, table: pd.DataFrame, legend: dict) -> None:
     places = table[["item", "label"]].drop_duplicates().reset_index(drop=True)
     position = {tuple(row): k for k, row in enumerate(places.itertuples(index=False))}
@@ -95,8 +101,10 @@ def _draw(ax, table: pd.DataFrame, legend: dict) -> None:
                 at[known], part["ci_lower"][known], part["ci_upper"][known],
                 color=style["color"], linewidth=1.0,
             )  # fmt: skip
+        gaps = np.flatnonzero(_apart(part["item"].to_numpy())) + 1
         ax.plot(
-            at, part["estimate"], marker=MARKERS[c % len(MARKERS)], markersize=4.5, linewidth=1.3,
+            np.insert(at, gaps, np.nan), np.insert(part["estimate"].to_numpy(), gaps, np.nan),
+            marker=MARKERS[c % len(MARKERS)], markersize=4.5, linewidth=1.3,
             label=legend.get(name, str(name)), **style,
         )  # fmt: skip
     ax.set_xticks(range(len(places)), places["label"])

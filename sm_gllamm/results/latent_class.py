@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from statsmodels.base.wrapper import populate_wrapper
 
+from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.results.base import LatentVariableResultsWrapper
 from sm_gllamm.results.class_comparison import ClassComparisonMethods, IndicatorComparisonMethods
 from sm_gllamm.results.class_fit import ClassFitMethods
@@ -16,6 +17,7 @@ from sm_gllamm.results.class_predictions import ClassPredictionMethods
 from sm_gllamm.results.class_profiles import EDGE
 from sm_gllamm.results.class_summary import ClassSummaryMethods
 from sm_gllamm.results.class_three_step import ThreeStepMethods
+from sm_gllamm.results.profile import ParameterProfile
 from sm_gllamm.results.summary import family_name
 
 __all__ = ["LatentClassResults", "LatentClassResultsWrapper", "MixtureResults"]
@@ -31,6 +33,55 @@ class MixtureResults(ClassComparisonMethods, ClassSummaryMethods):
 
     def _at_boundary(self) -> np.ndarray:
         return self.held
+
+    def profile(self, name: str, alpha: float = 0.05) -> ParameterProfile:
+        """Profile likelihood of one parameter; see :meth:`LatentVariableResults.profile`.
+
+        Parameters
+        ----------
+        name : str
+            Any of the published parameters but those of probabilities estimated as zero or one, which stay
+            where they are along the profiles of the others.
+        alpha : float
+            One minus the confidence level.
+
+        Returns
+        -------
+        ParameterProfile
+
+        Raises
+        ------
+        SpecificationError
+            Unknown parameter, or one on the boundary.
+        """
+        names = list(self.model.mapping.param_names)
+        if name in names and self.held[names.index(name)]:
+            raise SpecificationError(
+                f"{name} belongs to a probability on the boundary and has no finite maximum to profile around"
+            )
+        return super().profile(name, alpha)
+
+    def conf_int(self, alpha: float = 0.05, method: str | None = None) -> np.ndarray:
+        """Confidence intervals of all parameters; see :meth:`LatentVariableResults.conf_int`.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the confidence level.
+        method : {None, "transformed", "profile"}
+
+        Returns
+        -------
+        ndarray or DataFrame, shape (k_params, 2)
+            NaN for probabilities estimated as zero or one.
+        """
+        if method != "profile":
+            return super().conf_int(alpha, method)
+        limits = np.full((len(self.params), 2), np.nan)
+        for k, name in enumerate(self.model.mapping.param_names):
+            if not self.held[k]:
+                limits[k] = self.profile(name, alpha).limits
+        return limits
 
 
 class LatentClassResults(
@@ -74,6 +125,18 @@ class LatentClassResults(
                     zero = place[shares[1:] < EDGE]
                     out |= {int(k): "P = 0" for k in zero}
         return out
+
+    @property
+    def cov_re(self):
+        """Not available: there are no random effects."""
+        raise SpecificationError("a latent class model has no random effects; see profiles()")
+
+    def get_prediction(self, *args, **kwargs):
+        """Not available in this form."""
+        raise SpecificationError(
+            "standard errors are in class_sizes(), profiles() and class_probabilities(data); predict() has "
+            "expected responses"
+        )
 
     @property
     def remarks(self) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 
 import sm_gllamm.api as smg
 from sm_gllamm.exceptions import SpecificationError
@@ -180,3 +181,35 @@ def test_cluster_robust_standard_errors_sum_scores_of_groups():
     np.testing.assert_allclose(result.cov_params(), expected, rtol=1e-5, atol=1e-9)
     plain = model.fit(n_starts=2).class_sizes()["std_err"]
     assert (result.class_sizes()["std_err"] > plain).all()
+
+
+def test_profile_likelihoods_are_maxima_over_the_other_parameters():
+    result = fitted("cheating_lca2")
+    name = "logit(class2):Intercept"
+    profile = result.profile(name)
+    model, k = result.model, result.model.param_names.index(name)
+    row = profile.table.iloc[1]
+
+    def negative(others):
+        params = np.insert(others, k, row["value"])
+        return -model.loglike(params), -np.delete(model.score(params), k)
+
+    start = np.delete(np.asarray(result.params), k)
+    found = optimize.minimize(negative, start, jac=True, method="BFGS", options={"gtol": 1e-6})
+    assert row["llf"] == pytest.approx(-found.fun, abs=1e-7)
+    lower, upper = profile.limits
+    assert lower < result.params[name] < upper
+    with pytest.raises(SpecificationError, match="on the boundary"):
+        fitted("carcinoma_lca2").profile("class1:A[2]")
+    inside = fitted("carcinoma_lca2").profile("class2:E[2]").limits
+    assert inside[0] < -1.2487 < inside[1]
+    limits = fitted("carcinoma_lca2").conf_int(method="profile")
+    assert np.isnan(limits.loc["class1:A[2]"]).all()
+    np.testing.assert_allclose(limits.loc["class2:E[2]"], inside, rtol=1e-6)
+
+
+def test_what_has_no_meaning_here_says_so():
+    with pytest.raises(SpecificationError, match="no random effects"):
+        _ = nested()._results.cov_re
+    with pytest.raises(SpecificationError, match="class_probabilities"):
+        nested()._results.get_prediction()

@@ -118,7 +118,10 @@ def test_plots_show_what_the_tables_say():
     assert [t.get_text() for t in shares.get_xticklabels()][:2] == ["A = 1", "B = a"]
     assert [t.get_text() for t in means.get_xticklabels()] == ["g", "p", "G"]
     table = result.profiles()["estimate"]
-    assert shares.lines[0].get_ydata()[0] == table[("A", 1, "class1")]
+    drawn = shares.lines[0].get_ydata()
+    assert drawn[0] == table[("A", 1, "class1")]
+    # no line between categories of different indicators
+    assert np.isnan(drawn[1]) and drawn[2] == table[("B", "a", "class1")]
     g = simulated()["g"]
     standardized = (table[("g", "mean", "class2")] - g.mean()) / g.std(ddof=0)
     assert means.lines[1].get_ydata()[0] == pytest.approx(standardized)
