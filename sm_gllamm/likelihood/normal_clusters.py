@@ -106,11 +106,16 @@ class ClusterSet:
         flat = (self.products * self.weight[self.cluster][:, None, None]).reshape(-1, p * p)
         return count, self._of_patterns(flat).reshape(k, p, p)
 
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cells in the order of their patterns, and the first of each pattern; every pattern has one."""
+        order = np.argsort(self.pattern, kind="stable")
+        return order, np.searchsorted(self.pattern[order], np.arange(len(self.present)))
+
     def _of_patterns(self, values: np.ndarray) -> np.ndarray:
         """Sums over the cells of each pattern."""
-        out = np.zeros((len(self.present), values.shape[1]))
-        np.add.at(out, self.pattern, values)
-        return out
+        order, first = self._sorted
+        return np.add.reduceat(values[order], first, 0)
 
     def raised(self, values: np.ndarray, axis: int) -> np.ndarray:
         """E' times values: from within to between variables along an axis."""
@@ -338,9 +343,10 @@ class ClusterState:
         n_low, n_high = low[0].shape[1], high[0].shape[1]
         out = np.zeros((n_low + n_high, n_low + n_high))
         out[:n_low, :n_low] = curvature(*self._rows(expected), slopes, False)
-        u, v, d = (data.raised(self.inverse @ part, 1) for part in low)
+        raised = [data.raised(self.inverse @ part, 1) for part in low]
+        scaled = times(self.inverse, data.pattern, self.residual)
         for clusters, cells in self._chunks(n_low * q * q + n_high * q * q):
-            part = self._missing(clusters, cells, (u, v, d), low, high, expected)
+            part = self._missing(clusters, cells, raised, scaled[cells], low, high, expected)
             out[:n_low, :n_low] += part[0]
             out[:n_low, n_low:] += part[1]
             out[n_low:, :n_low] += part[1].T
@@ -359,7 +365,7 @@ class ClusterState:
             yield slice(start, stop), slice(int(data.first[start]), int(ends[stop - 1]))
             start = stop
 
-    def _missing(self, clusters: slice, cells: slice, raised, low, high, expected: bool):
+    def _missing(self, clusters: slice, cells: slice, raised, scaled, low, high, expected: bool):
         """Parts within x within, within x between and between x between of a chunk of clusters."""
         data = self.set
         u, v, d = raised
@@ -372,7 +378,6 @@ class ClusterState:
         lu, lv, ld = u[pattern], v[pattern], d[pattern]
         c = ld
         if not expected:
-            scaled = times(self.inverse, pattern, self.residual[cells])
             c = lu * (scaled @ low[1])[:, None, :] + lv * (scaled @ low[0])[:, None, :] + ld
         c = np.add.reduceat(n[:, None, None] * c, first, 0)
         # rows of entries, symmetric

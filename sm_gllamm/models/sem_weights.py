@@ -68,7 +68,8 @@ def _checked(
         if bad.any():
             row = data.index[int(np.argmax(bad))]
             raise SpecificationError(
-                f"{what} is {values[np.argmax(bad)]:g} in row {show_label(row)}; weights must be numbers from 0 on"
+                f"{what} is {values[np.argmax(bad)]:g} in row {show_label(row)}; weights must be numbers "
+                "from 0 on"
             )
         if not values.any():
             raise SpecificationError(f"{what} is zero in every row")
