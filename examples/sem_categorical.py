@@ -2,7 +2,7 @@
 
 Heart disease is regressed on fibre in the diet, which is measured with error (Morris, Marr & Clayton 1977;
 Skrondal & Rabe-Hesketh 2004, section 14.2); attitudes to science by ordered statements (Eurobarometer 1992);
-infected toenails at seven visits (De Backer and others 1998); contraception in districts (Huq & Cleland 1990).
+infected toenails at seven visits (De Backer and others 1998); contraception by district (Huq & Cleland 1990)
 
 Usage::
 

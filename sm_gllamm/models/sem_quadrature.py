@@ -182,12 +182,16 @@ class QuadratureSEM(QuadratureRuns, QuadraturePredictions, SEM):
 
     def _scores_of_units(self, score: np.ndarray) -> np.ndarray:
         """Scores of the independent units; of frequency weights one row for each."""
-        if self._top() is not None:
-            return score
-        scores, frequency = self._scatter(score), self.weights.frequency
+        frequency, scores = self.weights.frequency, score
+        if self._top() is None:
+            scores = self._scatter(score)
+        elif frequency is not None:
+            # those of clusters: rows are not independent
+            of_clusters = self.weights.by_level.get(self.level_names[-1])
+            frequency = None if of_clusters is None else of_clusters[self.assembly.first_person]
         if frequency is None:
             return scores
-        # w persons with score s each contribute w s s'
+        # w units with score s each contribute w s s'
         return scores / np.sqrt(np.maximum(frequency, 1e-300))[:, None]
 
     def _group_of_unit(self, codes: np.ndarray) -> np.ndarray:

@@ -257,7 +257,9 @@ def flat_names(likelihood: SemLikelihood, theta, basis=None) -> list[str]:
     out: list[str] = []
     size = np.linalg.norm(along, axis=0)
     size = np.where(size > 0.0, size, 1.0)
-    _, values, directions = np.linalg.svd(along / size)
+    # as many rows as parameters, with the same singular values
+    triangle = np.linalg.qr(along / size, mode="r")
+    _, values, directions = np.linalg.svd(triangle)
     values = np.append(values, np.zeros(len(directions) - len(values)))
     for direction in directions[values <= SCORE_RANK_TOL * max(values[0], 1e-300)]:
         moved = direction / size if basis is None else basis @ (direction / size)

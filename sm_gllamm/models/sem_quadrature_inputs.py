@@ -180,7 +180,7 @@ def quadrature_inputs(
     persons = replace(persons, covariates=covariates)
     kept = _kept(persons, probe, given, missing == "listwise")
     by_level, sampling, frequency = _weights(
-        data, weights, freq_weights, weight_scaling, cluster_names, persons, kept, weights_of
+        data, weights, freq_weights, weight_scaling, persons, kept, weights_of
     )
     persons = persons.take(kept)
     translation = Translation(table, responses, _patterns(persons))
@@ -281,41 +281,35 @@ def _kept(persons: Persons, translation: Translation, given, listwise: bool) -> 
     return kept
 
 
-def _weights(data, weights, freq_weights, scaling, cluster_names, persons, kept, weights_of):
+def _weights(data, weights, freq_weights, scaling, persons: Persons, kept, weights_of):
     """Weights by level of the rows in use, whether they are sampling weights, and frequencies."""
-    if not isinstance(weights, Mapping):
-        values, sampling, frequency = weights_of(data, weights, freq_weights)
-        if weights is None and freq_weights is None:
-            return {}, False, None
-        values = values[kept]
-        if sampling and not persons.clusters:
-            values = values * (len(kept) / values.sum())
-        elif sampling:
-            codes = {
-                name: code[kept] for name, code in zip(cluster_names, persons.clusters, strict=True)
-            }
-            values = scale_level_weights({"row": values}, codes, scaling)["row"]
-        return {"row": values}, sampling, None if frequency is None else frequency[kept]
-    if freq_weights is not None:
+    if weights is not None and freq_weights is not None:
         raise SpecificationError("give weights or freq_weights, not both")
-    names = ("row", *cluster_names)
+    sampling, given = weights is not None, weights if weights is not None else freq_weights
+    if given is None:
+        return {}, False, None
+    what = "weights" if sampling else "freq_weights"
+    codes = {
+        str(label.name): code[kept]
+        for code, label in zip(persons.clusters, persons.labels, strict=True)
+    }
     by_level = {}
-    for name, given in weights.items():
-        if name not in names:
-            raise SpecificationError(f"weights names {name!r}; the levels are {list(names)}")
-        values = weights_of(data, given, None)[0][kept]
+    for name, own in given.items() if isinstance(given, Mapping) else [("row", given)]:
+        if name not in ("row", *codes):
+            raise SpecificationError(f"{what} names {name!r}; the levels are {['row', *codes]}")
+        values = weights_of(data, *((own, None) if sampling else (None, own)))[0][kept]
         if name != "row":
-            code = persons.clusters[cluster_names.index(name)][kept]
-            _constant(values, code, f"the weight of {name!r}", persons, cluster_names.index(name))
+            level = list(codes).index(name)
+            _constant(values, codes[name], f"the weight of {name!r}", persons, level)
         by_level[name] = values
-    codes = {name: code[kept] for name, code in zip(cluster_names, persons.clusters, strict=True)}
+    if not sampling:
+        return by_level, False, np.prod(list(by_level.values()), axis=0)
     by_level = scale_level_weights(by_level, codes, scaling)
-    top = names[-1]
+    top = ["row", *codes][-1]
     if top in by_level:
         own = by_level[top]
-        units = np.arange(len(own)) if len(names) == 1 else codes[top]
-        first = np.unique(units, return_index=True)[1]
-        by_level[top] = own * (len(first) / own[first].sum())
+        first = np.unique(codes[top], return_index=True)[1] if codes else slice(None)
+        by_level[top] = own * (len(own[first]) / own[first].sum())
     return by_level, True, None
 
 

@@ -220,3 +220,21 @@ def test_weights_of_levels(pupils):
     assert result.cov_type == "robust" and result.sampling_weights
     assert result.params["b0~w.l2"] == pytest.approx(other.params["w"], abs=1e-5)
     assert result.bse["b0~x"] == pytest.approx(other.bse["x"], rel=1e-4)
+
+
+def test_frequencies_of_rows_and_clusters(pupils):
+    text = "level: 1\n b0 ~ x \n level: 2\n b0 ~ w \n b0 ~~ b0"
+    data = pupils.assign(times=1 + pupils["school"] % 2, n=1 + pupils.index % 2)
+    copies = [data, data[data["times"] == 2].assign(school=lambda d: d["school"] + 1000)]
+    whole = pd.concat(copies, ignore_index=True)
+    whole = whole.loc[whole.index.repeat(whole["n"])].reset_index(drop=True)
+    options = {"cluster": "school", "ordered": "b0"}
+    counted = smg.SEM(text, data, freq_weights={"row": "n", "school": "times"}, **options)
+    for cov_type in ("nonrobust", "robust"):
+        one = counted.fit(cov_type=cov_type)
+        other = smg.SEM(text, whole, **options).fit(cov_type=cov_type)
+        assert one.llf == pytest.approx(other.llf, rel=1e-8)
+        np.testing.assert_allclose(one.bse, other.bse, rtol=1e-4)
+        assert one.nobs == len(whole)
+    with pytest.raises(SpecificationError, match="names 'class'; the levels are"):
+        smg.SEM(text, data, freq_weights={"class": "n"}, **options)
