@@ -17,7 +17,7 @@ from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_enumeration import ClassEnumeration
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
 from sm_gllamm.models.class_new_cases import CovariateDesigns
-from sm_gllamm.models.class_three_step import ThreeStepMethods
+from sm_gllamm.models.class_restrictions import RestrictionMethods, class_restrictions
 from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout, UnitProblem
 from sm_gllamm.results.latent_class import LatentClassResults, LatentClassResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -25,13 +25,13 @@ from sm_gllamm.specification.evaluation import names_in_scope
 
 __all__ = ["LatentClass"]
 
-_OPTIONS = ("items", "families", "classes", "direct", "equal", "known", "clusters", "cluster_classes",
-            "weights", "freq_weights", "n_threads", "eval_env")  # fmt: skip
+_OPTIONS = ("items", "families", "classes", "direct", "equal", "order", "zeros", "known", "clusters",
+            "cluster_classes", "weights", "freq_weights", "n_threads", "eval_env")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 
 
-class LatentClass(ThreeStepMethods):
+class LatentClass(RestrictionMethods):
     """Latent class model: indicators that are independent given a class nobody has seen.
 
     Parameters
@@ -52,8 +52,13 @@ class LatentClass(ThreeStepMethods):
     direct : dict of str to str, optional
         Direct effects of covariates on indicators, ``{"A": "~ sex"}``, the same in all classes.
     equal : sequence of str, optional
-        What is the same in all classes: indicators, or "variances" of gaussian indicators (other
-        dispersions too).
+        What is the same in all classes: indicators, "variances" of gaussian indicators (other
+        dispersions too), or "thresholds" of ordinal indicators, which classes then only shift.
+    order : sequence of str, optional
+        Binary or measured indicators whose probability or mean does not fall from class to class. The
+        classes are numbered upwards then.
+    zeros : sequence of str, optional
+        Categories that do not occur in a class, ``["class1:A[2]"]``.
     known : str, array_like of shape (n,) or (n, n_classes), optional
         Number of the class (from 1) where it is known and NaN elsewhere, or which classes are possible.
     clusters : str or array_like, optional
@@ -120,8 +125,8 @@ class LatentClass(ThreeStepMethods):
 
     def __init__(
         self, data, n_classes=2, *, items=None, families=None, classes=None, direct=None, equal=(),
-        known=None, clusters=None, cluster_classes=None, weights=None, freq_weights=None, n_threads=None,
-        eval_env=0, **kwargs,
+        order=(), zeros=(), known=None, clusters=None, cluster_classes=None, weights=None,
+        freq_weights=None, n_threads=None, eval_env=0, **kwargs,
     ):  # fmt: skip
         check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "LatentClass")
         data = _as_frame(data)
@@ -160,13 +165,17 @@ class LatentClass(ThreeStepMethods):
         )  # fmt: skip
         self._data_attr += ["inputs", "weights", "assembly", "_likelihood", "data.orig_endog"]
         self._set_up()
+        self.ordered_items = (order,) if isinstance(order, str) else tuple(order)
+        self.class_order, self.class_equations = class_restrictions(
+            self, self.ordered_items, (zeros,) if isinstance(zeros, str) else tuple(zeros),
+        )  # fmt: skip
 
     def _checked_equal(self, equal) -> tuple[str, ...]:
         equal = (equal,) if isinstance(equal, str) else tuple(equal)
-        known = ["variances", *(indicator.name for indicator in self.inputs.indicators)]
+        known = ["variances", "thresholds", *(indicator.name for indicator in self.inputs.indicators)]
         if unknown := [name for name in equal if name not in known]:
             raise SpecificationError(
-                f"equal names {unknown[0]!r}; it may name {known[1:]} or 'variances'"
+                f"equal names {unknown[0]!r}; it may name {known[2:]}, 'variances' or 'thresholds'"
             )
         return equal
 
@@ -350,7 +359,11 @@ class LatentClass(ThreeStepMethods):
         if self.inputs.allowed is not None or self.fixed or self.n_classes == 1:
             return self._ordered_above(theta), held
         sizes = self._class_sizes(self.likelihood, theta)
-        order = np.argsort(-sizes, kind="stable")
+        theta, held = self._permuted(theta, held, np.argsort(-sizes, kind="stable"))
+        return self._ordered_above(theta), held
+
+    def _permuted(self, theta: np.ndarray, held: np.ndarray, order: np.ndarray):
+        """The same model with class order[c] in place of class c."""
         out, now = theta.copy(), held.copy()
         for c, place in enumerate(self.mapping.places):
             source = self.mapping.places[order[c]]
@@ -361,7 +374,7 @@ class LatentClass(ThreeStepMethods):
             at = self.mapping.class_places[: (self.n_classes - 1) * width].reshape(-1, width)
             table = np.vstack([np.zeros(width), theta[at]])[order]
             out[at] = table[1:] - table[0]
-        return self._ordered_above(out), now
+        return out, now
 
     def _ordered_above(self, theta: np.ndarray) -> np.ndarray:
         """Upper classes by falling size."""

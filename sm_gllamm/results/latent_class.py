@@ -142,6 +142,12 @@ class LatentClassResults(
     def remarks(self) -> list[str]:
         """Further notes below the tables of `summary`."""
         out = super().remarks
+        if self.model.ordered_items:
+            out = [
+                *out,
+                f"In the order of the classes: {', '.join(self.model.ordered_items)}. Classes that would "
+                "break it are equal there; standard errors are given that they are.",
+            ]
         if self._boundary_cells():
             out = [
                 *out,
