@@ -418,6 +418,15 @@ class ClassFitMethods(ClassProfileMethods):
                 out.append(_moment_statistic(w, share, y[both], z[both], p, q, nominal, too))
         return np.array(out)
 
+    def remove_data(self) -> None:
+        """Remove everything that has the length of the data, here and on the model.
+
+        Estimates, tests, intervals (but profile likelihoods), class sizes, profiles, classification tables,
+        summaries and posterior probabilities of new cases remain.
+        """
+        self._pattern_fit_or_nothing()
+        super().remove_data()
+
 
 def _pattern_statistics(results) -> list[float]:
     found = results._pattern_fit()

@@ -196,7 +196,14 @@ def test_one_class_is_certain():
     assert result.info_criteria("icl") == pytest.approx(result.bic)
 
 
-@pytest.mark.parametrize("make, data", [(mixed, simulated), (nested, two_levels)])
+@pytest.mark.parametrize(
+    "make, data",
+    [
+        (mixed, simulated),
+        (nested, two_levels),
+        (lambda: fitted("carcinoma_lca2"), lambda: load_data("carcinoma")),
+    ],
+)
 def test_pickled_results_and_results_without_data_know_the_same(make, data):
     original, frame = make(), data()
     some = frame.iloc[:30]
@@ -210,8 +217,11 @@ def test_pickled_results_and_results_without_data_know_the_same(make, data):
         pd.testing.assert_frame_equal(result.profiles(), original.profiles())
         np.testing.assert_allclose(result.posterior(some), original.posterior(some))
         assert result.info_criteria("icl") == original.info_criteria("icl")
-        first = str(original.summary()).split("\n")
-        assert str(result.summary()).split("\n")[12:] == first[12:]
+        one, other = (str(r.summary()).split("\n") for r in (original, result))
+        clock = ("Date:", "Time:")
+        assert [x for x in one if not x.startswith(clock)] == [
+            x for x in other if not x.startswith(clock)
+        ]
     with pytest.raises(SpecificationError, match="remove_data"):
         copy.posterior()
     with pytest.raises(SpecificationError, match="remove_data"):

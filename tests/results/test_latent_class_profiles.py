@@ -149,3 +149,22 @@ def test_weights_count():
         np.testing.assert_allclose(one[numbers], other[numbers], atol=1e-5)
     assert weighted.entropy_r2 == pytest.approx(repeated.entropy_r2, abs=1e-6)
     assert weighted.info_criteria("icl") == pytest.approx(repeated.info_criteria("icl"), abs=1e-4)
+
+
+@pytest.mark.study
+def test_intervals_of_sizes_and_profiles_cover():
+    truth = fitted("dentistry_lca2")
+    size = truth.class_sizes().loc["class2", "estimate"]
+    share = truth.profiles().loc[("V3", 1, "class2"), "estimate"]
+    covered, found = np.zeros(2), []
+    for seed in range(150):
+        data = truth.simulate(seed=seed).iloc[::4]
+        result = smg.LatentClass(data, 2).fit(n_starts=2)
+        one = result.class_sizes().loc["class2"]
+        other = result.profiles("V3").loc[("V3", 1, "class2")]
+        covered += [r["lower"] < t < r["upper"] for r, t in ((one, size), (other, share))]
+        found.append([one["estimate"], one["std_err"]])
+    # standard errors of 150 shares of 0.95 are 0.018
+    np.testing.assert_allclose(covered / 150, 0.95, atol=0.055)
+    estimates, errors = np.transpose(found)
+    assert estimates.std() == pytest.approx(np.sqrt(np.mean(errors**2)), rel=0.15)
