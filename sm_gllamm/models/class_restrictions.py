@@ -8,6 +8,7 @@ multipliers have the wrong sign are let go again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice, permutations
 from typing import Any
@@ -18,6 +19,7 @@ from sm_gllamm.estimation.mixture_search import Found, climb, search
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints, null_basis
 from sm_gllamm.models.class_boundary import FAR, canonical_logits, zero_probabilities
+from sm_gllamm.models.class_refits import CONTROLS
 from sm_gllamm.models.class_three_step import ThreeStepMethods
 from sm_gllamm.models.constrained import restriction_of
 from sm_gllamm.models.fitting import FitSettings
@@ -209,7 +211,7 @@ class RestrictionMethods(ThreeStepMethods):
 
     def fit(self, *args, **kwargs):
         """Fit by maximum likelihood from many starts; see :meth:`DiscreteModel.fit`."""
-        if self.class_order.pairs or len(self.class_equations.matrix):
+        if self._restricts:
             return self._restricted(None, *args, **kwargs)
         return super().fit(*args, **kwargs)
 
@@ -252,6 +254,46 @@ class RestrictionMethods(ThreeStepMethods):
         """
         restriction = restriction_of(self, constraints)
         return self._restricted(restriction.constraints, start_params, **kwargs)
+
+    # ------------------------------------------------------------ fits to other responses
+    @property
+    def _restricts(self) -> bool:
+        return bool(self.class_order.pairs) or len(self.class_equations.matrix) > 0
+
+    def _climbed(self, likelihood, theta: np.ndarray) -> Found:
+        if not self._restricts:
+            return super()._climbed(likelihood, theta)
+        equations = self._internal(self.class_equations)
+        start = self._drawn_in(theta)
+        found, _ = self._within_order(likelihood, start, equations, CONTROLS)
+        if found.outcome.interrupted:
+            raise KeyboardInterrupt
+        return found
+
+    def highest(self, n_starts: int, rng: np.random.Generator, *more: np.ndarray) -> Found:
+        """The maximum without results of a fit; see :meth:`SearchMethods.highest`."""
+        if not self._restricts:
+            return super().highest(n_starts, rng, *more)
+        likelihood = self._ready()
+        starts = self._starts(likelihood, n_starts, rng)
+        orders = self._best_orders(likelihood, starts, self._internal(self.class_equations))
+        found, _ = search(
+            lambda theta: self._climbed(likelihood, theta), [*more, *orders],
+            lambda found: bool(self._degenerate(found.theta)),
+        )  # fmt: skip
+        return found
+
+    def bootstrap_estimates(
+        self, params, theta, quadrature, method, rng, n_rep, reml=False, constraints=None
+    ):  # fmt: skip
+        """Estimates of bootstrap samples; see :meth:`RefitMethods.bootstrap_estimates`."""
+        model = self
+        if constraints is not None and not self.class_order.pairs:
+            model = copy(self)
+            model.class_equations = constraints
+        return super(RestrictionMethods, model).bootstrap_estimates(
+            params, theta, quadrature, method, rng, n_rep
+        )
 
     # ------------------------------------------------------------ fit
     def _restricted(

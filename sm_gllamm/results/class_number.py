@@ -32,6 +32,10 @@ class ClassNumberMethods(ClassPosteriorMethods):
                 raise SpecificationError(
                     f"{what}: sampling weights leave no likelihood to compare; use info_criteria"
                 )
+            if results.constraints is not None and not results.model._restricts:
+                raise SpecificationError(
+                    f"{what} is for models without fit_constrained; say order= or zeros= in the model"
+                )
         mine, theirs = self.model.n_classes, smaller.model.n_classes
         if theirs >= mine:
             raise SpecificationError(
@@ -163,6 +167,10 @@ class ClassNumberMethods(ClassPosteriorMethods):
         """
         self._check_fewer(smaller, "compare_lmr")
         scores, hessians = [], []
+        if self.constraints is not None or smaller.constraints is not None:
+            raise SpecificationError(
+                "compare_lmr is for models without restrictions; use compare_blrt"
+            )
         for results in (self, smaller):
             model, free = results.model, ~np.asarray(results.held)
             evaluation = model.likelihood.evaluate(results.theta, 2)

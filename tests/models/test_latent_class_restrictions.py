@@ -197,3 +197,21 @@ def test_contradictions_are_named(data):
     model = smg.LatentClass(data, 2)
     with pytest.raises(SpecificationError, match="contradict"):
         model.fit_constrained("class1:item_1[1] = 1, class1:item_1[1] = 2")
+
+
+@pytest.mark.filterwarnings("ignore::sm_gllamm.exceptions.BoundaryWarning")
+def test_bootstrap_keeps_restrictions(data):
+    model = smg.LatentClass(data, 2)
+    equal = model.fit_constrained("class1:item_2[1] = class1:item_4[1]", n_starts=3)
+    sample = equal.bootstrap(3, seed=1)
+    np.testing.assert_allclose(sample.params["class1:item_2[1]"], sample.params["class1:item_4[1]"])
+    ordered = smg.LatentClass(data, 2, order=ITEMS).fit(n_starts=3)
+    sample = ordered.bootstrap(3, seed=1, method="parametric").params
+    assert (sample["class2:item_1[1]"] >= sample["class1:item_1[1]"] - 1e-9).all()
+    one = smg.LatentClass(data, 1).fit()
+    test = ordered.compare_blrt(one, n_rep=3, n_starts=3)
+    assert len(test.samples) == 3 and (test.samples > -1e-6).all()
+    with pytest.raises(SpecificationError, match="without restrictions"):
+        ordered.compare_lmr(one)
+    with pytest.raises(SpecificationError, match="without fit_constrained"):
+        equal.compare_blrt(one)
