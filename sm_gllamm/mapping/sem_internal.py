@@ -147,6 +147,25 @@ class _Derived:
         return slopes, bends
 
 
+@dataclass(slots=True)
+class _InverseSd:
+    """One over the square root of a variance, in the words of :class:`_Derived`."""
+
+    component: Component
+    first: int
+    places: dict[tuple[int, int], int] = field(default_factory=lambda: {(0, 0): 0})
+
+    def values(self, params: np.ndarray) -> np.ndarray | None:
+        """The value, None where the variance is not positive."""
+        variance = params[self.component.index[0, 0]]
+        return np.array([variance**-0.5]) if variance > 0.0 else None
+
+    def derivatives(self, params: np.ndarray):
+        """First and second derivatives in the variance, shapes (1, 1) and (1, 1, 1)."""
+        variance = params[self.component.index[0, 0]]
+        return np.array([[-0.5 * variance**-1.5]]), np.array([[[0.75 * variance**-2.5]]])
+
+
 def _fill(free: np.ndarray, fixed: np.ndarray) -> np.ndarray:
     """Which entries of a Cholesky factor are not zero for sure."""
     out = free | fixed
@@ -213,7 +232,7 @@ class InternalParameters:
         #: by component: internal parameters are entries of its factor
         self._choleskies: list[Component] = []
         self._choose(set(residuals), set(plain), set(positive))
-        self._derived: list[_Derived] = []
+        self._derived: list[_Derived | _InverseSd] = []
         self._first = len(self.names)
 
     def _choose(self, residuals: set[int], plain: set[int], positive: set[int]) -> None:
@@ -274,7 +293,10 @@ class InternalParameters:
         if component.q == 1 and component.n_latent and self.kind[index[0, 0]] == SQUARE:
             if index[0, 0] >= 0:
                 return {(0, 0): Monomial(1.0, (int(index[0, 0]),))}
-        derived = next((d for d in self._derived if _same(d.component, component)), None)
+        derived = next(
+            (d for d in self._derived if isinstance(d, _Derived) and _same(d.component, component)),
+            None,
+        )
         if derived is None:
             derived = _Derived(component, self._first + sum(len(d.places) for d in self._derived))
             if not len(component.parameters):
@@ -296,6 +318,17 @@ class InternalParameters:
             return Monomial(1.0, (parameter,))
         one = Component((self.names[parameter],), np.zeros((1, 1)), np.array([[parameter]]), 0)
         return self.factor_entries(one)[0, 0]
+
+    def inverse_sd(self, parameter: int) -> Monomial:
+        """One over the square root of a variance that is internal as it is published."""
+        one = Component((self.names[parameter],), np.zeros((1, 1)), np.array([[parameter]]), 0)
+        known = (d for d in self._derived if isinstance(d, _InverseSd) and _same(d.component, one))
+        derived = next(known, None)
+        if derived is None:
+            first = self._first + sum(len(d.places) for d in self._derived)
+            derived = _InverseSd(one, first)
+            self._derived.append(derived)
+        return Monomial(1.0, (derived.first,))
 
     def extended(self, theta: np.ndarray) -> np.ndarray | None:
         """Internal parameters and derived values, None where a matrix is not positive definite."""

@@ -66,6 +66,9 @@ class Predictor:
         Of the latent disturbances alone, where there are any.
     given : tuple of (int, str)
         Number of the covariate that is the response, and equation, of the responses before.
+    scale : Monomial
+        What the predictor and the slots are multiplied with: of ordered responses with a residual variance
+        of their own.
     """
 
     group: int
@@ -74,6 +77,7 @@ class Predictor:
     component: Component | None = None
     latents: Component | None = None
     given: tuple[tuple[int, str], ...] = ()
+    scale: Monomial = Monomial(1.0)
 
 
 class _Places:
@@ -206,7 +210,10 @@ class SemMapping:
             self._reduced.append((names, reduced_form(group.equations, lambda x: x)))
         self.predictors = tuple(predictors)
         self._known: dict[tuple[int, str], Form] = {}
-        self._lay_out([self._predictor(p) for p in predictors], [p.slots for p in predictors])
+        self._lay_out(
+            [self._predictor(p) for p in predictors],
+            [[slot * p.scale for slot in p.slots] for p in predictors],
+        )
 
     # ------------------------------------------------------------ predictors
     def form(self, group: int, equation: str) -> Form:
@@ -222,7 +229,9 @@ class SemMapping:
     def _predictor(self, p: Predictor) -> Form:
         """The predictor of rows with a code."""
         if p.component is None:
-            return self.form(p.group, p.equation)
+            out: Form = {}
+            _add(out, self.form(p.group, p.equation), p.scale)
+            return out
         return self._conditional(p, p.component, p.equation, len(p.given))
 
     def _conditional(self, p: Predictor, component: Component, equation: str, k: int) -> Form:

@@ -200,7 +200,6 @@ def _thresholds(inputs: QuadratureInputs, scored, scales, out: np.ndarray) -> No
     """Thresholds and intercepts of categorical and other responses, and dispersions."""
     table, persons = inputs.table, inputs.persons
     sums: dict[int, list[float]] = {}
-    n_levels = len(table.levels)
     for row in table.rows:
         response = persons.responses.get(row.lhs)
         if not row.free or response is None or row.ustart is not None:
@@ -220,8 +219,9 @@ def _thresholds(inputs: QuadratureInputs, scored, scales, out: np.ndarray) -> No
             else:
                 mean = float(np.mean(own))
                 sums.setdefault(k, []).append(float(response.family.link(mean)))
-        elif row.op == "~1" and row.level < n_levels:
-            continue
+        elif row.op == "~~" and row.lhs == row.rhs and response.residual_variance:
+            if row.level - 1 == home:
+                sums.setdefault(k, []).append(response.residual_variance)
     for k, values in sums.items():
         out[k] = float(np.mean(values))
     for name, *_, slot in inputs.translation.extras:

@@ -78,6 +78,9 @@ class Translation:
         self.codes: dict[tuple[int, str, tuple[str, ...]], int] = {}
         self.extras: list[tuple[str, int, str, str]] = []
         self._predicting: set[str] = set()
+        #: residual variances of ordered responses that are not those of their link, by group and equation:
+        #: parameter or None, value, and variance of the link
+        self._scales: dict[tuple[int, str], tuple[int | None, float, float]] = {}
         #: nodes with a disturbance, by group
         self._vary: set[tuple[int, Node]] = set()
         self._before: dict[tuple[int, str], tuple[str, ...]] = {}
@@ -143,8 +146,9 @@ class Translation:
         for row in self.table.rows:
             if row.op == "~*~" and (row.free or row.ustart != 1.0):
                 raise SpecificationError(
-                    f"{row.lhs} ~*~ {row.rhs}: scales of ordered responses that differ between groups or "
-                    "occasions are not available; the residual variance is that of the link everywhere"
+                    f"{row.lhs} ~*~ {row.rhs}: scales of ordered responses (the delta parametrisation) are "
+                    f"not available; free the residual variance instead, {row.lhs} ~~ NA*{row.lhs}, in "
+                    f"groups or at occasions whose thresholds are equal to those of others"
                 )
 
     # ------------------------------------------------------------ nodes
@@ -467,7 +471,14 @@ class Translation:
                 else s
                 for kind, s in slots
             )
-        return Predictor(g, name, slots, component, latents, given)
+        scale = self._scales.get((g, name))
+        if scale is None:
+            return Predictor(g, name, slots, component, latents, given)
+        parameter, value, known = scale
+        size = Monomial(float(np.sqrt(known if parameter is not None else known / value)))
+        if parameter is not None:
+            size = size * internal.inverse_sd(parameter)
+        return Predictor(g, name, slots, component, latents, given, size)
 
     def _thresholds(self, g: int, name: str) -> list[Monomial]:
         """Thresholds of an ordered response, which stand at the highest level of the variable by default."""
@@ -479,7 +490,7 @@ class Translation:
         """Thresholds or dispersions of a response: of variances what the table says."""
         response = self.responses[name]
         rows = self._rows(g, level)
-        self._check_scale(rows, name, response)
+        self._check_scale(g, rows, name, response)
         if response.layout == "cumulative":
             return () if response.binary else tuple(("", t) for t in self._thresholds(g, name))
         if response.normal:
@@ -509,7 +520,7 @@ class Translation:
             for row in rows
         )  # fmt: skip
 
-    def _check_scale(self, rows: Sequence[Row], name: str, response: SemResponse) -> None:
+    def _check_scale(self, g: int, rows: Sequence[Row], name: str, response: SemResponse) -> None:
         """The residual variance of a response is a parameter only where its distribution has one."""
         variance = next((row for row in rows if _variance_of(row, name)), None)
         known = response.residual_variance
@@ -521,17 +532,33 @@ class Translation:
                     "quadrature a normal response needs a positive one. A latent variable that it alone "
                     f"measures is {name!r} itself: write {name!r} in its place"
                 )
-        elif variance is not None and variance.free:
-            raise SpecificationError(
-                f"{name} ~~ {name}: the scale of what lies behind {name!r} ({response.title}) is not "
-                f"identified; its residual variance is {known:.4g}, fixed by the link"
-            )
         elif variance is not None and known is not None:
-            if abs((variance.ustart or 0.0) - known) > 1e-8:
+            value = float(variance.ustart or 0.0)
+            if not variance.free and abs(value - known) < 1e-8:
+                return
+            if not self._thresholds_known(g, name, response) or not (variance.free or value > 0.0):
                 raise SpecificationError(
-                    f"{name} ~~ {variance.ustart or 0.0:g}*{name}: the residual variance of {name!r} "
-                    f"({response.title}) is {known:.4g}, fixed by the link"
+                    f"{name} ~~ {name}: the scale of what lies behind {name!r} ({response.title}) is not "
+                    f"identified; its residual variance is {known:.4g}, fixed by the link. It may differ in "
+                    "groups, or at occasions, whose thresholds are fixed or equal to those of others"
                 )
+            k = int(self.table.distinct[variance.free - 1]) if variance.free else None
+            if k is not None:
+                self._plain.add(k)
+            home = self.nodes[g].home[name]
+            self._scales[g, equation((home, name))] = k, value, known
+
+    def _thresholds_known(self, g: int, name: str, response: SemResponse) -> bool:
+        """Whether all thresholds of an ordered response are fixed, or those of other groups or variables."""
+        if not response.labels:
+            return False
+        free = [row for row in self.table.rows if row.op == "|" and row.free]
+        counts = np.bincount([self.table.distinct[row.free - 1] for row in free], minlength=1)
+        return all(
+            counts[self.table.distinct[row.free - 1]] > 1
+            for row in free
+            if row.lhs == name and row.group == g + 1
+        )
 
 
 def equation(node: Node) -> str:

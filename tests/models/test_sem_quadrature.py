@@ -227,6 +227,37 @@ def test_derivatives(persons, text, options):
     check_derivatives(model, model.mapping.params(theta), rtol=1e-4)
 
 
+# ---------------------------------------------------------------- scales of ordered responses
+def test_fixed_thresholds_leave_the_mean_and_the_scale_free(persons):
+    usual = smg.SEM("f =~ o0 + o1 + o2", persons, ordered=["o0", "o1", "o2"])
+    text = "f =~ o0 + o1 + o2 \n o1 | -1*t1 + 1.5*t2 \n o1 ~ NA*1 \n o1 ~~ NA*o1"
+    other = smg.SEM(text, persons, ordered=["o0", "o1", "o2"])
+    first, second = usual.fit(**NODES), other.fit(**NODES)
+    assert second.llf == pytest.approx(first.llf, rel=1e-10)
+    sd = 2.5 / (first.params["o1|t2"] - first.params["o1|t1"])
+    assert second.params["o1~~o1"] == pytest.approx(sd**2, rel=1e-4)
+    assert second.params["f=~o1"] == pytest.approx(sd * first.params["f=~o1"], rel=1e-4)
+    np.testing.assert_allclose(
+        first.standardized().query("op == '=~'")["est"],
+        second.standardized().query("op == '=~'")["est"], atol=1e-4,
+    )  # fmt: skip
+    check_derivatives(other, second.params * 1.03)
+
+
+def test_scales_of_groups_with_equal_thresholds(persons):
+    options = {
+        "ordered": ["o0", "o1", "o2"], "groups": "group", "group_equal": ["loadings", "thresholds"],
+    }  # fmt: skip
+    text = "f =~ o0 + o1 + o2"
+    free = text + "".join(f" \n o{k} ~~ c(1, NA)*o{k}" for k in range(3))
+    equal, scaled = smg.SEM(text, persons, **options), smg.SEM(free, persons, **options)
+    result = scaled.fit()
+    assert result.compare_lr_test(equal.fit()).df_diff == 3
+    check_derivatives(scaled, result.params * 1.03)
+    at = scaled.fit_constrained({f"o{k}~~o{k}.g2": 1.0 for k in range(3)})
+    assert at.llf == pytest.approx(equal.fit().llf, abs=1e-4)
+
+
 # ---------------------------------------------------------------- products of latent variables
 def test_a_quadratic_effect_by_brute_force(persons):
     data = persons.iloc[:60]
