@@ -120,3 +120,35 @@ def test_covariate_of_one_level_that_is_modelled_at_the_other():
     with pytest.raises(SpecificationError, match="'y2' is a covariate at one level"):
         SEM("level: 1 \n y1 ~~ y2 \n level: 2 \n y1 ~ y2", frame(), cluster="g")
     SEM("level: 1 \n y1 ~~ y2 \n level: 2 \n y1 ~ y2", frame(), cluster="g", fixed_x=False)
+
+
+@pytest.mark.study
+@pytest.mark.filterwarnings("ignore:Improper solution")
+def test_intervals_cover_with_values_missing_at_random():
+    text = """level: 1
+    fw =~ y1 + y2 + y3
+    fw ~ a*x
+    level: 2
+    fb =~ y1 + y2 + y3
+    fb ~ b*w"""
+    true = pd.Series({"a": 0.4, "b": 0.5, "fw=~y2": 0.8, "fb=~y3.l2": 1.2})
+    inside, errors = [], []
+    for seed in range(300):
+        rng = np.random.default_rng(seed + 120)
+        g = np.repeat(np.arange(100), 8)
+        w, x = rng.normal(size=100), rng.normal(size=800)
+        low = 0.4 * x + rng.normal(size=800)
+        high = (0.5 * w + 0.8 * rng.normal(size=100))[g]
+        data = pd.DataFrame({"g": g, "w": w[g], "x": x})
+        for k, (b, c) in enumerate([(1.0, 1.0), (0.8, 0.9), (1.1, 1.2)], 1):
+            own = 0.4 * rng.normal(size=100)[g] + rng.normal(size=800)
+            data[f"y{k}"] = b * low + c * high + own
+        data["y2"] = data["y2"].mask(data["y1"] > 1)
+        data["y3"] = data["y3"].mask(data["y1"] < -1)
+        result = SEM(text, data, cluster="g").fit()
+        error = (result.params - true)[true.index] / result.bse[true.index]
+        inside.append(error.abs() < 1.96)
+        errors.append(error)
+    share = pd.DataFrame(inside).mean()
+    assert share.between(0.91, 0.985).all()
+    assert (pd.DataFrame(errors).mean().abs() < 0.25).all()
