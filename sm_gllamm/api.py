@@ -11,6 +11,7 @@ from sm_gllamm.exceptions import (
     SeparationWarning,
     SpecificationError,
 )
+from sm_gllamm.models.cace import CACE
 from sm_gllamm.models.gllamm import GLLAMM
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
@@ -21,20 +22,24 @@ from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
 from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
+from sm_gllamm.results.cace import CACEResults
 from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
 from sm_gllamm.results.irt import IRTResults
 from sm_gllamm.results.latent_class import LatentClassResults
 from sm_gllamm.results.mixture import MixtureModelResults
 from sm_gllamm.results.sem import SEMResults
+from sm_gllamm.results.sem_quadrature import QuadratureSEMResults
 from sm_gllamm.specification.latent import Latent, Regression
 
 __all__ = [
+    "CACE",
     "GLLAMM",
     "GLMM",
     "IRT",
     "SEM",
     "BoundaryWarning",
+    "CACEResults",
     "ConvergenceWarning",
     "CrossedDesignError",
     "GLLAMMResults",
@@ -46,6 +51,7 @@ __all__ = [
     "LatentClassResults",
     "Mixture",
     "MixtureModelResults",
+    "QuadratureSEMResults",
     "QuadratureWarning",
     "Regression",
     "SEMResults",
