@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from copy import copy
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 import pandas as pd
@@ -18,11 +17,10 @@ from sm_gllamm.mapping.item_rows import PersonAssembly, collapse, item_problem
 from sm_gllamm.mapping.items import ItemLayout, lay_out_items
 from sm_gllamm.mapping.random_items import ItemEffect, item_effects
 from sm_gllamm.mapping.standardised import Standard
-from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.models.item_ascent import ascends
 from sm_gllamm.models.item_bank import bank_of, latent_means, with_effects
 from sm_gllamm.models.item_dif import dif_fit, dif_tests
-from sm_gllamm.models.item_drawing import draw_responses, draw_weights
+from sm_gllamm.models.item_drawing import draw_responses
 from sm_gllamm.models.item_inputs import (
     EQUAL,
     by_person,
@@ -33,6 +31,7 @@ from sm_gllamm.models.item_inputs import (
     person_weights,
     random_items_of,
 )
+from sm_gllamm.models.item_persons import PersonMethods
 from sm_gllamm.models.item_posterior import ClusterPosterior, posterior_in_clusters
 from sm_gllamm.models.item_priors import ItemPriors
 from sm_gllamm.models.item_signs import with_positive_directions
@@ -61,7 +60,7 @@ MANY = 2000
 MOST_OF_CLUSTERS = 6
 
 
-class IRT(FitMethods):
+class IRT(PersonMethods):
     """Item response model, fitted by marginal maximum likelihood.
 
     Parameters
@@ -339,23 +338,6 @@ class IRT(FitMethods):
 
     # ------------------------------------------------------------ what the base asks for
     @property
-    def n_observations(self) -> float:
-        """Number of persons, the sum of the frequency weights where there are any."""
-        frequency = self.weights.frequency
-        return float(self.item_responses.n_persons if frequency is None else frequency.sum())
-
-    @property
-    def cluster_counts(self) -> dict[str, int]:
-        """Number of clusters of each level above the items, from the top level down."""
-        out = {} if self.cluster is None else {self.level_names[-1]: len(self.cluster_labels)}
-        if self.layout.design.specific_names:
-            out["person"] = int(self.n_observations)
-            out[self.level_names[0]] = int(len(self.assembly.problem.cluster_offsets[0]) - 1)
-        else:
-            out["person"] = int(self.n_observations)
-        return out
-
-    @property
     def likelihood(self):
         """The marginal likelihood in theta, with the prior densities if there are any."""
         likelihood = super().likelihood
@@ -553,71 +535,11 @@ class IRT(FitMethods):
     def _check_before_fit(self, scale=None):
         if scale is not None:
             raise SpecificationError("scale= is for grouped binomial and Poisson responses")
-        if problem := self._lacks_responses():
+        if problem := self.lacking():
             warnings.warn(problem, IdentificationWarning, stacklevel=3)
-
-    def _lacks_responses(self) -> str:
-        """What is to be said where there are too few items for the parameters."""
-        design, k = self.layout.design, len(self.param_names)
-        if self.covariates is None and self.cluster is None and not self.priors.terms:
-            distinct = len(self.group_labels) * (float(prod(design.n_categories)) - 1.0)
-            if k > distinct:
-                return (
-                    f"the model is not identified: it has {k} parameters, and {len(design.items)} items have "
-                    f"{distinct:g} free probabilities of responses; use more items, equal slopes ('1PL') or "
-                    "known ones"
-                )
-        for d, name in enumerate(design.dimensions):
-            measuring = np.flatnonzero(design.pattern[:, d])
-            j = int(measuring[0])
-            free = (
-                design.models[j].slope in ("free", "common") and design.known("slope", j, d) is None
-            )
-            if len(measuring) == 1 and len(design.items) > 1 and free:
-                return (
-                    f"dimension {name!r} is measured by item {design.items[j]!r} alone: its slope cannot be "
-                    "told from the correlations of the dimension; fix the slope, or name more items"
-                )
-        return ""
 
     def _separation(self, theta) -> tuple[str, ...]:
         return ()
-
-    # ------------------------------------------------------------ persons behind patterns
-    def _per_person(self, values: np.ndarray) -> np.ndarray:
-        """Weighted contributions of top-level clusters, by person where these are the clusters."""
-        patterns = self.assembly.patterns
-        if patterns is None:
-            out = np.zeros((self.item_responses.n_persons, *values.shape[1:]))
-            out[self.assembly.first_row] = values
-            return out
-        share = self.person_weights / patterns.weight[patterns.of_person]
-        return values[patterns.of_person] * share.reshape(-1, *(1,) * (values.ndim - 1))
-
-    def _scatter(self, values: np.ndarray) -> np.ndarray:
-        return self._per_person(values)
-
-    def _scores_of_units(self, score: np.ndarray) -> np.ndarray:
-        """Scores of the independent units: of persons, of frequency weights one row for each."""
-        if self.assembly.patterns is None:
-            return score
-        frequency = self.weights.frequency
-        scores = self._per_person(score)
-        if frequency is None:
-            return scores
-        # w persons with score s each contribute w s s'
-        return scores / np.sqrt(np.maximum(frequency, 1e-300))[:, None]
-
-    def _group_of_unit(self, codes: np.ndarray) -> np.ndarray:
-        """Group of each independent unit from groups of persons."""
-        if self.assembly.patterns is not None:
-            return codes
-        of_cluster = codes[self.assembly.first_row]
-        if np.any(codes != of_cluster[self.cluster]):
-            raise SpecificationError(
-                f"cov_kwds['groups'] must contain whole clusters of {self.level_names[-1]}"
-            )
-        return of_cluster
 
     # ------------------------------------------------------------ prediction
     def predict(self, params, theta=None, which="probability", group: int = 0):
@@ -699,18 +621,6 @@ class IRT(FitMethods):
     def with_effects(self, bank: ItemBank, effects) -> ItemBank:
         """The items as a cluster with given effects has them."""
         return with_effects(self.layout.design, bank, effects)
-
-    def resampled_problem(self, rng: np.random.Generator):
-        """The engine's problem with persons, or clusters of them, drawn with replacement."""
-        patterns = self.assembly.patterns
-        if patterns is None:
-            return super().resampled_problem(rng)
-        problem, weight = self.assembly.problem, draw_weights(self, rng)
-        return replace(problem, cluster_weights=(*problem.cluster_weights[:-1], weight))
-
-    def simulated_problem(self, params: np.ndarray, rng: np.random.Generator):
-        """The engine's problem with responses drawn at given parameters."""
-        return self._assemble(draw_responses(self, np.asarray(params, dtype=float), rng)).problem
 
 
 def _rows(values: np.ndarray | None, which: np.ndarray) -> np.ndarray | None:
