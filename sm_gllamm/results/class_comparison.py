@@ -5,7 +5,7 @@ from __future__ import annotations
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest
 from sm_gllamm.results.class_posterior import ClassPosteriorMethods
-from sm_gllamm.results.comparison import _check_same_data, _tested
+from sm_gllamm.results.comparison import _check_constraints, _check_same_data, _tested
 
 __all__ = ["ClassComparisonMethods", "IndicatorComparisonMethods"]
 
@@ -56,7 +56,8 @@ class ClassComparisonMethods(ClassPosteriorMethods):
         Raises
         ------
         SpecificationError
-            Different numbers of classes, different data, sampling weights, or models that are not nested.
+            Different numbers of classes, different data, sampling weights, order restrictions of one model
+            only, or models that are not nested.
 
         Notes
         -----
@@ -75,6 +76,13 @@ class ClassComparisonMethods(ClassPosteriorMethods):
                 "with sampling weights there is no likelihood, so no likelihood-ratio test; use wald_test"
             )
         _refuse_other_classes(self, restricted)
+        mine, theirs = (getattr(r.model, "ordered_items", ()) for r in (self, restricted))
+        if set(mine) != set(theirs):
+            raise SpecificationError(
+                f"the models differ in the order of the classes ({sorted(set(mine) ^ set(theirs))}): "
+                "inequalities have no chi-square distribution"
+            )
+        _check_constraints(self, restricted, True)
         self._check_nested(restricted)
         return _tested(self, restricted, self.df_modelwc - restricted.df_modelwc, 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from copy import copy
 from itertools import combinations
 
 import numpy as np
@@ -13,6 +14,7 @@ from statsmodels.tools.sm_exceptions import InvalidTestWarning
 
 from sm_gllamm.classes.pattern_fit import pair_statistic, power_divergence
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.inference.constrained import null_basis
 from sm_gllamm.results.class_profiles import EDGE, ClassProfileMethods
 
 __all__ = ["ClassFitMethods"]
@@ -192,9 +194,14 @@ class ClassFitMethods(ClassProfileMethods):
         if n_rep < 1:
             raise SpecificationError(f"n_rep={n_rep!r}; at least one sample is needed")
         rng, theta = np.random.default_rng(seed), self.theta
+        fitted = self.model
+        if self.constraints is not None and not fitted.class_order.pairs:
+            # what the fit was held to, samples are, too
+            fitted = copy(fitted)
+            fitted.class_equations = self.constraints
         out, failed, began, every = [], 0, time.perf_counter(), max(n_rep // 10, 1)
         for done in range(1, n_rep + 1):
-            model = self.model.with_responses(self.model.draw(np.asarray(self.params), rng))
+            model = fitted.with_responses(fitted.draw(np.asarray(self.params), rng))
             found = model.refitted(theta)
             if found.outcome.converged:
                 out.append(statistic(self._at(model, found.theta)))
@@ -302,13 +309,16 @@ class ClassFitMethods(ClassProfileMethods):
                 f"{MOST_CELLS}; use pattern_table(standardize=False)"
             )
         everything = np.indices(counts).reshape(len(counts), -1).T
-        free = np.flatnonzero(~self.held)
-        slopes = self._pattern_gradient(everything)[:, free]
+        rows = np.eye(len(self.params))[self.held]
+        if self.constraints is not None:
+            rows = np.vstack([rows, self.constraints.matrix])
+        free = null_basis(rows)
+        slopes = self._pattern_gradient(everything) @ free
         p = self._pattern_probabilities(everything)
         possible = p > EDGE**2
         slopes = slopes[possible] / np.sqrt(p[possible])[:, None]
         covariance = np.linalg.pinv(total * slopes.T @ slopes, hermitian=True)
-        own = self._pattern_gradient(patterns)[:, free]
+        own = self._pattern_gradient(patterns) @ free
         return total**2 * np.einsum("mp,pq,mq->m", own, covariance, own)
 
     def _pattern_gradient(self, patterns: np.ndarray) -> np.ndarray:

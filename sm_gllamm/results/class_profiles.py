@@ -205,10 +205,10 @@ class ClassProfileMethods(ClassPosteriorMethods):
         -------
         DataFrame
             A row for each indicator, category (or "mean", "sd", name of a dispersion) and class, with
-            ``estimate``, ``std_err``, ``lower``, ``upper`` and ``status``: "estimated", or "boundary"
-            for probabilities of zero or one, which have no standard error. With `wide` a row for each
-            indicator and category, and columns for classes, ``marginal`` and ``observed``; dispersions
-            other than standard deviations are left out.
+            ``estimate``, ``std_err``, ``lower``, ``upper`` and ``status``: "estimated", "fixed" by
+            constraints, or "boundary" for probabilities of zero or one, which have no standard error.
+            With `wide` a row for each indicator and category, and columns for classes, ``marginal`` and
+            ``observed``; dispersions other than standard deviations are left out.
 
         Raises
         ------
@@ -271,7 +271,8 @@ class ClassProfileMethods(ClassPosteriorMethods):
         index = pd.MultiIndex.from_product([list(profile.labels), self._class_names])
         columns = {"estimate": value, "std_err": se, "lower": lower, "upper": upper}
         table = pd.DataFrame({key: array.ravel() for key, array in columns.items()}, index=index)
-        return table.assign(status=np.where(edge.ravel(), "boundary", "estimated"))
+        known = np.where(se.ravel() == 0.0, "fixed", "estimated")
+        return table.assign(status=np.where(edge.ravel(), "boundary", known))
 
     def _wide_profiles(self, chosen: list[str], scale: str) -> pd.DataFrame:
         tables = []

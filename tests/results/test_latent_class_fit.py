@@ -207,3 +207,25 @@ def test_one_indicator_has_no_pairs():
     with pytest.raises(SpecificationError, match="one indicator"):
         result.bivariate_residuals()
     assert nested().bivariate_residuals().shape == (15, 3)
+
+
+def test_constraints_are_taken_into_account():
+    data = load_data("cheating")
+    model = smg.LatentClass(data, 2, items=["LIEEXAM", "LIEPAPER", "FRAUD", "COPYEXAM"])
+    free = fitted("cheating_lca2")
+    equal = model.fit_constrained("class2:LIEEXAM[2] = class2:LIEPAPER[2], class1:FRAUD[2] = -3")
+    assert equal.pattern_df == free.pattern_df + 2
+    assert (equal.profiles("FRAUD")["status"] == "fixed").sum() == 2
+    inside = equal._results
+    everything = np.indices([2] * 4).reshape(4, -1).T
+    taken = inside._taken_by_estimation(everything, 319.0)
+    # what seven parameters take up
+    assert (taken / (319 * inside._pattern_probabilities(everything))).sum() == pytest.approx(7.0)
+    table = equal.goodness_of_fit(n_rep=3, seed=1)
+    assert table["p_bootstrap"].between(0.25, 1.0).all()
+    assert free.compare_lr_test(equal).df_diff == 2
+    with pytest.raises(SpecificationError, match="this model has constraints"):
+        equal.compare_lr_test(free)
+    ordered = smg.LatentClass(data, 2, items=model.data.ynames, order="FRAUD").fit(n_starts=4)
+    with pytest.raises(SpecificationError, match="order of the classes .*'FRAUD'"):
+        free.compare_lr_test(ordered)
