@@ -154,6 +154,11 @@ class SemFitMeasures(LatentVariableResults):
         >>> result.fit_measures()[["cfi", "tli", "rmsea", "srmr"]].round(3).tolist()
         [0.995, 0.986, 0.035, 0.021]
         """
+        return self._measures.copy()
+
+    @cached_property
+    def _measures(self) -> pd.Series:
+        """Fit measures, which need the data once."""
         self._needs_saturated()
         n, groups = self.nobs, len(self.model.table.groups)
         test, base = self.chisquare(False), self.baseline_chisquare(False)

@@ -245,3 +245,14 @@ def test_standard_deviations_of_predictions():
     found = result.predict(outcomes=[outcome], given=given, se=True)
     np.testing.assert_allclose(found["se(x2)"], np.sqrt(left))
     assert found["x2"].equals(result.predict(outcomes=[outcome], given=given)["x2"])
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "robust"])
+def test_fit_measures_of_incomplete_data_outlive_them(cov_type):
+    frame = data("holzinger").assign(x1=lambda d: d["x1"].mask(d["ageyr"] > 14))
+    result = SEM(TWO, frame).fit(cov_type=cov_type)
+    measures, text = result.fit_measures(), result.summary().as_text()
+    result = SEM(TWO, frame).fit(cov_type=cov_type)
+    result.remove_data()
+    pd.testing.assert_series_equal(result.fit_measures(), measures)
+    assert text.splitlines()[:8] == result.summary().as_text().splitlines()[:8]
