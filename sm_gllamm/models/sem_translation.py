@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,35 +11,16 @@ from sm_gllamm.mapping.polynomials import Monomial
 from sm_gllamm.mapping.sem_internal import Component, InternalParameters
 from sm_gllamm.mapping.sem_structure import GroupSystem, Predictor, SemMapping
 from sm_gllamm.mapping.structural import LatentEquation, Path
-from sm_gllamm.models.sem_blocks import given_covariates, parameter_names
+from sm_gllamm.models.sem_blocks import parameter_names
+from sm_gllamm.models.sem_nodes import GroupNodes, Node, equation
 from sm_gllamm.models.sem_responses import SemResponse
 from sm_gllamm.specification.lavaan_table import LavaanTable, Row
 
 __all__ = ["Translation"]
 
 ONE = Monomial(1.0)
-#: Variables: level, from 0, and name.
-Node = tuple[int, str]
 #: Whether residuals with these names are observed in some rows of a group: the patterns that occur.
 Patterns = Callable[[int, Sequence[str]], list[tuple[bool, ...]]]
-
-
-@dataclass
-class _Group:
-    """The nodes of a group: where variables are latent, and where they are responses.
-
-    Attributes
-    ----------
-    latent : dict of Node to None
-    home : dict of str to int
-        Level at which each modelled observed variable is a response.
-    parts : dict of Node to None
-        Observed variables at levels above their home, where they are latent.
-    """
-
-    latent: dict[Node, None] = field(default_factory=dict)
-    home: dict[str, int] = field(default_factory=dict)
-    parts: dict[Node, None] = field(default_factory=dict)
 
 
 class Translation:
@@ -92,9 +72,9 @@ class Translation:
         #: Predictor, or what is known of it before the parameters' internal form
         self._pending: list[tuple] = []
         self._refuse_scales()
-        self.nodes = [self._nodes(g) for g in range(self.n_groups)]
+        self.nodes = [GroupNodes(table, g) for g in range(self.n_groups)]
         for g in range(self.n_groups):
-            self._check_circles(g)
+            self.nodes[g].check_circles()
             self._groups.append(self._system(g))
             self._add_responses(g, patterns)
 
@@ -132,6 +112,10 @@ class Translation:
         """Responses before one in a component of residuals that covary."""
         return self._before.get((g, name), ())
 
+    def order(self, g: int) -> list[str]:
+        """Responses of a group, each behind those that it depends on."""
+        return self.nodes[g].order(lambda name: self.before(g, name))
+
     def groups_with(self, name: str) -> list[int]:
         """Groups in which a variable is a response."""
         return [g for g, nodes in enumerate(self.nodes) if name in nodes.home]
@@ -150,128 +134,6 @@ class Translation:
                     f"not available; free the residual variance instead, {row.lhs} ~~ NA*{row.lhs}, in "
                     f"groups or at occasions whose thresholds are equal to those of others"
                 )
-
-    # ------------------------------------------------------------ nodes
-    def _nodes(self, g: int) -> _Group:
-        out = _Group()
-        for level in range(self.n_levels):
-            b = g * self.n_levels + level
-            roles = self.table.roles[b]
-            out.latent |= dict.fromkeys((level, name) for name in roles.latent)
-            given = given_covariates(self.table, b)
-            for name in roles.observed:
-                if name in given:
-                    continue
-                if name in out.home:
-                    out.parts[level, name] = None
-                else:
-                    out.home[name] = level
-        return out
-
-    def _rows(self, g: int, level: int) -> list[Row]:
-        block = g * self.n_levels + level + 1
-        return [row for row in self.table.rows if row.block == block]
-
-    def _where(self, node: Node) -> str:
-        level, name = node
-        return name if self.n_levels == 1 else f"{name} (level {self.table.levels[level]})"
-
-    def _resolve(self, g: int, level: int, name: str) -> Node | None:
-        """The latent variable that a name stands for at a level; None for an observed value."""
-        nodes = self.nodes[g]
-        for above in range(level, self.n_levels):
-            if (above, name) in nodes.latent:
-                return above, name
-        return (level, name) if (level, name) in nodes.parts else None
-
-    def _pieces(
-        self, g: int, level: int, name: str
-    ) -> list[tuple[tuple[Node, ...], tuple[str, ...]]]:
-        """Latent variables and observed ones that a name right of ``~`` is a product of."""
-        product = ":" in name and name not in self.nodes[g].home
-        latent, observed = [], []
-        for part in name.split(":") if product else [name]:
-            node = self._resolve(g, level, part)
-            if node is None:
-                observed.append(part)
-            else:
-                latent.append(node)
-        return [(tuple(latent), tuple(observed))]
-
-    def _parents(self, g: int, level: int, row: Row) -> list[Node]:
-        """Nodes, observed ones at their home, that an equation's term depends on."""
-        out: list[Node] = []
-        if row.rv:
-            out.append(self._coefficient(g, level, row.rv))
-        if row.op == "=~":
-            return [*out, (level, row.lhs)]
-        for latent, observed in self._pieces(g, level, row.rhs):
-            out += latent
-            home = self.nodes[g].home
-            out += [(home[name], name) for name in observed if name in home]
-        return out
-
-    def _coefficient(self, g: int, level: int, name: str) -> Node:
-        """The random coefficient with a name, at a level above."""
-        for above in range(level + 1, self.n_levels):
-            if (above, name) in self.nodes[g].latent:
-                return above, name
-        raise SpecificationError(f"the random coefficient {name!r} varies at no level above")
-
-    def _parents_of_all(self, g: int) -> dict[Node, list[Node]]:
-        """What every variable of a group depends on directly."""
-        parents: dict[Node, list[Node]] = {}
-        for level in range(self.n_levels):
-            for row in self._rows(g, level):
-                if row.op in ("=~", "~"):
-                    to = level, row.rhs if row.op == "=~" else row.lhs
-                    parents.setdefault(to, []).extend(self._parents(g, level, row))
-        for level, name in self.nodes[g].parts:
-            parents.setdefault((self.nodes[g].home[name], name), []).append((level, name))
-        return parents
-
-    def order(self, g: int) -> list[str]:
-        """Responses of a group, each behind those that it depends on."""
-        parents, home = self._parents_of_all(g), self.nodes[g].home
-        out: dict[str, None] = {}
-        seen: set[Node] = set()
-
-        def visit(node: Node) -> None:
-            if node in seen:
-                return
-            seen.add(node)
-            level, name = node
-            own = home.get(name) == level
-            for parent in parents.get(node, ()):
-                visit(parent)
-            for other in self.before(g, name) if own else ():
-                visit((home[other], other))
-            if own:
-                out[name] = None
-
-        for name, level in home.items():
-            visit((level, name))
-        return list(out)
-
-    def _check_circles(self, g: int) -> None:
-        """No variable depends on itself."""
-        parents = self._parents_of_all(g)
-        done: set[Node] = set()
-
-        def visit(node: Node, way: tuple[Node, ...]) -> None:
-            if node in way:
-                circle = " <- ".join(self._where(n) for n in (*way[way.index(node) :], node))
-                raise SpecificationError(
-                    f"the regressions form a circle, {circle}; models in which variables depend on each "
-                    f"other both ways are available for continuous responses of one level only"
-                )
-            if node not in done:
-                for parent in parents.get(node, ()):
-                    visit(parent, (*way, node))
-                done.add(node)
-
-        for node in list(parents):
-            visit(node, ())
 
     # ------------------------------------------------------------ equations
     def _value(self, row: Row) -> Monomial:
@@ -295,20 +157,18 @@ class Translation:
         label = f"{row.lhs} {row.op} {row.rhs}"
         if not row.rv and not row.free and not row.ustart:
             return []
-        random = (equation(self._coefficient(g, level, row.rv)),) if row.rv else ()
+        random = (equation(self.nodes[g].coefficient(level, row.rv)),) if row.rv else ()
         if row.op == "~1":
             return [Path(label, (), None, value)]
         if row.op == "=~":
             return [Path(label, (*random, equation((level, row.lhs))), None, value)]
-        out = []
-        for latent, observed in self._pieces(g, level, row.rhs):
-            factors = (*random, *map(equation, latent))
-            covariate = self.covariate(":".join(observed), level) if observed else None
-            self._predicting |= {":".join(observed)} if observed else set()
-            out.append(Path(label, factors, covariate, value))
-            for part in self._centres(g, level, latent, observed):
-                less = Monomial(-1.0) * value
-                out.append(Path(label, (*random, equation(part)), None, less))
+        latent, observed = self.nodes[g].factors(level, row.rhs)
+        covariate = self.covariate(":".join(observed), level) if observed else None
+        self._predicting |= {":".join(observed)} if observed else set()
+        out = [Path(label, (*random, *map(equation, latent)), covariate, value)]
+        for part in self._centres(g, level, latent, observed):
+            less = Monomial(-1.0) * value
+            out.append(Path(label, (*random, equation(part)), None, less))
         return out
 
     def _centres(self, g: int, level: int, latent, observed) -> list[Node]:
@@ -324,7 +184,7 @@ class Translation:
         nodes = self.nodes[g]
         terms: dict[Node, list[Path]] = {}
         for level in range(self.n_levels):
-            for row in self._rows(g, level):
+            for row in self.nodes[g].rows(level):
                 if row.op not in ("=~", "~", "~1") or row.exo:
                     continue
                 to = level, row.rhs if row.op == "=~" else row.lhs
@@ -377,7 +237,7 @@ class Translation:
         names = [*latent, *observed]
         place = {name: k for k, name in enumerate(names)}
         values, index = np.zeros((len(names),) * 2), np.full((len(names),) * 2, -1)
-        for row in self._rows(g, level):
+        for row in self.nodes[g].rows(level):
             if row.op != "~~" or row.exo:
                 continue
             i, j = place[row.lhs], place[row.rhs]
@@ -482,14 +342,14 @@ class Translation:
 
     def _thresholds(self, g: int, name: str) -> list[Monomial]:
         """Thresholds of an ordered response, which stand at the highest level of the variable by default."""
-        rows = [row for at in range(self.n_levels) for row in self._rows(g, at)]
+        rows = [row for at in range(self.n_levels) for row in self.nodes[g].rows(at)]
         found = {row.rhs: row for row in rows if row.op == "|" and row.lhs == name}
         return [self._value(found[f"t{k}"]) for k in range(1, len(self.responses[name].labels))]
 
     def _slots(self, g: int, level: int, name: str) -> tuple[tuple[str, Monomial], ...]:
         """Thresholds or dispersions of a response: of variances what the table says."""
         response = self.responses[name]
-        rows = self._rows(g, level)
+        rows = self.nodes[g].rows(level)
         self._check_scale(g, rows, name, response)
         if response.layout == "cumulative":
             return () if response.binary else tuple(("", t) for t in self._thresholds(g, name))
@@ -559,12 +419,6 @@ class Translation:
             for row in free
             if row.lhs == name and row.group == g + 1
         )
-
-
-def equation(node: Node) -> str:
-    """Name of the equation of a variable at a level."""
-    level, name = node
-    return f"{name}|{level}"
 
 
 def _variance_of(row: Row, name: str) -> bool:
