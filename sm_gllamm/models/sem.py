@@ -80,7 +80,8 @@ class SEM(SemQuantities):
     orthogonal : bool
         Latent variables do not covary.
     fixed_x : bool
-        Covariates are taken as given; the log-likelihood is conditional on them.
+        Covariates are taken as given; the log-likelihood is conditional on them. The moments of those that
+        stand at both of two levels are held at their estimates in the unrestricted model.
     meanstructure : bool, optional
         Whether intercepts and means are parameters. Default as lavaan: where the text has any, with several
         groups, with missing values. Without them the means are those of the sample.

@@ -93,6 +93,18 @@ def test_moments_of_covariates_are_those_of_the_unrestricted_model():
     assert known[1]["x",] == pytest.approx(free["x~1.l2"], rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Improper solution")
+def test_frequencies_count_for_covariates_of_both_levels():
+    data = contextual(n_clusters=50)
+    often = 1 + np.arange(len(data)) % 3
+    copies = data.loc[np.repeat(np.arange(len(data)), often)].reset_index(drop=True)
+    one = SEM(BOTH, data.assign(n=often), cluster="g", freq_weights="n").fit()
+    other = SEM(BOTH, copies, cluster="g").fit()
+    assert one.llf == pytest.approx(other.llf, rel=1e-11)
+    np.testing.assert_allclose(one.params, other.params, rtol=1e-6, atol=1e-8)
+    assert one.chisquare().statistic == pytest.approx(other.chisquare().statistic, abs=1e-6)
+
+
 def test_contextual_effects_are_found():
     rng = np.random.default_rng(0)
     g = np.repeat(np.arange(400), 8)
