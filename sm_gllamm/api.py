@@ -11,6 +11,7 @@ from sm_gllamm.exceptions import (
     SeparationWarning,
     SpecificationError,
 )
+from sm_gllamm.models.cace import CACE
 from sm_gllamm.models.gllamm import GLLAMM
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
@@ -21,6 +22,7 @@ from sm_gllamm.preparation.person_period import person_period
 from sm_gllamm.preparation.split_episodes import split_episodes
 from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
+from sm_gllamm.results.cace import CACEResults
 from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
 from sm_gllamm.results.irt import IRTResults
@@ -31,11 +33,13 @@ from sm_gllamm.results.sem_quadrature import QuadratureSEMResults
 from sm_gllamm.specification.latent import Latent, Regression
 
 __all__ = [
+    "CACE",
     "GLLAMM",
     "GLMM",
     "IRT",
     "SEM",
     "BoundaryWarning",
+    "CACEResults",
     "ConvergenceWarning",
     "CrossedDesignError",
     "GLLAMMResults",

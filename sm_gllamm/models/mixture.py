@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,10 @@ from sm_gllamm.models.designs import design_of
 from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
+from sm_gllamm.models.mixture_edges import EdgeMethods
 from sm_gllamm.models.mixture_new_units import NewUnitMethods
 from sm_gllamm.models.mixture_nodes import rough_controls, with_enough_nodes
 from sm_gllamm.models.mixture_start import mixture_starts
-from sm_gllamm.responses.densities import CODES
 from sm_gllamm.results.mixture import MixtureModelResults, MixtureModelResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
 from sm_gllamm.specification.evaluation import FormulaEngine, did_you_mean, names_in_scope
@@ -38,13 +37,9 @@ _OPTIONS = ("equal", "fixed", "classes", "known", "clusters", "cluster_classes",
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 #: Kinds of parameters that may be the same in all classes.
 KINDS = ("coefficients", "covariances", "dispersions", "loadings")
-#: Intercepts of binary responses beyond this run to infinity, and where they are held.
-RUNS, HELD_AT = 20.0, 40.0
-#: A residual variance this share of that of one class is none: the likelihood is unbounded there.
-DEGENERATE = 1e-6
 
 
-class Mixture(NewUnitMethods):
+class Mixture(NewUnitMethods, EdgeMethods):
     """Finite mixture of a model of the package.
 
     Clusters of the model's top level (persons of an item response model, single rows where there are no
@@ -130,7 +125,7 @@ class Mixture(NewUnitMethods):
                 "clusters= and cluster_classes= go together: which clusters, and how many classes of them"
             )
         self.n_upper = 1 if cluster_classes is None else _whole(cluster_classes, "cluster_classes")
-        self.class_names = tuple(f"class{c + 1}" for c in range(self.n_classes))
+        self.class_names = self._names_of_classes()
         self.cluster_name = clusters if isinstance(clusters, str) else "cluster"
         self.n_threads = n_threads if n_threads is not None else model.n_threads
         self.weights = model.weights
@@ -166,6 +161,9 @@ class Mixture(NewUnitMethods):
         self._equal_asked = (equal,) if isinstance(equal, str) else tuple(equal)
         self._set_up(dict(fixed or {}))
 
+    def _names_of_classes(self) -> tuple[str, ...]:
+        return tuple(f"class{c + 1}" for c in range(self.n_classes))
+
     @classmethod
     def from_formula(
         cls, formula, data, n_classes=2, *, groups=None, equal=("covariances", "dispersions"), fixed=None,
@@ -186,7 +184,8 @@ class Mixture(NewUnitMethods):
         equal, fixed, classes, known, clusters, cluster_classes, n_threads
             As for the class.
         **options
-            As for :meth:`sm_gllamm.models.glmm.GLMM.from_formula`: ``family``, ``offset`` and so on.
+            As for :meth:`sm_gllamm.models.glmm.GLMM.from_formula`: ``family``, ``offset`` and so on. Where
+            single rows are in classes weights are theirs: how many such rows, each in a class of its own.
 
         Returns
         -------
@@ -203,14 +202,9 @@ class Mixture(NewUnitMethods):
         """
         if isinstance(eval_env, int):
             eval_env += 1
-        if has_bars(formula):
-            if groups is not None:
-                raise SpecificationError("give bars in the formula or groups, not both")
-        else:
-            if groups is None:
-                groups = _free_name(data)
-                data = data.assign(**{groups: np.arange(len(data))})
-            options |= {"groups": groups, "re_formula": False}
+        if has_bars(formula) and groups is not None:
+            raise SpecificationError("give bars in the formula or groups, not both")
+        data, options = unit_options(formula, data, groups, options)
         model = GLMM.from_formula(formula, data, eval_env=eval_env, n_threads=n_threads, **options)
         return cls(
             model, n_classes, equal=equal, fixed=fixed, classes=classes,
@@ -438,52 +432,6 @@ class Mixture(NewUnitMethods):
     def _starts(self, likelihood, n_starts: int, rng: np.random.Generator):
         yield from mixture_starts(self, likelihood, n_starts, rng)
 
-    def _edges(self, theta: np.ndarray, held: np.ndarray):
-        """Intercepts of binary responses that run to infinity held far out, None where none is new."""
-        new = self._may_run & (np.abs(theta) > RUNS) & ~held
-        if not new.any():
-            return None
-        out = theta.copy()
-        out[new] = np.sign(theta[new]) * HELD_AT
-        return out, held | new
-
-    @cached_property
-    def _may_run(self) -> np.ndarray:
-        """Coefficients of indicator columns of binary responses."""
-        template, mask = self.template, np.zeros(self.mapping.k_params, dtype=bool)
-        problem, mapping = self.assembly.problem, self._template_mapping
-        binary = [code for name, code in CODES.items() if name.startswith("binomial")]
-        if not np.isin(np.unique(problem.family), binary).all():
-            return mask
-        loadings = self._kinds()["loadings"]
-        if loadings if not isinstance(template, IRT) else loadings - self._common():
-            # with a slope that runs, too, the probability is not zero everywhere
-            return mask
-        for k, name in enumerate(mapping.param_names[: mapping.k_exog]):
-            if isinstance(template, IRT):
-                indicator = name.startswith("intercept[")
-            else:
-                # columns of exog are the first ones of the design
-                indicator = bool(np.isin(problem.column(k), (0.0, 1.0)).all())
-            if indicator:
-                for place in self.mapping.places:
-                    mask[place[k]] = True
-        return mask
-
-    def _degenerate(self, theta: np.ndarray) -> tuple[str, ...]:
-        response = getattr(self.template, "response", None)
-        if getattr(response, "family", "") != "Gaussian":
-            return ()
-        names = self._kinds()["dispersions"]
-        template = self.template
-        spread = float(np.var(np.asarray(template.endog, dtype=float)))
-        params, out = self.mapping.params(theta), []
-        for k, name in enumerate(self.param_names):
-            stem = name.split(":", 1)[-1] if ":" in name else name
-            if stem in names and params[k] < DEGENERATE * spread and stem.startswith("var("):
-                out.append(name)
-        return tuple(out)
-
     @property
     def _integrated(self) -> bool:
         """Whether classes have continuous latent variables."""
@@ -501,14 +449,6 @@ class Mixture(NewUnitMethods):
             found, self._error = with_enough_nodes(likelihood, found, controls, self._edges)
             likelihood.settled = True
         return found
-
-    def _held_names(self, theta: np.ndarray, held: np.ndarray) -> tuple[str, ...]:
-        """What is on the boundary, in words."""
-        return tuple(
-            f"{name} = {'-' if theta[k] < 0 else ''}infinity"
-            for k, name in enumerate(self.param_names)
-            if held[k]
-        )
 
     def _quadrature_error(self) -> float:
         return self._error
@@ -583,11 +523,38 @@ def _frame_of(model) -> pd.DataFrame | None:
     return getattr(model.data, "frame", None)
 
 
-def _free_name(data: pd.DataFrame) -> str:
-    name = "row"
-    while name in data:
-        name += "_"
-    return name
+def unit_options(formula: str, data: pd.DataFrame, groups: str | None, options: dict):
+    """Data and options of a GLMM whose top level are the units in classes.
+
+    Parameters
+    ----------
+    formula : str
+    data : DataFrame
+    groups : str or None
+        Column of the units of a formula without bars; None: rows are units of their own.
+    options : dict
+        Of the GLMM.
+
+    Returns
+    -------
+    data : DataFrame
+    options : dict
+    """
+    if has_bars(formula):
+        return data, options
+    if groups is None:
+        groups = "case"
+        while groups in data:
+            groups += "_"
+        data = data.assign(**{groups: np.arange(len(data))})
+        for key in ("weights", "freq_weights"):
+            value = options.get(key)
+            if isinstance(value, Mapping) and set(value) == {"row"}:
+                value = value["row"]
+            if value is not None and not isinstance(value, Mapping):
+                # a weight of rows inside a unit would be copies in the same class
+                options = options | {key: {groups: value}}
+    return data, options | {"groups": groups, "re_formula": False}
 
 
 def _rows_in_use(value, model, n: int):

@@ -23,6 +23,23 @@ class MixtureModelResults(TrajectoryMethods, MixtureResults):
         # without continuous latent variables nothing is integrated numerically
         self.quadrature_exact = self.quadrature_exact or not model._integrated
 
+    def _at_boundary(self):
+        """What has no standard error of its own."""
+        return self.held | self.model.made_up(self.theta, self.held)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Further notes below the tables of `summary`."""
+        out, made_up = super().remarks, self.model.made_up(self.theta, self.held)
+        if made_up.any():
+            names = [name for name, m in zip(self.model.param_names, made_up, strict=True) if m]
+            out = [
+                *out,
+                f"{', '.join(names)}: only the sum with the coefficient that is held at infinity is "
+                "estimated; predictions have standard errors.",
+            ]
+        return out
+
     @property
     def described(self) -> list[tuple[str, str]]:
         """The model whose parameters differ, and what is known of the classes."""

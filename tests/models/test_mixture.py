@@ -243,7 +243,7 @@ class TestRegressions:
         assert list(result.params.index) == [
             "class1:Intercept", "g", "class2:Intercept", "logit(class2):Intercept",
         ]  # fmt: skip
-        assert result.n_clusters == {"row": 250}
+        assert result.n_clusters == {"case": 250}
 
     def test_rows_left_out_take_their_known_classes_along(self):
         data = growth_data().groupby("id").first()
