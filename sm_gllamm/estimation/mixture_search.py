@@ -21,6 +21,7 @@ NEAR, GRADIENT_STEPS = 0.1, 60
 #: Rounds of holding and releasing probabilities.
 ROUNDS = 8
 BOUNDARY = "a probability goes to zero"
+UNBOUNDED = "the likelihood is unbounded"
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ def _objective(likelihood, theta: np.ndarray, free: np.ndarray, complete: bool):
 def climb(
     likelihood, theta: np.ndarray, controls: Controls, edges: Callable | None = None,
     gradient_steps: int = GRADIENT_STEPS, held: np.ndarray | None = None,
+    hopeless: Callable | None = None,
 ) -> Found:  # fmt: skip
     """The maximum above a starting value.
 
@@ -77,6 +79,8 @@ def climb(
         At most; 0 for Newton's method from the beginning.
     held : ndarray of bool, shape (p,), optional
         Parameters that stay where they are.
+    hopeless : callable, optional
+        ``hopeless(theta)`` says whether the likelihood has no maximum where the parameters go.
 
     Returns
     -------
@@ -90,12 +94,14 @@ def climb(
     for _ in range(ROUNDS):
         free = np.flatnonzero(~held)
         stop = None
-        if edges is not None:
+        if edges is not None or hopeless is not None:
 
             def stop(values, theta=theta, free=free, held=held):
                 full = theta.copy()
                 full[free] = values
-                return BOUNDARY if edges(full, held) is not None else ""
+                if hopeless is not None and hopeless(full):
+                    return UNBOUNDED
+                return BOUNDARY if edges is not None and edges(full, held) is not None else ""
 
         left = replace(controls, maxiter=max(controls.maxiter - used, 0), stop=stop)
         outcome = None
@@ -107,12 +113,14 @@ def climb(
             used, path = used + outcome.iterations, path + outcome.path
             theta[free] = outcome.theta
             left = replace(left, maxiter=max(controls.maxiter - used, 0))
-        if outcome is None or not (outcome.interrupted or outcome.reason == BOUNDARY):
+        if outcome is None or not (outcome.interrupted or outcome.reason in (BOUNDARY, UNBOUNDED)):
             outcome = maximize(_objective(likelihood, theta, free, False), theta[free], left)
             used, path = used + outcome.iterations, path + outcome.path
             theta[free] = outcome.theta
+        if outcome.interrupted or outcome.reason == UNBOUNDED:
+            break
         moved = None if edges is None else edges(theta, held)
-        if moved is None or outcome.interrupted:
+        if moved is None:
             break
         theta, held = moved
         gradient_steps = 0

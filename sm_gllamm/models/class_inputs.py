@@ -232,6 +232,12 @@ def allowed_classes(known, n_classes: int, frame: pd.DataFrame) -> np.ndarray | 
                 f"known has shape {values.shape}; a row for each of {len(frame)} rows and a column for each "
                 f"of {n_classes} classes are needed"
             )
+        if not np.isin(values, (0, 1)).all():
+            row = frame.index[int(np.argmin(np.isin(values, (0, 1)).all(axis=1)))]
+            raise SpecificationError(
+                f"known has an entry in row {row!r} that is neither true nor false; probabilities of classes "
+                "cannot be given"
+            )
         allowed = values.astype(bool)
     else:
         if values.shape != (len(frame),):
@@ -321,6 +327,8 @@ def class_inputs(
             raise SpecificationError(
                 f"indicator {name!r} is no column of the data{did_you_mean(name, data.columns)}"
             )
+    if not len(items):
+        raise SpecificationError("there are no indicators; name them with items=[...]")
     frame = pd.DataFrame({name: data[name] for name in items})
     present = frame.notna().to_numpy()
     engine = FormulaEngine("patsy", scope)

@@ -145,10 +145,21 @@ def class_restrictions(model, order: Sequence[str], zeros: Sequence[str]):
         at = [names.index(name) for name in names_of]
         pairs += list(zip(at[:-1], at[1:], strict=True))
     rows, values = [], []
+    inputs = model.inputs
+    possible = np.ones((len(inputs.frame), model.n_classes), dtype=bool)
+    if inputs.allowed is not None:
+        possible = inputs.allowed.copy()
     for text in zeros:
-        row, value = _zero(model, text)
+        row, value, c, seen = _zero(model, text)
         rows.append(row)
         values.append(value)
+        possible[seen, c] = False
+    if not possible.any(axis=1).all():
+        at = int(np.argmin(possible.any(axis=1)))
+        raise SpecificationError(
+            f"zeros leave no class for row {inputs.frame.index[at]!r}, "
+            f"{dict(inputs.frame[model.data.ynames].iloc[at])}"
+        )
     for indicator in model.inputs.indicators:
         if "thresholds" in model.equal and "ordinal" in str(indicator.family).lower():
             for row in _common_thresholds(model, indicator.name):
@@ -161,24 +172,25 @@ def class_restrictions(model, order: Sequence[str], zeros: Sequence[str]):
     return ClassOrder(tuple(pairs)), constraints
 
 
-def _zero(model, text: str) -> tuple[np.ndarray, float]:
-    """The equation of a category that does not occur in a class."""
+def _zero(model, text: str) -> tuple[np.ndarray, float, int, np.ndarray]:
+    """The equation of a category that does not occur in a class, the class, and rows that have it."""
     names = model.mapping.param_names
     row = np.zeros(len(names))
-    for c in model.class_names:
+    for number, c in enumerate(model.class_names):
         for indicator in model.nominal:
             for k, category in enumerate(indicator.categories):
                 if text != f"{c}:{indicator.name}[{category}]":
                     continue
+                seen = indicator.codes == k
                 if k:
                     row[names.index(text)] = 1.0
-                    return row, -FAR
+                    return row, -FAR, number, seen
                 if indicator.n_responses > 2:
                     raise SpecificationError(
                         f"zeros: {text} is the reference category; make it another one, or merge"
                     )
                 row[names.index(f"{c}:{indicator.name}[{indicator.categories[1]}]")] = 1.0
-                return row, FAR
+                return row, FAR, number, seen
     raise SpecificationError(
         f"zeros: {text!r} is no category of a nominal indicator in a class, such as {names[0]!r}"
     )

@@ -27,6 +27,8 @@ SAME = 1e-2
 RISES = 1.0 + 1e-4
 #: Probability that it starts anew from, and rounds of that.
 RELEASED, ROUNDS = 1e-2, 3
+#: What stands for a variance that went to zero.
+TINY = 1e-30
 #: Fits to simulated responses.
 REFIT = Controls(maxiter=200, tol=1e-8)
 #: Start of a model with classes on two levels, before the best of them are followed.
@@ -88,6 +90,11 @@ class SearchMethods(RefitMethods):
         if not any(indicator.template is not None for indicator in self.inputs.indicators):
             cells = np.prod([float(i.n_responses) for i in self.nominal]) - 1.0
             k = self.mapping.k_params - len(self.fixed)
+            patterns = len(np.unique(np.column_stack([i.codes for i in self.nominal]), axis=0))
+            if patterns < self.n_classes and self.n_classes > 1:
+                raise SpecificationError(
+                    f"{self.n_classes} classes for {patterns} different response patterns: use fewer classes"
+                )
             if self.inputs.design.shape[1] == 1 and self.n_upper == 1 and k > cells:
                 raise SpecificationError(
                     f"{self.n_classes} classes have {k} parameters, and {len(self.nominal)} indicators have "
@@ -184,7 +191,10 @@ class SearchMethods(RefitMethods):
             starts = [*more, *self._starts(likelihood, n_starts, rng)]
 
         def run(theta):
-            return climb(likelihood, theta, REFIT, self._edges, held=self._fixed_mask)
+            return climb(
+                likelihood, theta, REFIT, self._edges, held=self._fixed_mask,
+                hopeless=self._hopeless,
+            )  # fmt: skip
 
         def refuse(found: Found) -> bool:
             return bool(self._degenerate(found.theta))
@@ -199,7 +209,10 @@ class SearchMethods(RefitMethods):
         self._runs = None
 
         def run(theta):
-            found = climb(likelihood, theta, controls, self._edges, held=self._fixed_mask)
+            found = climb(
+                likelihood, theta, controls, self._edges, held=self._fixed_mask,
+                hopeless=self._hopeless,
+            )  # fmt: skip
             return self._released(likelihood, found, controls)
 
         def refuse(found: Found) -> bool:
@@ -224,6 +237,19 @@ class SearchMethods(RefitMethods):
                 where = f"maximum {at + 1}" if at >= 0 else "not followed"
                 print(f"start {number + 1:3d}  log-likelihood {value:.6f}  {where}")
         return found, ends
+
+    def _hopeless(self, theta: np.ndarray) -> bool:
+        """Whether a variance goes to zero."""
+        return bool(self.measured) and bool(self._degenerate(theta))
+
+    def _after_search(self, likelihood, found: Found, controls) -> Found:
+        """Variances that went to zero are left at a small number: zero is outside the parameter space."""
+        params = self.mapping.params(found.theta)
+        lost = (params == 0.0) & [name in self._degenerate(found.theta) for name in self.param_names]
+        if lost.any():
+            params[lost] = TINY
+            found.theta = self.mapping.theta(params)
+        return found
 
     def _released(self, likelihood, found: Found, controls) -> Found:
         """Without probabilities of zero that would rise: these are not at their maximum."""
