@@ -492,14 +492,15 @@ class IRT(PersonMethods):
     def _check_dimensions(self, options) -> None:
         """Refuse more latent variables of clusters than nodes can be chosen for."""
         many = self.mapping.dimensions[-1]
-        if many > MOST_OF_CLUSTERS and options.get("n_points") is None:
+        said = options.get("n_points") is not None or options.get("integration") == "laplace"
+        if many > MOST_OF_CLUSTERS and not said:
             level = self.level_names[-1]
             random = many - len(self.layout.design.dimensions)
             raise SpecificationError(
                 f"the model has {many} latent variables of {level}, {random} of them of random items; nodes "
-                f"are chosen for {MOST_OF_CLUSTERS} at most. Name fewer random items, or say the nodes: "
-                f"fit(integration='sparse', n_points={{{level!r}: 5, 'person': 16}}), a sparse grid, whose "
-                "error the summary prints"
+                f"are chosen for {MOST_OF_CLUSTERS} at most. Name fewer random items, or take Laplace's "
+                f"approximation in each {level}, fit(n_points={{{level!r}: 1, 'person': 15}}), whose error "
+                "the summary prints"
             )
 
     def _finish(self, fit, *args, **kwargs):
