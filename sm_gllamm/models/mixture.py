@@ -23,6 +23,7 @@ from sm_gllamm.models.irt import IRT
 from sm_gllamm.models.mixture_edges import EdgeMethods
 from sm_gllamm.models.mixture_new_units import NewUnitMethods
 from sm_gllamm.models.mixture_nodes import rough_controls, with_enough_nodes
+from sm_gllamm.models.mixture_refits import MixtureRefitMethods
 from sm_gllamm.models.mixture_start import mixture_starts
 from sm_gllamm.results.mixture import MixtureModelResults, MixtureModelResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
@@ -39,7 +40,7 @@ _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 KINDS = ("coefficients", "covariances", "dispersions", "loadings")
 
 
-class Mixture(NewUnitMethods, EdgeMethods):
+class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
     """Finite mixture of a model of the package.
 
     Clusters of the model's top level (persons of an item response model, single rows where there are no
@@ -291,7 +292,7 @@ class Mixture(NewUnitMethods, EdgeMethods):
         if self._cluster is not None:
             more.append(self._cluster)
         assembly = template._assemble(more=more)
-        patterns = assembly.patterns
+        patterns: Any = assembly.patterns
         weight = template.person_weights
         layout = UnitLayout(
             patterns.first, patterns.of_person, patterns.weight, weight, self._cluster
@@ -345,7 +346,7 @@ class Mixture(NewUnitMethods, EdgeMethods):
         """Names of the template's parameters by kind."""
         mapping = self._template_mapping
         names = mapping.param_names
-        out = {kind: set() for kind in KINDS}
+        out: dict[str, set[str]] = {kind: set() for kind in KINDS}
         out["coefficients"] = set(names[: mapping.k_exog])
         for _, _, block, _ in mapping.terms:
             out["covariances"] |= set(names[block])

@@ -14,11 +14,15 @@ def _refuse_other_classes(full, restricted) -> None:
     """Chi-square does not hold between numbers of classes: the restricted model is on the boundary."""
     for what, attribute in (("classes", "n_classes"), ("classes of clusters", "n_upper")):
         mine, theirs = getattr(full.model, attribute, 1), getattr(restricted.model, attribute, 1)
-        if mine != theirs:
-            raise SpecificationError(
-                f"the models have {mine} and {theirs} {what}: the likelihood ratio has no chi-square "
-                "distribution there; use the parametric bootstrap test (n_classes=range(...) in the model)"
-            )
+        if mine == theirs:
+            continue
+        advice = "compare information criteria"
+        if attribute == "n_classes" and hasattr(full, "compare_blrt"):
+            advice = "use the parametric bootstrap test, compare_blrt"
+        raise SpecificationError(
+            f"the models have {mine} and {theirs} {what}: the likelihood ratio has no chi-square "
+            f"distribution there; {advice}"
+        )
 
 
 def _parameter_kinds(results) -> tuple[set[str], set[str]]:
@@ -62,7 +66,7 @@ class ClassComparisonMethods(ClassPosteriorMethods):
         Notes
         -----
         Between numbers of classes the likelihood ratio has no chi-square distribution (McLachlan & Peel
-        2000, *Finite Mixture Models*, section 6.4): see the parametric bootstrap test.
+        2000, *Finite Mixture Models*, section 6.4): see the parametric bootstrap test, ``compare_blrt``.
         """
         self._estimated("the likelihood-ratio test")
         restricted = getattr(restricted, "_results", restricted)
