@@ -67,7 +67,7 @@ class UnitLayout:
     @property
     def top_rows(self) -> np.ndarray:
         """First row of each independent unit of several rows."""
-        return np.unique(self.top_of_row, return_index=True)[1]
+        return np.unique(np.asarray(self.top_of_row), return_index=True)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class DiscreteModel(FitMethods):
         if self.assembly is None:
             raise SpecificationError("the data were removed by remove_data(); build the model anew")
         if self._likelihood is None:
-            self._likelihood = self._mixture()
+            self._likelihood: Any = self._mixture()
         return self._likelihood
 
     def _ready(self, quadrature: Quadrature | None = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -213,7 +214,7 @@ class NewUnitMethods(DiscreteModel):
         out = []
         for _ in range(n):
             chosen = self.drawn_classes(theta, rng)
-            total = None
+            total: Any = None
             for m, place in enumerate(self.mapping.places):
                 if isinstance(self.template, IRT):
                     draw = np.asarray(self.template.simulate(params[place], 1, rng))

@@ -95,10 +95,11 @@ class CACEResults(MixtureModelResults):
             se = float(standard_errors(assigned.gradient - without.gradient, cov))
             lower, upper = value - quantile * se, value + quantile * se
         else:
-            value = assigned.value / without.value if without.value else np.nan
+            value = assigned.value / without.value
             gradient = assigned.gradient / without.value - value * without.gradient / without.value
             se = float(standard_errors(gradient, cov))
-            lower, upper = (float(x) for x in interval(value, se, quantile, "log"))
+            limits = interval(np.asarray(value), np.asarray(se), quantile, "log")
+            lower, upper = float(limits[0]), float(limits[1])
         return {"estimate": value, "std_err": se, "lower": lower, "upper": upper}
 
     # ------------------------------------------------------------ effects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ class MixturePredictionMethods(ClassPosteriorMethods):
             slopes = _logit_gradient(upper, 0, above, p)
             if by_upper:
                 return _Shares(above, slopes)
-        value, gradient = 0.0, 0.0
+        value, gradient = np.zeros((n, model.n_classes)), np.zeros((n, model.n_classes, p))
         for h in range(len(self._upper_names) or 1):
             share = np.exp(logits.log_probabilities(theta, h if upper is not None else 0))
             own = _logit_gradient(logits, h, share, p)
@@ -122,7 +123,8 @@ class MixturePredictionMethods(ClassPosteriorMethods):
     def _average(self, rows, exog, survival) -> MeanWithGradient:
         """Predictions over the prior distribution of the classes."""
         shares = self._shares(exog, rows.n)
-        value, gradient = 0.0, 0.0
+        value: Any = 0.0
+        gradient: Any = 0.0
         for m, own in enumerate(self._means(rows, "marginal", survival)):
             extra = (1,) * (own.value.ndim - 1)
             weight = shares.value[:, m].reshape(-1, *extra)
@@ -160,7 +162,7 @@ class MixturePredictionMethods(ClassPosteriorMethods):
         kind = "posterior" if self.model._integrated else "conditional"
         if kind == "conditional":
             rows = replace(rows, levels=None)
-        total = 0.0
+        total: Any = 0.0
         for m, place in enumerate(self.model.mapping.places):
             rules = getattr(components[m], "quadrature", None)
             own = predicted(template, params[place], rows, kind, None, rules)
