@@ -15,6 +15,7 @@ from sm_gllamm.mapping.class_responses import incidence
 from sm_gllamm.mapping.item_rows import collapse
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_enumeration import ClassEnumeration
+from sm_gllamm.models.class_groups import ObservedGroups
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.class_restrictions import RestrictionMethods, class_restrictions
@@ -26,7 +27,8 @@ from sm_gllamm.specification.evaluation import names_in_scope
 __all__ = ["LatentClass"]
 
 _OPTIONS = ("items", "families", "classes", "direct", "equal", "order", "zeros", "known", "clusters",
-            "cluster_classes", "weights", "freq_weights", "n_threads", "eval_env")  # fmt: skip
+            "cluster_classes", "groups", "free", "weights", "freq_weights", "n_threads",
+            "eval_env")  # fmt: skip
 #: What statsmodels itself hands to constructors.
 _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 
@@ -66,6 +68,11 @@ class LatentClass(RestrictionMethods):
     cluster_classes : int, optional
         Number of classes of the clusters, on which the class probabilities of their units depend
         (multilevel latent class model, Vermunt 2003).
+    groups : str, optional
+        Column of observed groups. Classes have sizes of their own in each group; response probabilities
+        are the same, unless `free` says otherwise.
+    free : sequence of str or True, optional
+        Indicators whose probabilities (means) differ between the groups, True for all.
     weights, freq_weights : str or array_like, optional
         Sampling weights (pseudo maximum likelihood with robust standard errors), or how many units a row
         stands for.
@@ -125,14 +132,25 @@ class LatentClass(RestrictionMethods):
 
     def __init__(
         self, data, n_classes=2, *, items=None, families=None, classes=None, direct=None, equal=(),
-        order=(), zeros=(), known=None, clusters=None, cluster_classes=None, weights=None,
-        freq_weights=None, n_threads=None, eval_env=0, **kwargs,
+        order=(), zeros=(), known=None, clusters=None, cluster_classes=None, groups=None,
+        free=(), weights=None, freq_weights=None, n_threads=None, eval_env=0, **kwargs,
     ):  # fmt: skip
         check_keywords(set(kwargs) - set(_INTERNAL), _OPTIONS, "LatentClass")
         data = _as_frame(data)
         self.n_classes = _whole(n_classes, "n_classes", 1)
         items = [str(name) for name in (data.columns if items is None else items)]
         data = data.rename(columns=str)
+        self.groups: ObservedGroups | None = None
+        if groups is not None:
+            self.groups = ObservedGroups.of(data, groups, items, free)
+            data = self.groups.expanded(data)
+            items, equal = self.groups.split_items, self.groups.split_names(_several(equal))
+            families = self.groups.split_options(families)
+            direct = self.groups.split_options(direct)
+            order = self.groups.split_names(_several(order))
+            classes = f"{classes or '~ 1'} + {self.groups.formula}"
+        elif len(_several(free)) or free is True:
+            raise SpecificationError("free= names items that differ between groups; give groups=")
         texts = [text for text in (classes, *(direct or {}).values()) if isinstance(text, str)]
         scope = (
             eval_env
@@ -165,13 +183,13 @@ class LatentClass(RestrictionMethods):
         )  # fmt: skip
         self._data_attr += ["inputs", "weights", "assembly", "_likelihood", "data.orig_endog"]
         self._set_up()
-        self.ordered_items = (order,) if isinstance(order, str) else tuple(order)
+        self.ordered_items = _several(order)
         self.class_order, self.class_equations = class_restrictions(
-            self, self.ordered_items, (zeros,) if isinstance(zeros, str) else tuple(zeros),
+            self, self.ordered_items, _several(zeros),
         )  # fmt: skip
 
     def _checked_equal(self, equal) -> tuple[str, ...]:
-        equal = (equal,) if isinstance(equal, str) else tuple(equal)
+        equal = _several(equal)
         known = ["variances", "thresholds", *(indicator.name for indicator in self.inputs.indicators)]
         if unknown := [name for name in equal if name not in known]:
             raise SpecificationError(
@@ -321,6 +339,12 @@ class LatentClass(RestrictionMethods):
             return ClassLogits(design, places), upper
         return ClassLogits(design[:, 1:], places, np.eye(self.n_upper)), upper
 
+    def likelihood_for(self, data):
+        """Likelihood of new cases; see :meth:`NewCaseMethods.likelihood_for`."""
+        if self.groups is not None:
+            data = self.groups.expanded(_as_frame(data).rename(columns=str))
+        return super().likelihood_for(data)
+
     @classmethod
     def from_formula(cls, formula, data, n_classes=2, eval_env=0, **kwargs):
         """Model from a formula and a data frame.
@@ -460,6 +484,11 @@ def _class_numbers(values: Iterable) -> list[int]:
     if not numbers:
         raise SpecificationError("n_classes is empty; give numbers of classes such as range(1, 5)")
     return sorted(set(numbers))
+
+
+def _several(names) -> tuple[str, ...]:
+    """Names, of which one may stand alone."""
+    return (names,) if isinstance(names, str) else () if names is True else tuple(names or ())
 
 
 def _whole(value, what: str, least: int) -> int:
