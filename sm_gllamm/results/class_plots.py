@@ -112,8 +112,9 @@ class ClassPlotMethods(ClassPredictionMethods):
             In colour the units assigned to the class, which have mostly high probabilities where classes
             are well separated.
         """
+        table = self.posterior(data)
         weights = self.model.assembly.layout.row_weight if data is None else None
-        return plot_posteriors(self.posterior(data), weights, bins, axes)
+        return plot_posteriors(table, weights, bins, axes)
 
     def plot_class_probabilities(
         self, covariate: str, values=None, at: dict | None = None, alpha: float = 0.05, ax=None

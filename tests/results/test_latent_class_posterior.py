@@ -222,7 +222,10 @@ def test_pickled_results_and_results_without_data_know_the_same(make, data):
         assert [x for x in one if not x.startswith(clock)] == [
             x for x in other if not x.startswith(clock)
         ]
-    with pytest.raises(SpecificationError, match="remove_data"):
-        copy.posterior()
-    with pytest.raises(SpecificationError, match="remove_data"):
-        copy.bivariate_residuals()
+    gone = ("posterior", "bivariate_residuals", "goodness_of_fit", "pattern_table", "residuals",
+            "predict", "simulate", "plot_posterior", "bootstrap")  # fmt: skip
+    for method in gone:
+        with pytest.raises(SpecificationError, match="remove_data|not available"):
+            getattr(copy, method)()
+    assert len(copy.plot_profiles().axes) >= 1
+    assert not copy.predict(some, "marginal").isna().to_numpy().any()
