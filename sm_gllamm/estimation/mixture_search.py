@@ -55,7 +55,7 @@ def _objective(likelihood, theta: np.ndarray, free: np.ndarray, complete: bool):
         if not want or not np.isfinite(result.total):
             return result.total, None, None
         hessian = result.complete if complete else result.hessian
-        return result.total, result.gradient[free], hessian[np.ix_(free, free)]
+        return result.total, result.gradient[free], hessian[free[:, None], free]
 
     return evaluate
 

@@ -93,9 +93,9 @@ class ClassLogits:
                 if c == d:
                     share = share + probabilities[:, c]
                 block = -(x * (weight * share)[:, None]).T @ x
-                hessian[np.ix_(one, other)] += block
+                hessian[one[:, None], other] += block
                 if c != d:
-                    hessian[np.ix_(other, one)] += block.T
+                    hessian[other[:, None], one] += block.T
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +287,7 @@ class MixtureLikelihood:
             if want:
                 scores, its_hessian = component.derivatives(theta[place], own)
                 gradient[place] += own @ scores.rows(slice(None))
-                hessian[np.ix_(place, place)] += its_hessian
+                hessian[place[:, None], place] += its_hessian
         if not want:
             return MixtureEvaluation(np.array([total]))
         prior = np.exp(logs)
@@ -318,7 +318,7 @@ class MixtureLikelihood:
         for m, (component, place) in enumerate(zip(self.components, self.places, strict=True)):
             its_scores, its_hessian = component.derivatives(theta[place], weights[:, m])
             scores.append(its_scores)
-            np.add.at(hessian, (place[:, None], place[None, :]), its_hessian)
+            hessian[place[:, None], place] += its_hessian
         units = self.units
         own = units.weight * units.group_weight[units.group]
         for h in range(len(self.index)):
@@ -368,7 +368,7 @@ class MixtureLikelihood:
                 mean[:, place] += share[:, None] * values
                 weighted = np.where(outer * share > NOTHING, outer * share, 0.0)
                 values *= np.sqrt(weighted)[:, None]
-                missing[np.ix_(place, place)] += values.T @ values
+                missing[place[:, None], place] += values.T @ values
             of_group = units.sums(mean * units.weight[span][:, None])
             mean *= np.sqrt(outer)[:, None]
             missing -= mean.T @ mean
