@@ -229,16 +229,20 @@ class TestVariances:
 
     @pytest.mark.study
     def test_recovered(self):
-        data, truth = schools(60, 30, seed=3)
-        result = smg.IRT(data, MODEL, items=ITEMS, **RANDOM).fit()
+        data, truth = schools(60, 30, seed=3, sd=(0.6, 0.8, 0.5, 0.0))
+        model = smg.IRT(
+            data, MODEL, items=ITEMS, clusters="school", random_items="x1", random_item_slopes="x2"
+        )
+        result = model.fit(n_points={"school": 5, "person": 16})
         expected = {
             "var(theta(school)|school)": 0.36, "var(intercept[x1]|school)": 0.64,
-            "var(slope[x2]|school)": 0.25, "var(intercept[p]|school)": 0.36,
+            "var(slope[x2]|school)": 0.25,
         }  # fmt: skip
         for name, value in expected.items():
             assert abs(result.params[name] - value) < 3 * result.bse[name]
-        for name in ("intercept[x1]", "slope[x2]", "intercept[p]"):
-            assert np.corrcoef(result.item_effects[name], truth[name])[0, 1] > 0.5
+        # thirty responses tell more about an intercept than about a slope
+        for name, least in (("intercept[x1]", 0.7), ("slope[x2]", 0.3)):
+            assert np.corrcoef(result.item_effects[name], truth[name])[0, 1] > least
 
 
 class TestPredictions:
