@@ -23,6 +23,8 @@ __all__ = ["LOG", "Component", "InternalParameters"]
 #: How a parameter is published: as it is, the square, exp(2 t), exp(t) of the internal one, or an entry of
 #: C C'.
 PLAIN, SQUARE, LOG_SD, LOG, CHOLESKY = range(5)
+#: Logarithms beyond this have no exponential that a density could do with.
+OVERFLOW = 150.0
 #: Diagonal of a factor, relative to the standard deviation, below which a matrix is singular.
 SINGULAR = 1e-10
 
@@ -331,8 +333,13 @@ class InternalParameters:
         return Monomial(1.0, (derived.first,))
 
     def extended(self, theta: np.ndarray) -> np.ndarray | None:
-        """Internal parameters and derived values, None where a matrix is not positive definite."""
+        """Internal parameters and derived values.
+
+        None where a matrix is not positive definite, or a dispersion is too large or small for a number.
+        """
         theta = np.asarray(theta, dtype=float)
+        if np.abs(theta[self.vanishing]).max(initial=0.0) > OVERFLOW:
+            return None
         parts = [theta]
         for derived in self._derived:
             values = derived.values(theta)

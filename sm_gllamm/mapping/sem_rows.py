@@ -107,6 +107,11 @@ def sem_problem(
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(v.rows, name) for v in variables])[order]
 
+    entry = None
+    if any(v.rows.entry is not None for v in variables):
+        # durations and limits alone know times of late entry
+        own = [np.zeros(len(v.person)) if v.rows.entry is None else v.rows.entry for v in variables]
+        entry = np.concatenate(own)[order]
     channel, base = _slots(mapping, variables)
     row_weight = None
     if weights[0] is not None and mapping.levels[0] > 0:
@@ -145,6 +150,7 @@ def sem_problem(
         n_constants=mapping.n_constants,
         slot_channel=None if channel is None else np.ascontiguousarray(channel[order]),
         slot_base=None if base is None else np.ascontiguousarray(base[order]),
+        entry=entry,
         products=mapping.products,
         row_code=code,
         code_table=mapping.table,

@@ -347,7 +347,7 @@ class QuadraturePredictions:
                 given = self._given(mapping, theta, response, code)
                 law = BINOMIAL if response.binary else response.response.law
                 values = law.draw(rng, nu, given)
-                if hasattr(response.family, "limits"):
+                if getattr(response.family, "censoring", None) == "limits":
                     values = np.clip(values, response.family.lower, response.family.upper)
                 drawn[name][at] = values[unit.reshape(-1)]
                 for covariate in by_name:

@@ -139,6 +139,48 @@ def test_a_regression_without_latent_variables_is_a_generalized_linear_model(per
     assert result.bse["b0~y"] == pytest.approx(logit.bse["y"], rel=1e-5)
 
 
+def test_censored_responses(persons):
+    data = persons.assign(limited=np.maximum(persons["y"], 0.5))
+    families = {"limited": smg.families.CensoredGaussian(lower=0.5)}
+    result = smg.SEM("limited ~ age", data, families=families).fit()
+    mean = result.params["limited~1"] + result.params["limited~age"] * data["age"]
+    sd = np.sqrt(result.params["limited~~limited"])
+    below = stats.norm.logcdf(0.5, mean, sd)
+    expected = np.where(data["y"] <= 0.5, below, stats.norm.logpdf(data["limited"], mean, sd)).sum()
+    assert result.llf == pytest.approx(expected, rel=1e-10)
+    assert result.model.simulate(result.params, seed=1)["limited"].min() == 0.5
+    assert result.predict()["limited"].mean() < data["limited"].mean()
+
+
+@pytest.mark.parametrize(
+    "family, name",
+    [
+        (smg.families.NegativeBinomial(), "alpha(count)"),
+        (smg.families.ZeroInflated("poisson"), "zero(count)"),
+        ("poisson", None),
+    ],
+)
+def test_counts(persons, family, name):
+    rng = np.random.default_rng(2)
+    zero = rng.random(len(persons)) < 0.2
+    data = persons.assign(count=np.where(zero, 0, persons["count"]))
+    result = smg.SEM(
+        "f =~ y + z + b0 \n count ~ f", data, families={"b0": "binomial", "count": family}
+    )
+    result = result.fit()
+    assert result.converged
+    table = result.parameter_table()
+    if name is not None:
+        own = table[table["op"] == "family"].iloc[0]
+        assert f"{own['rhs']}({own['lhs']})" == name
+        assert own["est"] == pytest.approx(result.params[name])
+        assert name.split("(")[0] in str(result.summary())
+    expected = result.predict(outcomes="count")["count"].mean()
+    assert expected == pytest.approx(data["count"].mean(), rel=0.1)
+    drawn = result.model.simulate(result.params, seed=1)["count"]
+    assert drawn.mean() == pytest.approx(data["count"].mean(), rel=0.2)
+
+
 # ---------------------------------------------------------------- continuous models both ways
 def holzinger_data():
     return holzinger.load_pandas().data
