@@ -70,9 +70,9 @@ class SEM(SemQuantities):
     group_equal, group_partial : sequence of str
         What is the same in all groups ("loadings", "intercepts", "means", "regressions", "residuals",
         "residual.covariances", "lv.variances", "lv.covariances"), and exceptions such as ``"f =~ x2"``.
-    cluster : str or array_like, optional
-        Clusters of rows: levels of the model's ``level:`` blocks, otherwise those that standard errors
-        take into account.
+    cluster : str, array_like, or list of them, optional
+        Clusters of rows: levels of the model's ``level:`` blocks (of more than two a list, the lowest first),
+        otherwise those that standard errors take into account.
     style : {"sem", "cfa", "growth", "lavaan"}
         Whose defaults: those of lavaan's function of that name.
     std_lv : bool
