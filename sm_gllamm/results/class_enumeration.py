@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -206,14 +207,15 @@ class ClassEnumerationResults:
         out.tables = [
             SimpleTable(
                 data, [_HEADERS.get(name, name.upper()) for name in columns],
-                [str(k) for k in table.index], "Numbers of Latent Classes", txt_fmt=fmt_params,
+                [str(k) for k in table.index], "Numbers of Latent Classes",
+                txt_fmt={**fmt_params, "colsep": "  "},
             )
         ]  # fmt: skip
         least = ", ".join(f"{crit.upper()} {self.best(crit)}" for crit in CRITERIA)
         lines = [f"Smallest: {least}."]
         for k, results in self.results.items():
             lines += [f"{k} classes: {message}" for message in results.verdict.messages()]
-        out.add_extra_txt(lines)
+        out.add_extra_txt([textwrap.fill(line, 100, subsequent_indent="    ") for line in lines])
         return out
 
     def __str__(self) -> str:
