@@ -371,7 +371,8 @@ class ClassFitMethods(ClassProfileMethods):
         (L - 1) degrees of freedom (Vermunt & Magidson 2005, *Technical Guide for Latent GOLD*). Of pairs
         with a measured indicator it compares products of deviations from the expected means with their
         expectation, in units of their variance among the units. Units that responded to both indicators
-        are counted; with covariates or direct effects expectations are sums over units.
+        are counted, and pairs that nobody responded to both of are left out; with covariates or direct
+        effects expectations are sums over units.
 
         Oberski, van Kollenburg & Vermunt (2013, *Advances in Data Analysis and Classification* 7, 267-279)
         show that 3.84 is no critical value, and recommend the bootstrap.
@@ -399,10 +400,13 @@ class ClassFitMethods(ClassProfileMethods):
         found = self._pair_residuals()
         values, df = found[:, 0], found[:, 1].astype(int)
         index = pd.MultiIndex.from_tuples(list(combinations(names, 2)), names=["first", "second"])
-        table = pd.DataFrame({"x2": values, "df": df, "residual": values / df}, index=index)
+        table = pd.DataFrame(
+            {"x2": values, "df": df, "residual": values / np.maximum(df, 1)}, index=index
+        )
         if n_rep:
             drawn = self._bootstrapped(_pair_statistics, n_rep, seed, disp)
             table["p_bootstrap"] = _bootstrap_p(values, drawn)
+        table = table[table["df"] > 0]
         return table.iloc[np.argsort(-table["residual"].to_numpy(), kind="stable")]
 
     def _pair_residuals(self) -> np.ndarray:
@@ -420,6 +424,9 @@ class ClassFitMethods(ClassProfileMethods):
         for one, other in combinations(views, 2):
             (here, y, p, nominal), (there, z, q, too) = facts[one], facts[other]
             both = np.flatnonzero(here & there)
+            if not len(both):
+                out.append((0.0, 0))
+                continue
             w, share = weight[both], prior[both]
             p, q = (values[:, both] if values.shape[1] > 1 else values for values in (p, q))
             if nominal and too:

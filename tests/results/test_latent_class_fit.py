@@ -229,3 +229,10 @@ def test_constraints_are_taken_into_account():
     ordered = smg.LatentClass(data, 2, items=model.data.ynames, order="FRAUD").fit(n_starts=4)
     with pytest.raises(SpecificationError, match="order of the classes .*'FRAUD'"):
         free.compare_lr_test(ordered)
+
+
+def test_pairs_that_nobody_responded_to_both_of_are_left_out():
+    data = two_levels().drop(columns=["school", "x"]).astype(float)
+    data.loc[::2, "y0"], data.loc[1::2, "y1"] = np.nan, np.nan
+    table = smg.LatentClass(data, 2).fit(n_starts=3).bivariate_residuals()
+    assert len(table) == 14 and ("y0", "y1") not in table.index
