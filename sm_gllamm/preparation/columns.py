@@ -10,7 +10,16 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 
-__all__ = ["column", "expand", "first_row", "missing_values", "numbers", "refuse_missing", "row_labels", "show"]
+__all__ = [
+    "column",
+    "expand",
+    "first_row",
+    "missing_values",
+    "numbers",
+    "refuse_missing",
+    "row_labels",
+    "show",
+]
 
 
 def column(data: pd.DataFrame, name: Hashable) -> pd.Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.specification.evaluation import did_you_mean
@@ -103,7 +103,7 @@ def plan_from_bars(bars: Sequence[Bar], covariance: str | Mapping[str, str]) -> 
 
 def plan_from_groups(
     groups: str | Sequence[str],
-    re_formula: str | Mapping[str, str] | bool | None,
+    re_formula: str | Mapping[str, str] | Literal[False] | None,
     vc_formula: Mapping[str, str] | None,
     covariance: str | Mapping[str, str],
 ) -> RandomPlan:
