@@ -110,7 +110,11 @@ class IndicatorComparisonMethods(ClassComparisonMethods):
     def _check_nested(self, restricted) -> None:
         """Refuse other data, other indicators, and models that are not nested."""
         mine, theirs = self.model, restricted.model
-        if set(mine.data.ynames) != set(theirs.data.ynames):
+        if extra := sorted(set(_free_items(theirs)) - set(_free_items(mine))):
+            raise SpecificationError(
+                f"not nested: {extra} differ between groups in the restricted model, but not in this one"
+            )
+        if set(_items(mine)) != set(_items(theirs)):
             raise SpecificationError(
                 f"the models have different indicators: {sorted(mine.data.ynames)} and "
                 f"{sorted(theirs.data.ynames)}"
@@ -134,11 +138,25 @@ class IndicatorComparisonMethods(ClassComparisonMethods):
             )
 
 
+def _items(model) -> list[str]:
+    """Indicators as the user names them."""
+    return list(model.data.ynames if model.groups is None else model.groups.items)
+
+
+def _free_items(model) -> tuple[str, ...]:
+    """Indicators that differ between observed groups."""
+    return () if model.groups is None else model.groups.free
+
+
 def _check_same_rows(full, restricted) -> None:
     frames = [result.model.inputs.frame for result in (full, restricted)]
     same = full.nobs == restricted.nobs
     if same and all(len(frame) for frame in frames):
-        same = frames[0].equals(frames[1][list(frames[0].columns)])
+        # items that differ between groups are further columns, and groups are categories then
+        models = full.model, restricted.model
+        columns = [model.groups.column for model in models if model.groups is not None]
+        both = [name for name in frames[0] if name in frames[1] and name not in columns]
+        same = frames[0][both].equals(frames[1][both])
     if not same:
         raise SpecificationError(
             f"the models are fitted to different data ({full.nobs:g} and {restricted.nobs:g} units); rows "

@@ -39,6 +39,12 @@ def test_equal_measurement_is_sizes_by_group(data):
     assert free.df_modelwc == equal.df_modelwc + 2
     assert 0 <= free.llf - equal.llf < 6
     assert "class1:B|sex=f[1]" in free.params.index
+    test = free.compare_lr_test(equal)
+    assert test.df_diff == 2 and test.statistic == pytest.approx(2 * (free.llf - equal.llf))
+    none = smg.LatentClass(data, 2, items=ITEMS).fit(n_starts=4)
+    assert free.compare_lr_test(none).df_diff == 3
+    with pytest.raises(SpecificationError, match=r"\['B'\] differ between groups"):
+        equal.compare_lr_test(free)
 
 
 def test_new_cases(data):
