@@ -35,6 +35,8 @@ __all__ = [
 NOTHING_LOST, MAY_LOSE = 1e-6, 0.01
 #: Information on the logarithm of a dispersion that has gone to nothing.
 VANISHED = 1e-2
+#: Share of what curvature could be from which on a direction is not flat.
+CURVED = 1e-6
 #: A variance, relative to what moves the log-likelihood, that counts as zero.
 ZERO = 1e-8
 
@@ -215,7 +217,7 @@ def quadrature_verdict(
     fit.outcome.hessian = hessian
     flat = [n for n in verdict.unidentified if n not in boundary]
     if not (verdict.runaway or on_edge) and (counted or likelihood.problem.n_top > len(theta)):
-        flat += [n for n in flat_names(likelihood, theta, basis) if n not in flat]
+        flat += [n for n in flat_names(likelihood, theta, basis, hessian) if n not in flat]
     indefinite = []
     for names, matrix in implied:
         variance = np.diag(matrix)
@@ -242,7 +244,7 @@ def quadrature_verdict(
     return SemVerdict(**fields)
 
 
-def flat_names(likelihood: SemLikelihood, theta, basis=None) -> list[str]:
+def flat_names(likelihood: SemLikelihood, theta, basis=None, hessian=None) -> list[str]:
     """Parameters in directions in which the log-likelihood of no cluster changes.
 
     Parameters
@@ -251,6 +253,9 @@ def flat_names(likelihood: SemLikelihood, theta, basis=None) -> list[str]:
     theta : ndarray, shape (p,)
     basis : ndarray, shape (p, d), optional
         Directions that constraints leave free.
+    hessian : ndarray, shape (p, p), optional
+        At a maximum, where the log-likelihood must not curve along such a direction either: scores may be
+        dependent by chance, as those of mean and variance of a variable with two values.
     """
     scores = likelihood.evaluate(theta, 1).score
     along = scores if basis is None else scores @ basis
@@ -263,6 +268,10 @@ def flat_names(likelihood: SemLikelihood, theta, basis=None) -> list[str]:
     values = np.append(values, np.zeros(len(directions) - len(values)))
     for direction in directions[values <= SCORE_RANK_TOL * max(values[0], 1e-300)]:
         moved = direction / size if basis is None else basis @ (direction / size)
+        if hessian is not None:
+            curvature = abs(moved @ hessian @ moved)
+            if curvature > CURVED * (np.abs(moved) @ np.abs(hessian) @ np.abs(moved)):
+                continue
         moved = np.abs(moved) * np.linalg.norm(scores, axis=0)
         out += [
             likelihood.mapping.param_names[k] for k in np.flatnonzero(moved > 0.1 * moved.max())
