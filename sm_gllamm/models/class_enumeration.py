@@ -39,9 +39,9 @@ class ClassEnumeration:
     >>> print(fits.table[["llf", "k_params", "bic"]].round(2))
                    llf  k_params      bic
     n_classes
-    1         -2557.64         5  5149.82
+    1         -2493.44         5  5021.41
     2         -2467.41        11  5010.80
-    3         -2464.10        17  5045.64
+    3         -2464.65        17  5046.73
     """
 
     formula: str | None = None

@@ -144,7 +144,8 @@ def class_restrictions(model, order: Sequence[str], zeros: Sequence[str]):
             )
         at = [names.index(name) for name in names_of]
         pairs += list(zip(at[:-1], at[1:], strict=True))
-    rows, values = [], []
+    rows: list[np.ndarray] = []
+    values: list[float] = []
     inputs = model.inputs
     possible = np.ones((len(inputs.frame), model.n_classes), dtype=bool)
     if inputs.allowed is not None:
@@ -155,16 +156,16 @@ def class_restrictions(model, order: Sequence[str], zeros: Sequence[str]):
         values.append(value)
         possible[seen, c] = False
     if not possible.any(axis=1).all():
-        at = int(np.argmin(possible.any(axis=1)))
+        first = int(np.argmin(possible.any(axis=1)))
         raise SpecificationError(
-            f"zeros leave no class for row {inputs.frame.index[at]!r}, "
-            f"{dict(inputs.frame[model.data.ynames].iloc[at])}"
+            f"zeros leave no class for row {inputs.frame.index[first]!r}, "
+            f"{inputs.frame[model.data.ynames].iloc[first].to_dict()}"
         )
     for indicator in model.inputs.indicators:
         if "thresholds" in model.equal and "ordinal" in str(indicator.family).lower():
-            for row in _common_thresholds(model, indicator.name):
-                rows.append(row)
-                values.append(0.0)
+            shifts = _common_thresholds(model, indicator.name)
+            rows += shifts
+            values += [0.0] * len(shifts)
     matrix = np.array(rows).reshape(len(rows), len(names))
     constraints = LinearConstraints(np.zeros((0, len(names))), np.zeros(0), tuple(names))
     if rows:

@@ -115,7 +115,7 @@ class SearchMethods(RefitMethods):
                 yield self._theta_of(sizes, shares)
             return
         # each start has upper classes of its own
-        short = []
+        short: list[Found] = []
         assert runs is not None
         for k in range(n_starts):
             at = max(int(runs.followed[k]), 0)

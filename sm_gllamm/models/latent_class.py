@@ -209,15 +209,15 @@ class LatentClass(RestrictionMethods):
         for indicator in self.measured:
             template = indicator.template
             self._parts.append((template.assembly.problem, template.mapping))
-        names = [self._names_in(c) for c in range(self.n_classes)]
+        by_class = [self._names_in(c) for c in range(self.n_classes)]
         self._mapping = MixtureMapping(
             [_PartsMapping([mapping for _, mapping in self._parts])] * self.n_classes,
-            names, self._class_parameter_names(),
+            by_class, self._class_parameter_names(),
         )  # fmt: skip
         layout = self._layout()
         n_top = (
             len(self.inputs.cluster_labels)
-            if self.inputs.cluster is not None
+            if self.inputs.cluster_labels is not None
             else len(layout.first)
         )
         self.assembly = MixtureAssembly(UnitProblem(True, n_top), self._mapping, layout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ class ThreeStepResults:
             for a in range(b + 1, n_classes):
                 rows = contrast(a, b)
                 test = _wald(rows, values, cov)
-                row = {"class": classes[a], "other": classes[b]}
+                row: dict[str, Any] = {"class": classes[a], "other": classes[b]}
                 if m == 1:
                     row["difference"] = float((rows @ values)[0])
                     row["std_err"] = float(np.sqrt((rows @ cov @ rows.T)[0, 0]))
