@@ -55,6 +55,12 @@ class SemDiagrams(LatentVariableResults):
         variance = {r.lhs: v for r, v in rows if r.op == "~~" and r.lhs == r.rhs}
 
         def node(name: str) -> str:
+            if name in roles.higher:
+                # a node of the level above
+                return name
+            if name in roles.products:
+                nodes.setdefault(name, (name, "latent", level))
+                return name
             if name in roles.latent:
                 text = f"{name}\n({number(variance[name])})" if name in variance else name
                 nodes.setdefault(name, (text, "latent", level))
@@ -68,13 +74,14 @@ class SemDiagrams(LatentVariableResults):
         for name in roles.latent:
             node(name)
         # latent targets first: covariates stand beside what they act on
-        paths = [(r, v) for r, v in rows if r.op in ("=~", "~") and (r.free or v != 0.0)]
+        paths = [(r, v) for r, v in rows if r.op in ("=~", "~") and (r.free or r.rv or v != 0.0)]
         paths.sort(key=lambda one: one[0].op == "~" and one[0].lhs not in roles.latent)
         for row, value in paths:
             source, target = (row.lhs, row.rhs) if row.op == "=~" else (row.rhs, row.lhs)
             measured = source in roles.latent and target not in roles.latent
             kind = "loading" if measured else "regression"
-            edges.append((node(source), node(target), number(value), kind))
+            # a random coefficient stands by its name, and is a node of the level above
+            edges.append((node(source), node(target), row.rv or number(value), kind))
         for row, value in rows:
             covary = row.op == "~~" and row.lhs != row.rhs and not row.exo
             if covary and (row.free or value != 0.0):

@@ -1,5 +1,7 @@
 """Structural equation models of several levels for responses of any type."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -238,3 +240,20 @@ def test_frequencies_of_rows_and_clusters(pupils):
         assert one.nobs == len(whole)
     with pytest.raises(SpecificationError, match="names 'class'; the levels are"):
         smg.SEM(text, data, freq_weights={"class": "n"}, **options)
+
+
+def test_path_diagrams_of_random_coefficients(pupils):
+    text = (
+        "level: 1\n fw =~ b0 + b1 + b2 \n r ~ fw + fb + fw:x + rv(s)*x \n"
+        "level: 2\n fb =~ b0 + b1 + b2 \n s ~ w"
+    )
+    model = smg.SEM(text, pupils.iloc[:160], cluster="school", ordered=ITEMS)
+    start = model.mapping.params(model._starting_theta(model.likelihood))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = model.fit(start, maxiter=0, n_points=3)
+    source = result.path_diagram()
+    assert '"covariate x" -> "item r" [label="s"]' in source
+    assert '"fb" -> "item r"' in source and '"fw:x" -> "item r"' in source
+    assert "nan" not in source
+    assert not result.parameter_table()["est"].isna().any()
