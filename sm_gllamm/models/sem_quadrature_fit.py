@@ -217,7 +217,8 @@ def quadrature_verdict(
     fit.outcome.hessian = hessian
     flat = [n for n in verdict.unidentified if n not in boundary]
     if not (verdict.runaway or on_edge) and (counted or likelihood.problem.n_top > len(theta)):
-        flat += [n for n in flat_names(likelihood, theta, basis, hessian) if n not in flat]
+        for direction in flat_names(likelihood, theta, basis, hessian):
+            flat += [name for name in direction if name not in flat]
     indefinite = []
     for names, matrix in implied:
         variance = np.diag(matrix)
@@ -244,8 +245,8 @@ def quadrature_verdict(
     return SemVerdict(**fields)
 
 
-def flat_names(likelihood: SemLikelihood, theta, basis=None, hessian=None) -> list[str]:
-    """Parameters in directions in which the log-likelihood of no cluster changes.
+def flat_names(likelihood: SemLikelihood, theta, basis=None, hessian=None) -> list[tuple[str, ...]]:
+    """Parameters in each direction in which the log-likelihood of no cluster changes.
 
     Parameters
     ----------
@@ -259,7 +260,7 @@ def flat_names(likelihood: SemLikelihood, theta, basis=None, hessian=None) -> li
     """
     scores = likelihood.evaluate(theta, 1).score
     along = scores if basis is None else scores @ basis
-    out: list[str] = []
+    out: list[tuple[str, ...]] = []
     size = np.linalg.norm(along, axis=0)
     size = np.where(size > 0.0, size, 1.0)
     # as many rows as parameters, with the same singular values
@@ -273,10 +274,9 @@ def flat_names(likelihood: SemLikelihood, theta, basis=None, hessian=None) -> li
             if curvature > CURVED * (np.abs(moved) @ np.abs(hessian) @ np.abs(moved)):
                 continue
         moved = np.abs(moved) * np.linalg.norm(scores, axis=0)
-        out += [
-            likelihood.mapping.param_names[k] for k in np.flatnonzero(moved > 0.1 * moved.max())
-        ]
-    return list(dict.fromkeys(out))
+        names = likelihood.mapping.param_names
+        out.append(tuple(names[k] for k in np.flatnonzero(moved > 0.1 * moved.max())))
+    return out
 
 
 def refuse_infinite(outcome: Outcome) -> None:

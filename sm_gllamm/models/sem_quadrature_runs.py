@@ -11,6 +11,7 @@ import numpy as np
 from sm_gllamm.exceptions import IdentificationWarning, SpecificationError
 from sm_gllamm.inference.constrained import LinearConstraints
 from sm_gllamm.models.fitting import FitSettings
+from sm_gllamm.models.identification import Identification
 from sm_gllamm.models.sem_quadrature_fit import (
     flat_names,
     quadrature_maximum,
@@ -99,7 +100,9 @@ class QuadratureRuns:
         if maxiter == 0 and start_params is None:
             raise SpecificationError("maxiter=0 evaluates at start_params, which are missing")
         placement = "meansd" if integration == "meansd" else "mode"
-        flat = [] if maxiter == 0 or linear is not None else self._flat_at(start)
+        flat: tuple[str, ...] = ()
+        if maxiter > 0 and linear is None:
+            flat = self._identification(start).parameters
         if flat:
             warnings.warn(
                 f"the model is not identified by these data; these cannot be told apart: {', '.join(flat)}",
@@ -136,18 +139,42 @@ class QuadratureRuns:
             flat,
         )
 
-    def _flat_at(self, theta: np.ndarray) -> list[str]:
+    def check_identification(self) -> Identification:
+        """Whether the model's parameters can be told apart, by rank and before any fit.
+
+        Returns
+        -------
+        Identification
+            With ``identified``, ``rank``, and the parameters of each direction in which the likelihood of
+            these data is flat.
+
+        Notes
+        -----
+        The rank of the scores of persons, or of clusters, near the starting values. Of models with ``==``
+        constraints, and where there are fewer clusters than parameters, nothing is said.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import lsat
+        >>> data = lsat.load_pandas().data
+        >>> smg.SEM("f =~ item_1 + item_2 + item_3", data, ordered=True).check_identification().identified
+        True
+        """
+        return self._identification(self._starting_theta(self.likelihood))
+
+    def _identification(self, theta: np.ndarray) -> Identification:
         """Parameters that cannot be told apart near some values, whatever comes out of the fit."""
         stated = any(relation.op == "==" for relation in self.table.syntax.relations)
         counted = self.assembly.pattern is not None
         if stated or not counted and self.assembly.problem.n_top <= len(theta):
-            return []
+            return Identification(len(theta))
         z = np.random.default_rng(0).normal(size=len(theta))
         # zeros are special values
         near = np.where(theta == 0.0, NEAR * z, theta * (1.0 + NEAR * np.clip(z, -2.0, 2.0)))
-        if not self.mapping.feasible(near) or not np.isfinite(self.likelihood.evaluate(near).total):
-            return []
-        return flat_names(self.likelihood, near)
+        if not self.mapping.feasible(near) or not np.isfinite(self._ready().evaluate(near).total):
+            return Identification(len(theta))
+        return Identification(len(theta), tuple(flat_names(self.likelihood, near)))
 
     def _usual_tolerance(self) -> float:
         """Error of the log-likelihood aimed at: what nested rules with many nodes can afford."""

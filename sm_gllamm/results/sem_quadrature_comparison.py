@@ -163,3 +163,10 @@ class QuadratureComparison(LatentVariableResults):
             "reliability() is of sums of continuous indicators; posterior standard deviations of the scores, "
             "factor_scores(se=True), say how reliable these are"
         )
+
+    def get_prediction(self, *args, **kwargs):
+        """Not available: SpecificationError."""
+        raise SpecificationError(
+            "get_prediction() is not available for structural equation models; predict() has expected "
+            "responses, factor_scores(se=True) latent variables with standard deviations"
+        )

@@ -225,7 +225,8 @@ def test_growth_of_a_binary_outcome():
 
 
 def test_what_needs_moments_is_refused_by_name(result):
-    for name in ("fit_measures", "chisquare", "residuals", "modification_indices", "reliability"):
+    for name in ("fit_measures", "chisquare", "residuals", "modification_indices", "reliability",
+                 "get_prediction"):  # fmt: skip
         with pytest.raises(SpecificationError, match=name):
             getattr(result, name)()
     with pytest.raises(SpecificationError, match="observed one"):
@@ -246,6 +247,9 @@ def test_a_heywood_case_is_named():
 
 
 def test_what_is_not_identified_is_named():
+    model = smg.SEM("f =~ item_1 + item_2", lsat_data(), ordered=True)
+    assert model.check_identification().rank == 3
+    assert smg.SEM(TEXT, lsat_data(), ordered=True).check_identification().identified
     with pytest.warns(IdentificationWarning, match="not identified"):
         smg.SEM("f =~ item_1 + item_2", lsat_data(), ordered=True).fit()
 
