@@ -23,6 +23,8 @@ START_UNITS = 20_000
 FOLLOWED, WITHIN = 5, 5.0
 #: Runs whose log-likelihoods differ by less go to the same maximum.
 SAME = 1e-2
+#: The same after these runs of EM were continued.
+MERGED = 1e-3
 #: A probability of zero that EM raises by this factor or more is not at its maximum.
 RISES = 1.0 + 1e-4
 #: Probability that it starts anew from, and rounds of that.
@@ -52,6 +54,19 @@ class _Runs:
     loglike: np.ndarray
     followed: np.ndarray
     comparable: bool = True
+
+    def merged(self, ends: ClassTable) -> ClassTable:
+        """Ends without those that came to the same log-likelihood as one before."""
+        kept: list[int] = []
+        number = np.arange(len(ends.loglike))
+        for k, value in enumerate(ends.loglike):
+            same = [j for j, other in enumerate(kept) if abs(value - ends.loglike[other]) < MERGED]
+            number[k] = same[0] if same else len(kept)
+            if not same:
+                kept.append(k)
+        there = self.followed >= 0
+        self.followed[there] = number[self.followed[there]]
+        return ClassTable(ends.loglike[kept], ends.sizes[kept], ends.shares[kept], ends.order[kept])
 
     def values(self, maxima) -> tuple[float, ...]:
         """Log-likelihood of every start at its end; NaN where that is not known."""
@@ -165,6 +180,7 @@ class SearchMethods(RefitMethods):
             if not whole:
                 members, weight, allowed = everybody
             best = polished(best, members, counts, weight, allowed=allowed)
+            best = self._runs.merged(best)
         return best
 
     def highest(self, n_starts: int, rng: np.random.Generator, *more: np.ndarray) -> Found:
@@ -245,7 +261,9 @@ class SearchMethods(RefitMethods):
     def _after_search(self, likelihood, found: Found, controls) -> Found:
         """Variances that went to zero are left at a small number: zero is outside the parameter space."""
         params = self.mapping.params(found.theta)
-        lost = (params == 0.0) & [name in self._degenerate(found.theta) for name in self.param_names]
+        lost = (params == 0.0) & [
+            name in self._degenerate(found.theta) for name in self.param_names
+        ]
         if lost.any():
             params[lost] = TINY
             found.theta = self.mapping.theta(params)

@@ -184,3 +184,24 @@ def test_every_start_is_counted(data, capsys):
     assert max(result.verdict.starts) == pytest.approx(result.llf, abs=1e-7)
     assert 1 <= result.verdict.replicated <= 12
     assert capsys.readouterr().out.count("\nstart ") >= 11
+
+
+def test_starts_that_meet_are_followed_once(data):
+    """Ends of EM that continue to one maximum count for it, all of them."""
+    model = smg.LatentClass(data, 2)
+    result = model.fit(n_starts=15)
+    assert len(result.verdict.starts) == result.verdict.replicated == 15
+    model.fixed = {}
+    rng = np.random.default_rng(0)
+    found = model.highest(5, rng, result.theta)
+    assert found.value == pytest.approx(result.llf, abs=1e-7)
+
+
+def test_a_zero_that_would_rise_is_let_go(data):
+    """A probability of zero is kept only where the log-likelihood falls when it becomes positive."""
+    model = smg.LatentClass(data, 2)
+    result = model.fit(n_starts=4)
+    start = np.array(result.theta)
+    start[0] = -40.0
+    again = model.fit(start_params=start)
+    assert again.llf == pytest.approx(result.llf, abs=1e-7) and not again.held.any()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize
+from scipy import optimize, special
 
 import sm_gllamm.api as smg
 from sm_gllamm.datasets import lsat
@@ -56,7 +56,7 @@ def _optimised(y, seed):
     def value(z):
         table = np.array([[z[0], 0.5, z[1], z[2], z[3]], [z[4], z[5], z[6], z[7], z[0]]])
         size = np.array([1, np.exp(z[8])]) / (1 + np.exp(z[8]))
-        return -loglike(y, 1 / (1 + np.exp(-table)), size)
+        return -loglike(y, special.expit(table), size)
 
     start = np.random.default_rng(seed).normal(size=9)
     return -optimize.minimize(value, start, method="BFGS").fun
