@@ -58,8 +58,9 @@ def test_pisa_runs_and_draws(pisa, tmp_path, capsys):
 @pytest.mark.parametrize(
     "name",
     [
-        "choice", "counts", "durations", "irt_lsat", "irt_science", "irt_verbal_aggression",
-        "latent_variables", "mixed_responses", "ordinal", "sem_categorical",
+        "cace", "choice", "counts", "durations", "growth_mixture", "irt_lsat", "irt_science",
+        "irt_verbal_aggression",
+        "latent_variables", "mixed_responses", "mixture_regression", "ordinal", "sem_categorical",
     ],
 )  # fmt: skip
 def test_example_runs(name, capsys):
