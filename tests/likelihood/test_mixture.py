@@ -378,3 +378,87 @@ class TestContinuousLatentVariables:
         finest(model.likelihood)
         np.testing.assert_allclose(model.likelihood.evaluate(theta).loglike, expected, rtol=1e-9)
         check_derivatives(model.likelihood, theta, 1e-5)
+
+    def test_nested_random_effects_against_the_multivariate_normal(self):
+        frame = simulated(n_clusters=8)
+        template = GLMM.from_formula("z ~ x + (1 | cluster/person)", frame)
+        model = Mixture(template, 2, equal=("dispersions",))
+        params = dict(
+            zip(model.param_names, np.linspace(0.3, 1.4, len(model.param_names)), strict=True)
+        )
+        theta = model.mapping.theta(np.array(list(params.values())))
+        size = expit(params["logit(class2):Intercept"])
+        logs = np.empty((8, 2))
+        for c, prior in ((1, 1 - size), (2, size)):
+            upper = params[f"class{c}:var(Intercept|cluster)"]
+            lower = params[f"class{c}:var(Intercept|cluster:person)"]
+            for k, part in frame.groupby("cluster"):
+                same = part.person.to_numpy()[:, None] == part.person.to_numpy()
+                cov = upper + lower * same + params["var(Residual)"] * np.eye(len(part))
+                mean = params[f"class{c}:Intercept"] + params[f"class{c}:x"] * part.x
+                density = stats.multivariate_normal(mean, cov).logpdf(part.z)
+                logs[k, c - 1] = np.log(prior) + density
+        found = model.likelihood.evaluate(theta)
+        np.testing.assert_allclose(found.loglike, logsumexp(logs, axis=1), rtol=1e-10)
+        check_derivatives(model.likelihood, theta)
+
+
+class TestFamilies:
+    def check(self, model, params, logs_of):
+        """`logs_of` gives log densities of the rows by class, from parameters by name."""
+        named = dict(zip(model.param_names, params, strict=True))
+        size = expit(named["logit(class2):Intercept"])
+        logs = [
+            np.log(prior) + np.bincount(model.template.data.frame.person, logs_of(named, c))
+            for prior, c in ((1 - size, "class1"), (size, "class2"))
+        ]
+        theta = model.mapping.theta(np.array(params))
+        found = model.likelihood.evaluate(theta)
+        np.testing.assert_allclose(found.loglike, logsumexp(logs, axis=0), rtol=1e-10)
+        check_derivatives(model.likelihood, theta)
+
+    def test_negative_binomial_with_a_dispersion_by_class(self):
+        frame = simulated()
+        model = Mixture.from_formula(
+            "y ~ x", frame, 2, groups="person", family="negative_binomial", equal=()
+        )
+
+        def logs_of(p, c):
+            mean = np.exp(p[f"{c}:Intercept"] + p[f"{c}:x"] * frame.x)
+            (name,) = [
+                k for k in p if k.startswith(f"{c}:") and k not in (f"{c}:Intercept", f"{c}:x")
+            ]
+            n = 1 / p[name]
+            return stats.nbinom.logpmf(frame.y, n, n / (n + mean))
+
+        self.check(model, [0.2, 0.5, 0.4, 1.1, -0.2, 0.9, -0.3], logs_of)
+
+    def test_ordinal_with_thresholds_by_class(self):
+        frame = simulated()
+        frame["o"] = np.minimum(frame.y, 2)
+        model = Mixture.from_formula("o ~ x", frame, 2, groups="person", family="ordinal")
+        assert model.param_names == [
+            "class1:x", "class1:threshold(0|1)", "class1:threshold(1|2)", "class2:x",
+            "class2:threshold(0|1)", "class2:threshold(1|2)", "logit(class2):Intercept",
+        ]  # fmt: skip
+
+        def logs_of(p, c):
+            nu = (p[f"{c}:x"] * frame.x).to_numpy()
+            low, high = (expit(p[f"{c}:threshold({k}|{k + 1})"] - nu) for k in (0, 1))
+            shares = np.column_stack([low, high - low, 1 - high])
+            return np.log(shares[np.arange(len(frame)), frame.o])
+
+        self.check(model, [0.4, -0.5, 0.8, -0.6, 0.2, 0.9, -0.3], logs_of)
+
+    def test_offset(self):
+        frame = simulated()
+        model = Mixture.from_formula(
+            "y ~ x", frame, 2, groups="person", family="poisson", offset="v"
+        )
+
+        def logs_of(p, c):
+            return stats.poisson.logpmf(
+                frame.y, np.exp(p[f"{c}:Intercept"] + p[f"{c}:x"] * frame.x + frame.v)
+            )
+
+        self.check(model, list(THETA[:5]), logs_of)
