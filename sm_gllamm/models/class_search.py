@@ -105,7 +105,13 @@ class SearchMethods(RefitMethods):
         if not any(indicator.template is not None for indicator in self.inputs.indicators):
             cells = np.prod([float(i.n_responses) for i in self.nominal]) - 1.0
             k = self.mapping.k_params - len(self.fixed)
-            patterns = len(np.unique(np.column_stack([i.codes for i in self.nominal]), axis=0))
+            first = self.assembly.layout.first
+            codes = np.column_stack([i.codes[first] for i in self.nominal])
+            # some of them tell, most of the time
+            for part in (codes[:1000], codes):
+                patterns = len(np.unique(part, axis=0))
+                if patterns >= self.n_classes:
+                    break
             if patterns < self.n_classes and self.n_classes > 1:
                 raise SpecificationError(
                     f"{self.n_classes} classes for {patterns} different response patterns: use fewer classes"
