@@ -246,7 +246,7 @@ class NewCaseMethods(IndicatorMethods):
         logits, upper = self._logits(self.design_for(data), None if labels is None else len(labels))
         likelihood = MixtureLikelihood(
             [component] * self.n_classes, self.mapping.places,
-            np.tile(np.arange(self.n_classes), (self.n_upper, 1)), logits, upper, units,
+            np.tile(np.arange(self.n_classes), (self.cluster_effect.n_above, 1)), logits, upper, units,
             self.mapping.k_params,
         )  # fmt: skip
         return likelihood, np.arange(n), data.index, labels

@@ -80,10 +80,11 @@ class SimulationMethods(NewCaseMethods):
         upper = None
         unit = self.assembly.layout.of_row[row]
         logits = likelihood.logits
-        if self.n_upper > 1:
+        n_above = self.cluster_effect.n_above
+        if n_above > 1:
             upper = _drawn_classes(rng, np.exp(likelihood.upper.log_probabilities(theta)))
             of_unit = upper[likelihood.units.group]
-            by_upper = [np.exp(logits.log_probabilities(theta, h)) for h in range(self.n_upper)]
+            by_upper = [np.exp(logits.log_probabilities(theta, h)) for h in range(n_above)]
             prior = np.array(by_upper)[of_unit, np.arange(len(of_unit))]
         else:
             prior = np.exp(logits.log_probabilities(theta))
@@ -98,7 +99,7 @@ class SimulationMethods(NewCaseMethods):
                 at = np.flatnonzero((classes == c) & (codes[name] >= 0))
                 own[at] = indicator.draw(rng, params[places[c]], codes[name][at], len(at))
             values[name] = own
-        return DrawnResponses(row, values, classes, upper)
+        return DrawnResponses(row, values, classes, upper if self.n_upper > 1 else None)
 
     def with_responses(self, drawn: DrawnResponses):
         """The same model for drawn responses, without weights.

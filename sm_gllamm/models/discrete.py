@@ -16,7 +16,9 @@ from sm_gllamm.inference.covariance import condition_number, null_space
 from sm_gllamm.likelihood.components import NO_QUADRATURE
 from sm_gllamm.likelihood.marginal import Quadrature
 from sm_gllamm.likelihood.mixture import MixtureLikelihood
+from sm_gllamm.likelihood.quadrature import node_quadrature
 from sm_gllamm.mapping.mixture import MixtureMapping
+from sm_gllamm.models.class_clusters import ClusterEffect, with_enough_cluster_nodes
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.glmm_fit import FitMethods
 from sm_gllamm.specification.checks import check_keywords
@@ -100,6 +102,14 @@ class DiscreteModel(FitMethods):
     #: starts of a fit, where nothing is said
     default_starts = 10
 
+    #: classes of clusters, or their random effect, in the class probabilities
+    cluster_effect = ClusterEffect()
+    #: estimated error of the integral over the random effect of clusters
+    _cluster_error = 0.0
+    #: classes of clusters, or their random effect, in the class probabilities
+    cluster_effect = ClusterEffect()
+    #: estimated error of the integral over the random effect of clusters
+    _cluster_error = 0.0
     #: parameters that are held at values by the user, by position
     fixed: dict[int, float] = {}
 
@@ -255,6 +265,14 @@ class DiscreteModel(FitMethods):
         starts = map(self._with_fixed, starts)
         found, values = self._search(likelihood, starts, controls, disp)
         found = self._after_search(likelihood, found, controls)
+        self._cluster_error = 0.0
+        if self.cluster_effect.n_nodes:
+            found, self._cluster_error = with_enough_cluster_nodes(self, found, controls)
+            likelihood = self._ready()
+        self._cluster_error = 0.0
+        if self.cluster_effect.n_nodes:
+            found, self._cluster_error = with_enough_cluster_nodes(self, found, controls)
+            likelihood = self._ready()
         theta, held = self.mapping.normalised(found.theta), found.held
         if not self.fixed:
             theta, held = self._ordered(theta, held)
@@ -283,7 +301,7 @@ class DiscreteModel(FitMethods):
 
     def _with_fixed(self, theta: np.ndarray) -> np.ndarray:
         """Starting values with what the user fixed."""
-        theta = np.array(theta, dtype=float)
+        theta = self.cluster_effect.started(theta, self.param_names)
         for position, value in self.fixed.items():
             theta[position] = value
         return theta
@@ -297,6 +315,8 @@ class DiscreteModel(FitMethods):
 
     def _rules(self) -> Quadrature:
         """Quadrature in force at the end."""
+        if self.cluster_effect.n_nodes:
+            return node_quadrature(self.cluster_effect.n_nodes)
         return self.default_quadrature()
 
     def _search(self, likelihood, starts, controls, disp: int) -> tuple[Found, tuple[float, ...]]:
@@ -351,7 +371,7 @@ class DiscreteModel(FitMethods):
             unidentified=tuple(dict.fromkeys(flat)),
             starts=values if len(values) > 1 else (),
             condition_number=condition_number(information) if len(free) else 1.0,
-            quadrature_error=self._quadrature_error(),
+            quadrature_error=self._quadrature_error() + self._cluster_error,
             quadrature_tol=settings.warn_tol,
             advice=tuple(advice),
             held=self._held_names(theta, held & ~self._fixed_mask),

@@ -14,6 +14,7 @@ from sm_gllamm.likelihood.mixture import ClassLogits, MixtureLikelihood, Units
 from sm_gllamm.mapping.class_responses import incidence
 from sm_gllamm.mapping.item_rows import collapse
 from sm_gllamm.mapping.mixture import MixtureMapping
+from sm_gllamm.models.class_clusters import ClusterEffect
 from sm_gllamm.models.class_enumeration import ClassEnumeration
 from sm_gllamm.models.class_groups import ObservedGroups
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
@@ -65,9 +66,10 @@ class LatentClass(RestrictionMethods):
         Number of the class (from 1) where it is known and NaN elsewhere, or which classes are possible.
     clusters : str or array_like, optional
         Clusters of units, such as schools.
-    cluster_classes : int, optional
+    cluster_classes : int or "normal", optional
         Number of classes of the clusters, on which the class probabilities of their units depend
-        (multilevel latent class model, Vermunt 2003).
+        (multilevel latent class model, Vermunt 2003); or "normal" for a random effect of the clusters in
+        their logits.
     groups : str, optional
         Column of observed groups. Classes have sizes of their own in each group; response probabilities
         are the same, unless `free` says otherwise.
@@ -165,13 +167,8 @@ class LatentClass(RestrictionMethods):
         self.clustered, self.cluster_labels = clusters is not None, self.inputs.cluster_labels
         self.class_names = tuple(f"class{c + 1}" for c in range(self.n_classes))
         self.cluster_name = clusters if isinstance(clusters, str) else "cluster"
-        if (clusters is None) != (cluster_classes is None):
-            raise SpecificationError(
-                "clusters= and cluster_classes= go together: which clusters, and how many classes of them"
-            )
-        self.n_upper = 1
-        if cluster_classes is not None:
-            self.n_upper = _whole(cluster_classes, "cluster_classes", 1)
+        self.cluster_effect = ClusterEffect.of(self.cluster_name, clusters, cluster_classes)
+        self.n_upper = self.cluster_effect.n_upper
         self.equal = self._checked_equal(equal)
         self.weights = self.inputs.weights
         self.n_threads = n_threads
@@ -251,20 +248,12 @@ class LatentClass(RestrictionMethods):
 
     def _class_parameter_names(self) -> list[str]:
         """Names of the coefficients of class probabilities."""
-        out = []
-        for name in self.class_names[1:]:
-            for column in self._class_columns:
-                out.append(f"logit({name}):{column}")
-        out += [f"logit(upper{h + 1}):Intercept" for h in range(1, self.n_upper)]
-        return out
+        return self.cluster_effect.parameter_names(self.class_names, self.inputs.design_names)
 
     @property
     def _class_columns(self) -> list[str]:
-        """Columns of the logits of the classes: covariates, then what depends on the upper class."""
-        if self.n_upper == 1:
-            return list(self.inputs.design_names)
-        above = [f"upper{h + 1}" for h in range(self.n_upper)]
-        return [*(x for x in self.inputs.design_names if x != "Intercept"), *above]
+        """Columns of the logits of the classes: covariates, then what depends on the cluster."""
+        return self.cluster_effect.columns(self.inputs.design_names)
 
     # ------------------------------------------------------------ units
     def _layout(self) -> UnitLayout:
@@ -318,7 +307,8 @@ class LatentClass(RestrictionMethods):
         )
         return MixtureLikelihood(
             [component] * self.n_classes, self.mapping.places,
-            np.tile(np.arange(self.n_classes), (self.n_upper, 1)), logits, upper, self._units(),
+            np.tile(np.arange(self.n_classes), (self.cluster_effect.n_above, 1)), logits, upper,
+            self._units(),
             self.mapping.k_params,
         )  # fmt: skip
 
@@ -326,18 +316,9 @@ class LatentClass(RestrictionMethods):
         self, design: np.ndarray, n_clusters: int | None
     ) -> tuple[ClassLogits, ClassLogits | None]:
         """Class probabilities of the units, and of the clusters if these have classes."""
-        at = self.mapping.class_places
-        width = len(self._class_columns)
-        places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
-        if n_clusters is None:
-            return ClassLogits(design, places), None
-        rest = at[(self.n_classes - 1) * width :]
-        upper = ClassLogits(
-            np.ones((n_clusters, 1)), tuple(rest[h : h + 1] for h in range(self.n_upper - 1))
+        return self.cluster_effect.logits(
+            self.mapping.class_places, self.n_classes, design, n_clusters
         )
-        if self.n_upper == 1:
-            return ClassLogits(design, places), upper
-        return ClassLogits(design[:, 1:], places, np.eye(self.n_upper)), upper
 
     def likelihood_for(self, data):
         """Likelihood of new cases; see :meth:`NewCaseMethods.likelihood_for`."""
@@ -403,7 +384,7 @@ class LatentClass(RestrictionMethods):
     def _ordered_above(self, theta: np.ndarray) -> np.ndarray:
         """Upper classes by falling size."""
         if self.n_upper == 1:
-            return theta
+            return self.cluster_effect.oriented(theta, self.param_names)
         out, width = theta.copy(), len(self._class_columns)
         rest = self.mapping.class_places[(self.n_classes - 1) * width :]
         logits = np.concatenate([[0.0], theta[rest]])

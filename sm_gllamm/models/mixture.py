@@ -14,6 +14,7 @@ from sm_gllamm.likelihood.components import ClusterComponent, PlainComponent, em
 from sm_gllamm.likelihood.marginal import Quadrature
 from sm_gllamm.likelihood.mixture import MixtureLikelihood, Units
 from sm_gllamm.mapping.mixture import MixtureMapping
+from sm_gllamm.models.class_clusters import ClusterEffect
 from sm_gllamm.models.class_inputs import allowed_classes
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.designs import design_of
@@ -65,9 +66,9 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         row of the data.
     clusters : str or array_like, optional
         Clusters of the units in classes, such as schools of persons.
-    cluster_classes : int, optional
-        Number of classes of these. With ``n_classes=1`` the model's parameters differ between them, else
-        the class probabilities do (Vermunt 2003).
+    cluster_classes : int or "normal", optional
+        Number of classes of these, with ``n_classes=1`` in the model's parameters, else in the class
+        probabilities (Vermunt 2003); or "normal" for a random effect in the logits of the classes.
     data : DataFrame, optional
         What names of columns refer to, a row a row of the model; default the model's own data.
     n_threads : int, optional
@@ -121,13 +122,15 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
             )
         self.template = model
         self.n_classes = _whole(n_classes, "n_classes")
-        if (clusters is None) != (cluster_classes is None):
-            raise SpecificationError(
-                "clusters= and cluster_classes= go together: which clusters, and how many classes of them"
-            )
-        self.n_upper = 1 if cluster_classes is None else _whole(cluster_classes, "cluster_classes")
-        self.class_names = self._names_of_classes()
         self.cluster_name = clusters if isinstance(clusters, str) else "cluster"
+        self.cluster_effect = ClusterEffect.of(self.cluster_name, clusters, cluster_classes)
+        self.n_upper = self.cluster_effect.n_upper
+        if self.cluster_effect.n_nodes and self.n_classes == 1:
+            raise SpecificationError(
+                "cluster_classes='normal' is a random effect in the logits of the classes: n_classes must be "
+                "2 or more"
+            )
+        self.class_names = self._names_of_classes()
         self.n_threads = n_threads if n_threads is not None else model.n_threads
         self.weights = model.weights
         self.family = getattr(model, "family", None)
@@ -381,15 +384,12 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         return common
 
     def _class_parameter_names(self) -> list[str]:
-        out = [f"logit({name}):{x}" for name in self.class_names[1:] for x in self._class_columns]
-        return out + [f"logit(upper{h + 1}):Intercept" for h in range(1, self.n_upper)]
+        return self.cluster_effect.parameter_names(self.class_names, self.class_columns)
 
     @property
     def _class_columns(self) -> list[str]:
-        """Columns of the logits of the classes: covariates, then what depends on the upper class."""
-        if self.n_upper == 1:
-            return list(self.class_columns)
-        return [*self.class_columns[1:], *(f"upper{h + 1}" for h in range(self.n_upper))]
+        """Columns of the logits of the classes: covariates, then what depends on the cluster."""
+        return self.cluster_effect.columns(self.class_columns)
 
     # ------------------------------------------------------------ likelihood
     def _units(self) -> Units:
@@ -411,7 +411,7 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         if self._by_upper:
             index = np.arange(number)[:, None]
         else:
-            index = np.tile(np.arange(self.n_classes), (self.n_upper, 1))
+            index = np.tile(np.arange(self.n_classes), (self.cluster_effect.n_above, 1))
         design = self._design[self.assembly.layout.first]
         logits, upper = self.class_logits(
             design, None if self._cluster is None else len(units.group_weight)
@@ -456,9 +456,7 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
 
     def _rules(self) -> Quadrature:
         component = self.likelihood.components[0]
-        return (
-            component.quadrature if hasattr(component, "quadrature") else self.default_quadrature()
-        )
+        return component.quadrature if hasattr(component, "quadrature") else super()._rules()
 
     def _ordered(self, theta: np.ndarray, held: np.ndarray):
         """Classes by falling size; as they are where some are known."""
@@ -474,7 +472,7 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
             out[own] = table[1:] - table[0]
         if self.n_upper > 1:
             out, held = self._ordered_above(out, held)
-        return out, held
+        return self.cluster_effect.oriented(out, self.param_names), held
 
     def _moved(self, order: np.ndarray, theta: np.ndarray, held: np.ndarray):
         """Parameters of the classes, what is held of them, and their nodes, in another order."""

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.likelihood.mixture import ClassLogits
 from sm_gllamm.models.class_inputs import allowed_classes
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.discrete import DiscreteModel
@@ -57,17 +56,9 @@ class NewUnitMethods(DiscreteModel):
         logits : ClassLogits
         upper : ClassLogits or None
         """
-        at, width = self.mapping.class_places, len(self._class_columns)
-        places = tuple(at[c * width : (c + 1) * width] for c in range(self.n_classes - 1))
-        if n_groups is None:
-            return ClassLogits(design, places), None
-        rest = at[(self.n_classes - 1) * width :]
-        upper = ClassLogits(
-            np.ones((n_groups, 1)), tuple(rest[h : h + 1] for h in range(self.n_upper - 1))
+        return self.cluster_effect.logits(
+            self.mapping.class_places, self.n_classes, design, n_groups
         )
-        if self.n_upper == 1:
-            return ClassLogits(design, places), upper
-        return ClassLogits(design[:, 1:], places, np.eye(self.n_upper)), upper
 
     # ------------------------------------------------------------ new units
     def settled_likelihood(self, theta: np.ndarray):

@@ -123,7 +123,7 @@ class ClassPredictionMethods(ClassProfileMethods):
         Averages over the classes of clusters, which new rows may be in any of.
         """
         design, theta = self.model.design_for(data.rename(columns=str)), self.theta
-        n_upper = self.model.n_upper
+        n_upper = self.model.cluster_effect.n_above
         logits, upper = self.model._logits(design, 1 if self.model.clustered else None)
         shares = np.ones(1)
         slope_above = np.zeros((n_upper, len(theta)))

@@ -41,6 +41,11 @@ class ClassSummaryMethods(ClassPosteriorMethods):
         out = [("No. Classes:", text)]
         if len(self._class_names) > 1:
             out += [("Entropy R2:", f"{self.entropy_r2:.4f}")]
+        if model.cluster_effect.n_nodes:
+            out += [
+                (f"Effect of {model.cluster_name}:", f"normal, {model.cluster_effect.n_nodes} nodes"),
+                ("Quadrature Error:", f"{verdict.quadrature_error:.1e}"),
+            ]
         if verdict.starts:
             out += [("Starts Agreeing:", f"{verdict.replicated} of {len(verdict.starts)}")]
         return out

@@ -28,6 +28,9 @@ class MixtureResults(ClassComparisonMethods, ClassSummaryMethods):
 
     def __init__(self, *args, held=None, **kwargs):
         super().__init__(*args, **kwargs)
+        nodes = self.model.cluster_effect.n_nodes
+        # the header has the nodes of a random effect of clusters, which are of no level
+        self.quadrature_exact |= bool(nodes) or self.verdict.quadrature_error == 0.0
         #: parameters held where a probability is zero
         self.held = np.zeros(len(self.params), dtype=bool) if held is None else held
 
