@@ -91,14 +91,16 @@ class MixturePredictionMethods(ClassPosteriorMethods):
         else:
             design = model.design_for(as_frame(exog))
         theta, by_upper = self.theta, not model.class_names[1:]
-        logits, upper = model.class_logits(design, n if self._upper_names else None)
+        # classes of clusters, or nodes over their random effect
+        n_above = model.cluster_effect.n_above
+        logits, upper = model.class_logits(design, n if n_above > 1 else None)
         if upper is not None:
             above = np.exp(upper.log_probabilities(theta))
             slopes = _logit_gradient(upper, 0, above, p)
             if by_upper:
                 return _Shares(above, slopes)
         value, gradient = np.zeros((n, model.n_classes)), np.zeros((n, model.n_classes, p))
-        for h in range(len(self._upper_names) or 1):
+        for h in range(n_above):
             share = np.exp(logits.log_probabilities(theta, h if upper is not None else 0))
             own = _logit_gradient(logits, h, share, p)
             if upper is None:
