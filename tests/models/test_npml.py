@@ -99,7 +99,7 @@ def test_item_response_model():
 @pytest.fixture(scope="module")
 def immunisation():
     data = gu_immun.load_pandas().data
-    chosen = data["comm"].drop_duplicates().iloc[:20]
+    chosen = data["comm"].drop_duplicates().iloc[:40]
     data = data[data["comm"].isin(chosen)]
     return GLMM.from_formula("immun ~ kid2p + (1 | comm/mom)", data, family="binomial")
 
