@@ -19,6 +19,7 @@ from sm_gllamm.likelihood.marginal import Quadrature, ThetaEvaluation
 from sm_gllamm.models.base import LatentVariableModel
 from sm_gllamm.models.fitting import objective
 from sm_gllamm.models.sem import SEM
+from sm_gllamm.models.sem_additions import Addition, additions, score_test
 from sm_gllamm.models.sem_quadrature_fit import (
     SemLikelihood,
     restriction_of,
@@ -323,6 +324,16 @@ class QuadratureSEM(QuadratureRuns, QuadraturePredictions, SEM):
             self._linear(constraints), start_params, maxiter, disp, (cov_type, cov_kwds, use_t), options,
             warn_convergence,
         )  # fmt: skip
+
+    # ------------------------------------------------------------ further parameters
+    def additions(self) -> list[Addition]:
+        """Parameters that the model could have besides; see
+        :func:`sm_gllamm.models.sem_additions.additions`."""
+        return additions(self)
+
+    def score_test(self, params, covariance, quadrature, text: str):
+        """Score test of lines of text; see :func:`sm_gllamm.models.sem_additions.score_test`."""
+        return score_test(self, params, covariance, quadrature, text)
 
     # ------------------------------------------------------------ the same model again
     def maximum_under(self, constraints, theta, quadrature, maxiter=50, tol=1e-8):

@@ -48,6 +48,8 @@ class QuadratureInputs:
         Clusters that standard errors take into account where the text has no levels.
     given : list of dict
         By block, means and covariances of the covariates, which standardised solutions use.
+    options : dict
+        What the table was made with, for further texts.
     """
 
     table: LavaanTable
@@ -62,6 +64,7 @@ class QuadratureInputs:
     cluster_columns: tuple[str, ...]
     cluster: np.ndarray | None = None
     given: list[dict] = field(default_factory=list)
+    options: dict = field(default_factory=dict)
 
     mean_structure = True
     moments: tuple = ()
@@ -119,6 +122,31 @@ class QuadratureInputs:
         assembly = assembled(self.translation, self.mapping, persons, self.weights)
         return replace(self, persons=persons, assembly=assembly)
 
+    def with_text(self, text: str) -> QuadratureInputs:
+        """Another model of the same responses, whose covariates are among those of this one.
+
+        Parameters
+        ----------
+        text : str
+
+        Raises
+        ------
+        SpecificationError
+        """
+        table = lavaan_table(text, **self.options)
+        if _modelled(table) != list(self.persons.responses):
+            raise SpecificationError("the text has other responses")
+        translation = Translation(table, self.persons.responses, _patterns(self.persons))
+        lacking = translation.predicting - set(self.persons.covariates)
+        if lacking:
+            raise SpecificationError(f"{min(lacking)!r} predicts nothing in the model of the fit")
+        check_levels(self.persons, translation)
+        mapping = translation.mapping()
+        assembly = assembled(translation, mapping, self.persons, self.weights)
+        return replace(
+            self, table=table, translation=translation, mapping=mapping, assembly=assembly
+        )
+
 
 def quadrature_inputs(
     model: str, data, *, groups, cluster, missing, weights, freq_weights, weight_scaling, families,
@@ -150,20 +178,17 @@ def quadrature_inputs(
     data = data.set_axis(columns, axis=1)
     several = labels if len(labels) > 1 else None
 
-    def table_of(**options) -> LavaanTable:
-        return lavaan_table(
-            model, groups=several, columns=columns, meanstructure=True, **table_options, **options
-        )
-
-    first = table_of()
+    options = {"groups": several, "columns": columns, "meanstructure": True, **table_options}
+    first = lavaan_table(model, **options)
     names = _modelled(first)
     in_text = list(dict.fromkeys(t.lhs for t in first.syntax.terms if t.op == "|"))
     chosen = families_of(families, ordered, in_text, link, names)
     responses = sem_responses(data, chosen, names)
-    table = table_of(
-        ordered={n: len(r.labels) - 1 for n, r in responses.items() if r.labels},
-        residual_variance={n: r.residual_variance for n, r in responses.items() if not r.normal},
-    )
+    options["ordered"] = {n: len(r.labels) - 1 for n, r in responses.items() if r.labels}
+    options["residual_variance"] = {
+        n: r.residual_variance for n, r in responses.items() if not r.normal
+    }
+    table = lavaan_table(model, **options)
     order = [labels.index(label) for label in table.groups] if several else [0]
     codes = np.zeros(len(data), dtype=int) if codes is None else np.argsort(order)[codes]
     clusters, cluster_names, robust = _clusters(data, cluster, table)
@@ -194,7 +219,7 @@ def quadrature_inputs(
         float(len(kept) if frequency is None else frequency.sum()),
         ("row", *cluster_names) if len(table.levels) > 1 else ("row",),
         groups if isinstance(groups, str) else "group", cluster_names,
-        None if robust is None else pd.factorize(robust[kept])[0], _moments(persons, table),
+        None if robust is None else pd.factorize(robust[kept])[0], _moments(persons, table), options,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
@@ -150,12 +151,104 @@ class QuadratureComparison(LatentVariableResults):
         """Not available: SpecificationError."""
         self._refuse("residuals()")
 
-    def modification_indices(self, *args, **kwargs):
-        """Not available: SpecificationError."""
-        raise SpecificationError(
-            "modification_indices() is for continuous responses in closed form; add the parameter to the "
-            "text and use compare_lr_test()"
+    def _bread(self) -> np.ndarray:
+        """Inverse information of the estimates."""
+        if self.cov_type == "nonrobust":
+            return np.asarray(self.cov_params())
+        return np.asarray(self.normalized_cov_params)
+
+    def score_test(self, text: str) -> pd.DataFrame:
+        """Score test of parameters that the model could have besides, all together.
+
+        Parameters
+        ----------
+        text : str
+            Lines that add them: ``"item_2 ~ age"``, with ``level:`` before them where the model has levels.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by parameter: ``epc`` (expected parameter change), and in all rows the joint test,
+            ``statistic``, ``df``, ``pvalue``.
+
+        Raises
+        ------
+        SpecificationError
+            Nothing is added, a variance, or covariates that predict nothing in the model so far.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import asvab
+        >>> data = asvab.load_pandas().data
+        >>> text = "f =~ item_1 + item_2 + item_3 + item_4 \\n f ~ black + female"
+        >>> items = ["item_1", "item_2", "item_3", "item_4"]
+        >>> result = smg.SEM(text, data, ordered=items, freq_weights="freq").fit()
+        >>> result.score_test("item_1 ~ black")["df"].tolist()
+        [1]
+        """
+        self._estimated("the score test")
+        statistic, df, change, names = self.model.score_test(
+            np.asarray(self.params), self._bread(), self.quadrature, f"\n{text}\n"
         )
+        frame = pd.DataFrame({"epc": change}, names)
+        frame["statistic"], frame["df"] = statistic, df
+        frame["pvalue"] = stats.chi2.sf(statistic, df)
+        return frame
+
+    def modification_indices(self, minimum: float = 0.0) -> pd.DataFrame:
+        """Score tests of parameters that are left out, one at a time.
+
+        Parameters
+        ----------
+        minimum : float
+            Smallest index to list.
+
+        Returns
+        -------
+        DataFrame
+            A row a parameter, the largest index first: loadings of further indicators, direct effects of
+            covariates (differential functioning of indicators), covariances of residuals of normal responses.
+            ``mi`` (chi-square with one degree of freedom), ``pvalue`` and ``epc`` (expected parameter
+            change).
+
+        Notes
+        -----
+        With the observed information (Sorbom 1989, *Psychometrika* 54, 371-384). What would not be
+        identified, or would be a circle, is left out.
+
+        Examples
+        --------
+        >>> import sm_gllamm.api as smg
+        >>> from sm_gllamm.datasets import science
+        >>> data = science.load_pandas().data
+        >>> text = "optimism =~ comfort + work + future \\n concern =~ environment + technology + industry"
+        >>> table = smg.SEM(text, data, ordered=True).fit().modification_indices()
+        >>> " ".join(table.iloc[0][["lhs", "op", "rhs"]])
+        'concern =~ comfort'
+        """
+        self._estimated("modification indices")
+        model, params, bread = self.model, np.asarray(self.params), self._bread()
+        several = len(model.table.groups) > 1, len(model.table.levels) > 1
+        rows = []
+        for one in model.additions():
+            try:
+                found = model.score_test(params, bread, self.quadrature, one.text(model.table))
+            except SpecificationError:
+                # a circle, or nothing new
+                continue
+            if not np.isfinite(found[0]) or found[0] < minimum:
+                continue
+            row = {"group": model.table.groups[one.group]} if several[0] else {}
+            row |= {"level": model.table.levels[one.level]} if several[1] else {}
+            row |= {
+                "lhs": one.lhs, "op": one.op, "rhs": one.rhs, "mi": found[0],
+                "pvalue": float(stats.chi2.sf(found[0], 1)), "epc": float(found[2][0]),
+            }  # fmt: skip
+            rows.append(row)
+        columns = ["lhs", "op", "rhs", "mi", "pvalue", "epc"]
+        frame = pd.DataFrame(rows, columns=[*(list(rows[0])[:-6] if rows else []), *columns])
+        return frame.sort_values("mi", ascending=False, ignore_index=True)
 
     def reliability(self):
         """Not available: SpecificationError."""

@@ -11,7 +11,7 @@ from scipy import stats
 
 import sm_gllamm.api as smg
 import sm_gllamm.formula.api as smgf
-from sm_gllamm.datasets import lsat
+from sm_gllamm.datasets import asvab, holzinger, lsat
 from sm_gllamm.exceptions import BoundaryWarning, IdentificationWarning, SpecificationError
 from sm_gllamm.models.sem_quadrature import QuadratureSEM
 
@@ -225,7 +225,7 @@ def test_growth_of_a_binary_outcome():
 
 
 def test_what_needs_moments_is_refused_by_name(result):
-    for name in ("fit_measures", "chisquare", "residuals", "modification_indices", "reliability",
+    for name in ("fit_measures", "chisquare", "residuals", "reliability",
                  "get_prediction"):  # fmt: skip
         with pytest.raises(SpecificationError, match=name):
             getattr(result, name)()
@@ -324,3 +324,48 @@ def test_rows_that_are_left_out():
     with pytest.warns(UserWarning, match="2 rows without any response or without a covariate"):
         model = smg.SEM(TEXT + "\n f ~ x", data, ordered=True)
     assert model.n_observations == 998
+
+
+# ---------------------------------------------------------------- further parameters
+def test_modification_indices_are_those_of_the_closed_form():
+    data = holzinger.load_pandas().data
+    text = "f =~ x1 + x2 + x3 \n g =~ x7 + x8 + x9 \n f ~ ageyr \n g ~ ageyr"
+    closed = smg.SEM(text, data).fit().modification_indices(information="observed")
+    found = smg.SEM(text, data, families={"x1": "gaussian"}).fit().modification_indices()
+    keys = ["lhs", "op", "rhs"]
+    both = closed.merge(found, on=keys, suffixes=("", "_found"))
+    assert len(both) == len(closed)
+    np.testing.assert_allclose(both["mi_found"], both["mi"], rtol=1e-4)
+    np.testing.assert_allclose(both["epc_found"], both["epc"], rtol=1e-4)
+
+
+def test_score_tests_are_near_likelihood_ratio_tests():
+    data = asvab.load_pandas().data
+    items = [f"item_{k}" for k in range(1, 5)]
+    text = f"f =~ {' + '.join(items)} \n f ~ black + female"
+    options = {"ordered": items, "freq_weights": "freq", "std_lv": True}
+    result = smg.SEM(text, data, **options).fit()
+    larger = smg.SEM(text + "\n item_1 ~ female", data, **options).fit()
+    test = result.score_test("item_1 ~ female")
+    assert test["statistic"].iloc[0] == pytest.approx(
+        larger.compare_lr_test(result).statistic, rel=0.1
+    )
+    assert test["epc"].iloc[0] == pytest.approx(larger.params["item_1~female"], rel=0.2)
+    table = result.modification_indices()
+    row = table[(table["lhs"] == "item_1") & (table["rhs"] == "female")].iloc[0]
+    assert row["mi"] == pytest.approx(test["statistic"].iloc[0])
+    both = result.score_test("item_1 ~ female \n item_2 ~ female")
+    assert both["df"].tolist() == [2, 2] and both["statistic"].iloc[0] > row["mi"]
+    with pytest.raises(SpecificationError, match="given twice"):
+        result.score_test("f ~ black")
+    with pytest.raises(SpecificationError, match="predicts nothing"):
+        result.score_test("item_1 ~ freq")
+
+
+def test_modification_indices_of_groups():
+    data = lsat_data().assign(half=np.arange(1000) % 2, x=np.arange(1000) % 3)
+    options = {"ordered": ITEMS, "groups": "half", "group_equal": ["loadings", "thresholds"]}
+    result = smg.SEM(TEXT + "\n f ~ x", data, **options).fit()
+    table = result.modification_indices()
+    assert set(table["group"]) == {"0", "1"} and set(table["op"]) == {"~"}
+    assert (table["mi"] >= 0).all() and table["mi"].is_monotonic_decreasing
