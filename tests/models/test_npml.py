@@ -96,12 +96,16 @@ def test_item_response_model():
     assert result.largest_derivative < 1e-3
 
 
-@pytest.fixture(scope="module")
-def immunisation():
+def _communities(number):
     data = gu_immun.load_pandas().data
-    chosen = data["comm"].drop_duplicates().iloc[:40]
+    chosen = data["comm"].drop_duplicates().iloc[:number]
     data = data[data["comm"].isin(chosen)]
     return GLMM.from_formula("immun ~ kid2p + (1 | comm/mom)", data, family="binomial")
+
+
+@pytest.fixture(scope="module")
+def immunisation():
+    return _communities(40)
 
 
 def test_masses_at_the_top_with_normal_effects_below(immunisation):
@@ -128,10 +132,11 @@ def test_masses_at_both_levels(immunisation):
     np.testing.assert_allclose(score.gradient, numerical, atol=1e-4)
 
 
-def test_normal_distribution_above_masses(immunisation):
-    model = NPML(immunisation, {"comm:mom": 2}, "comm:mom")
+def test_normal_distribution_above_masses():
+    template = _communities(15)
+    model = NPML(template, {"comm:mom": 2}, "comm:mom")
     assert "var(Intercept|comm)" in model.param_names
-    result = immunisation.fit(random="npml", n_masses=2, npml_levels="comm:mom")
+    result = template.fit(random="npml", n_masses=2, npml_levels="comm:mom")
     assert result.converged and np.isfinite(result.bse["var(Intercept|comm)"])
     assert 0.0 < result.verdict.quadrature_error < 1e-3
 
