@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import wraps
 from itertools import islice, permutations
 from typing import Any
 
@@ -22,6 +23,7 @@ from sm_gllamm.models.class_boundary import FAR, canonical_logits, zero_probabil
 from sm_gllamm.models.class_refits import CONTROLS
 from sm_gllamm.models.class_three_step import ThreeStepMethods
 from sm_gllamm.models.constrained import restriction_of
+from sm_gllamm.models.discrete import DiscreteModel
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.specification.checks import check_keywords
 
@@ -222,8 +224,8 @@ class RestrictionMethods(ThreeStepMethods):
     def _permuted(self, theta, held, order):
         raise NotImplementedError
 
+    @wraps(DiscreteModel.fit)
     def fit(self, *args, **kwargs):
-        """Fit by maximum likelihood from many starts; see :meth:`DiscreteModel.fit`."""
         if self._restricts:
             return self._restricted(None, *args, **kwargs)
         return super().fit(*args, **kwargs)

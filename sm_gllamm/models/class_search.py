@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,8 @@ MERGED = 1e-3
 RISES = 1.0 + 1e-4
 #: Probability that it starts anew from, and rounds of that.
 RELEASED, ROUNDS = 1e-2, 3
+#: Logarithm of a class probability below which coefficients have run away.
+NEVER = -20.0
 #: What stands for a variance that went to zero.
 TINY = 1e-30
 #: Fits to simulated responses.
@@ -77,7 +79,7 @@ class _Runs:
         return tuple(out.tolist())
 
 
-def _grouped(loglike: np.ndarray) -> tuple[list[int], np.ndarray]:
+def _grouped(loglike: np.ndarray, within: float = WITHIN) -> tuple[list[int], np.ndarray]:
     """Runs to follow, and which of them stands for each run, -1 for none; runs sorted, the best first."""
     chosen: list[int] = []
     followed = np.full(len(loglike), -1)
@@ -87,7 +89,7 @@ def _grouped(loglike: np.ndarray) -> tuple[list[int], np.ndarray]:
                 followed[k] = j
                 break
         else:
-            near = value >= loglike[0] - (WITHIN if len(chosen) > 1 else 2 * WITHIN)
+            near = value >= loglike[0] - (within if len(chosen) > 1 else 2 * within)
             if near and len(chosen) < FOLLOWED:
                 followed[k] = len(chosen)
                 chosen.append(k)
@@ -144,7 +146,8 @@ class SearchMethods(RefitMethods):
             short.append(climb(likelihood, theta, SHORT_RUN, self._edges, held=self._fixed_mask))
         values = np.array([found.value for found in short])
         order = np.argsort(-values, kind="stable")
-        which, followed = _grouped(values[order])
+        # a few steps do not tell which end is out of reach
+        which, followed = _grouped(values[order], np.inf)
         of_start = np.full(n_starts, -1)
         of_start[order] = followed
         self._runs = _Runs(values, of_start)
@@ -259,6 +262,26 @@ class SearchMethods(RefitMethods):
                 where = f"maximum {at + 1}" if at >= 0 else "not followed"
                 print(f"start {number + 1:3d}  log-likelihood {value:.6f}  {where}")
         return found, ends
+
+    def _verdict(self, likelihood, found: Found, evaluation, values, settings):
+        """With coefficients of the classes that run to infinity: covariates tell a class perfectly."""
+        verdict = super()._verdict(likelihood, found, evaluation, values, settings)
+        if self.inputs.design.shape[1] == 1 or self.n_upper > 1 or self.n_classes == 1:
+            return verdict
+        logs = likelihood.logits.log_probabilities(found.theta)
+        sizes = self._class_sizes(likelihood, found.theta)
+        gone = [c for c in range(self.n_classes) if logs[:, c].min() < NEVER and sizes[c] > 1e-6]
+        if not gone:
+            return verdict
+        width, at = len(self._class_columns), self.mapping.class_places
+        # of the first class all coefficients are at stake
+        which = range(1, self.n_classes) if 0 in gone else gone
+        names = [self.param_names[k] for c in which for k in at[(c - 1) * width : c * width]]
+        return replace(
+            verdict,
+            unidentified=tuple(dict.fromkeys((*verdict.unidentified, *names))),
+            advice=(*verdict.advice, "covariates that do not tell the classes perfectly"),
+        )
 
     def _hopeless(self, theta: np.ndarray) -> bool:
         """Whether a variance goes to zero."""

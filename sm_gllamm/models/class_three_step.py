@@ -9,6 +9,7 @@ by the method of Bolck, Croon and Hagenaars it is an analysis weighted with the 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,8 @@ class _ThirdStep:
     def __init__(self, model, results, assignment: str, method: str, frame, first_step):
         self.model, self.results, self.frame, self.method = model, results, frame, method
         self.assignment = assignment
+        #: what is to be said against the estimates of step 3
+        self.notes: tuple[str, ...] = ()
         self.first_step = method == "ml" if first_step is None else bool(first_step)
         if self.first_step and method == "bch":
             raise SpecificationError("first_step=True goes with method='ml'")
@@ -142,7 +145,7 @@ class _ThirdStep:
             estimate, cov = self._ml_means(values, label, family, len(categories))
         return ThreeStepResults.distal(
             label, list(self.model.class_names), categories, estimate, cov, self.method,
-            self.assignment, self.errors,
+            self.assignment, self.errors, self.notes,
         )  # fmt: skip
 
     def _outcome(self, name) -> tuple[pd.Series, str]:
@@ -225,7 +228,7 @@ class _ThirdStep:
             cov = self._covariance(fit)[np.ix_(at, at)]
         return ThreeStepResults.covariates(
             published, names, list(self.model.class_names), params, cov, self.method,
-            self.assignment, self.errors,
+            self.assignment, self.errors, self.notes,
         )  # fmt: skip
 
     def _bch_logits(self, design: np.ndarray, whole: np.ndarray):
@@ -253,7 +256,10 @@ class _ThirdStep:
 
         outcome = maximize(evaluate, np.zeros(p), Controls())
         if not outcome.converged:
-            raise SpecificationError(f"step 3 did not converge: {outcome.reason}; use method='ml'")
+            raise SpecificationError(
+                f"step 3 did not converge ({outcome.reason}): covariates may tell a class perfectly, or the "
+                "classes overlap too much for weights; use method='ml'"
+            )
         bread = inverse_information(-evaluate(outcome.theta, 2)[2])
         return outcome.theta, bread @ self._scores_per_unit(scores(outcome.theta)) @ bread
 
@@ -304,6 +310,7 @@ class _ThirdStep:
             # what is fixed is on no boundary of interest
             warnings.simplefilter("ignore", BoundaryWarning)
             fit = model.fit(start_params=params, cov_type="robust")
+        self.notes = tuple(replace(fit.verdict, held=()).messages())
         return fit, names
 
     def errors_sizes(self) -> np.ndarray:

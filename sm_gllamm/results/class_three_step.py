@@ -70,6 +70,8 @@ class ThreeStepResults:
         effect on any class.
     pairwise : DataFrame or None
         Differences of the classes, of distal outcomes.
+    notes : tuple of str
+        What is to be said against the estimates: no convergence, parameters that are not identified.
     """
 
     params: pd.Series
@@ -79,11 +81,13 @@ class ThreeStepResults:
     classification_errors: pd.DataFrame = field(repr=False)
     tests: dict[str, WaldTest]
     pairwise: pd.DataFrame | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def distal(
         cls, label: str, classes: Sequence[str], categories: Sequence, estimate: np.ndarray,
         cov: np.ndarray, method: str, assignment: str, errors: np.ndarray,
+        notes: tuple[str, ...] = (),
     ) -> ThreeStepResults:  # fmt: skip
         """Of means or proportions, shape (C, m), and their covariance matrix."""
         n_classes, m = estimate.shape
@@ -116,13 +120,14 @@ class ThreeStepResults:
         return cls(
             pd.Series(values, names), pd.DataFrame(cov, names, names), method, assignment,
             pd.DataFrame(errors, pd.Index(classes, name="class"), pd.Index(classes, name="assigned")),
-            {"overall": _wald(overall, values, cov)}, pd.DataFrame(pairs),
+            {"overall": _wald(overall, values, cov)}, pd.DataFrame(pairs), notes,
         )  # fmt: skip
 
     @classmethod
     def covariates(
         cls, names: Sequence[str], columns: Sequence[str], classes: Sequence[str],
         params: np.ndarray, cov: np.ndarray, method: str, assignment: str, errors: np.ndarray,
+        notes: tuple[str, ...] = (),
     ) -> ThreeStepResults:  # fmt: skip
         """Of coefficients of the classes but the first, and their covariance matrix."""
         tests = {}
@@ -134,7 +139,7 @@ class ThreeStepResults:
             pd.Series(params, list(names)), pd.DataFrame(cov, list(names), list(names)), method,
             assignment,
             pd.DataFrame(errors, pd.Index(classes, name="class"), pd.Index(classes, name="assigned")),
-            tests,
+            tests, None, notes,
         )  # fmt: skip
 
     @property
@@ -190,6 +195,7 @@ class ThreeStepResults:
         for name, test in self.tests.items():
             what = "Equal in all classes" if name == "overall" else f"No effect of {name}"
             lines.append(f"{what}: {test}")
+        lines += self.notes
         out.add_extra_txt(lines)
         return out
 

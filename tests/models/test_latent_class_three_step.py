@@ -221,3 +221,12 @@ def test_standard_errors_are_those_of_simulation():
         sd = table[method].std()
         assert table[method].mean() == pytest.approx(0.7, abs=3 * sd / 10 + 0.02)
         assert table[f"{method}_se"].mean() == pytest.approx(sd, rel=0.25)
+
+
+def test_what_is_wrong_is_said(data, first):
+    """A covariate that tells the class perfectly."""
+    assigned = (first.assigned_class() == "class2").astype(float)
+    more = data.assign(who=assigned)
+    with pytest.warns(Warning):
+        out = first.three_step(covariates="~ who", data=more)
+    assert out.notes and out.notes[0] in str(out)
