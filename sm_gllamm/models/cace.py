@@ -102,6 +102,10 @@ class CACE(Mixture):
     results_class = CACEResults
     wrapper_class = CACEResultsWrapper
 
+    def __new__(cls, *args, **kwargs):
+        """The number of classes is that of the strata."""
+        return object.__new__(cls)
+
     def __init__(
         self, formula, data=None, assignment=None, treatment=None, *, noncompliance=None, exclusion=True,
         varying=(), classes=None, equal=("covariances", "dispersions"), groups=None, n_threads=None,

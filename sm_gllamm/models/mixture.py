@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sm_gllamm.likelihood.marginal import Quadrature
 from sm_gllamm.likelihood.mixture import MixtureLikelihood, Units
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_clusters import ClusterEffect
+from sm_gllamm.models.class_enumeration import ClassEnumeration
 from sm_gllamm.models.class_inputs import allowed_classes
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.designs import design_of
@@ -52,7 +53,9 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
     ----------
     model : GLMM, GLLAMM or IRT
         With or without latent variables, not fitted.
-    n_classes : int
+    n_classes : int or range
+        With several numbers the model is a :class:`sm_gllamm.models.class_enumeration.ClassEnumeration`,
+        whose ``fit()`` compares them.
     equal : sequence of str, optional
         What is the same in all classes: parameters by name, or "coefficients", "covariances" (of random
         effects), "dispersions" (residual variances, too), "loadings". Default covariances and dispersions;
@@ -105,6 +108,17 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
 
     results_class = MixtureModelResults
     wrapper_class = MixtureModelResultsWrapper
+
+    def __new__(cls, model=None, n_classes=2, **kwargs):
+        """The model, or with several numbers of classes all of them."""
+        if isinstance(n_classes, str) or not isinstance(n_classes, Iterable):
+            return super().__new__(cls)
+        if isinstance(kwargs.get("eval_env", 0), int):
+            kwargs["eval_env"] = kwargs.get("eval_env", 0) + 1
+        numbers = sorted({_whole(value, "n_classes") for value in n_classes})
+        if not numbers:
+            raise SpecificationError("n_classes is empty; give numbers of classes, range(1, 5)")
+        return ClassEnumeration({k: cls(model, k, **kwargs) for k in numbers})
 
     def __init__(
         self, model, n_classes=2, *, equal=("covariances", "dispersions"), fixed=None, classes=None,
@@ -294,7 +308,7 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
             more.append(self._allowed.astype(float))
         if self._cluster is not None:
             more.append(self._cluster)
-        assembly = template._assemble(more=more)
+        assembly = template._assemble(self._drawn_codes, more=more)
         patterns: Any = assembly.patterns
         weight = template.person_weights
         layout = UnitLayout(

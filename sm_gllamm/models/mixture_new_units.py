@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from sm_gllamm.estimation.mixture_search import Found
 from sm_gllamm.exceptions import SpecificationError
+from sm_gllamm.mapping.assemble import assemble
+from sm_gllamm.mapping.rows import rows_of
 from sm_gllamm.models.class_inputs import allowed_classes
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.discrete import DiscreteModel
 from sm_gllamm.models.fitting import FitSettings
 from sm_gllamm.models.irt import IRT
 from sm_gllamm.models.mixture_nodes import QUADRATURE_TOL, ROUNDS
-from sm_gllamm.prediction.simulate import response_draws
+from sm_gllamm.models.mixture_refits import CONTROLS
+from sm_gllamm.prediction.simulate import as_endog, latent_draws, observed
 
 __all__ = ["NewUnitMethods"]
 
@@ -25,6 +29,8 @@ class NewUnitMethods(DiscreteModel):
 
     designs: CovariateDesigns
     known_name: str | None
+    #: responses to items that take the place of the template's
+    _drawn_codes: np.ndarray | None = None
 
     # ------------------------------------------------------------ class probabilities
     def design_for(self, data: pd.DataFrame) -> np.ndarray:
@@ -200,21 +206,95 @@ class NewUnitMethods(DiscreteModel):
             As of the model of the classes, the last axis the draws; without it for n = 1. Units whose
             class is known stay in it.
         """
-        rng, params = np.random.default_rng(seed), np.asarray(params, dtype=float)
-        theta = self.mapping.theta(params)
-        out = []
-        for _ in range(n):
-            chosen = self.drawn_classes(theta, rng)
-            total: Any = None
-            for m, place in enumerate(self.mapping.places):
-                if isinstance(self.template, IRT):
-                    draw = np.asarray(self.template.simulate(params[place], 1, rng))
-                else:
-                    draw = next(response_draws(self.template, params[place], 1, rng))
-                total = draw.copy() if total is None else total
-                total[chosen == m] = draw[chosen == m]
-            out.append(total)
+        rng = np.random.default_rng(seed)
+        if isinstance(self.template, IRT):
+            out = [self.draw(params, rng) for _ in range(n)]
+        else:
+            out = [
+                as_endog(self.template, observed(self.template, self.draw(params, rng)))
+                for _ in range(n)
+            ]
         return out[0] if n == 1 else np.stack(out, axis=-1)
+
+    def draw(self, params, rng: np.random.Generator) -> np.ndarray:
+        """Responses before any censoring; codes of items, -1 where they are missing.
+
+        Parameters
+        ----------
+        params : array_like, shape (k_params,)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray, shape (n,) or (n_persons, n_items)
+        """
+        params = np.asarray(params, dtype=float)
+        chosen, total = self.drawn_classes(self.mapping.theta(params), rng), None
+        for m, place in enumerate(self.mapping.places):
+            if isinstance(self.template, IRT):
+                draw = np.asarray(self.template.simulate(params[place], 1, rng))
+            else:
+                draw = next(latent_draws(self.template, params[place], 1, rng))
+            total = np.array(draw) if total is None else total
+            total[chosen == m] = draw[chosen == m]
+        return np.asarray(total)
+
+    def with_responses(self, drawn: np.ndarray):
+        """The same model for other responses.
+
+        Parameters
+        ----------
+        drawn : ndarray
+            As :meth:`draw` gives them.
+
+        Returns
+        -------
+        Mixture
+        """
+        new, template = copy.copy(self), self.template
+        if isinstance(template, IRT):
+            new._drawn_codes = drawn
+        else:
+            template = copy.copy(template)
+            data = observed(template, drawn)
+            template.responses, template.endog = data, as_endog(template, data)
+            rows = rows_of(template.family, template.response, data)
+            template.assembly = assemble(
+                data, rows, template.random, template.assembly.problem.exact,
+                template.weights.by_level, template._lay_out(),
+            )  # fmt: skip
+            template._mapping = template.assembly.mapping
+            template._likelihood = None
+        new.template, new.data, new._likelihood = template, copy.copy(self.data), None
+        # kept from before, of other responses
+        new.__dict__.pop("_may_run", None)
+        new._set_up({})
+        new.fixed = self.fixed
+        return new
+
+    def _simulated_model(self, params, rng: np.random.Generator):
+        new = self.with_responses(self.draw(params, rng))
+        new.settled_likelihood(self.mapping.theta(np.asarray(params, dtype=float)))
+        return new
+
+    def highest(self, n_starts: int, rng: np.random.Generator, *more: np.ndarray) -> Found:
+        """The maximum without results of a fit: of random starts, and from given parameters.
+
+        Parameters
+        ----------
+        n_starts : int
+        rng : numpy.random.Generator
+        *more : ndarray, shape (p,)
+            Internal parameters to start from besides.
+
+        Returns
+        -------
+        Found
+        """
+        likelihood = self._ready()
+        starts = map(self._with_fixed, chain(more, self._starts(likelihood, n_starts, rng)))
+        found, _ = self._search(likelihood, starts, CONTROLS, 0)
+        return self._after_search(likelihood, found, CONTROLS)
 
 
 def settle(likelihood, theta: np.ndarray) -> None:

@@ -6,14 +6,16 @@ import copy
 
 from statsmodels.base.wrapper import populate_wrapper
 
+from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.results.base import LatentVariableResultsWrapper
+from sm_gllamm.results.class_number import ClassNumberMethods
 from sm_gllamm.results.latent_class import MixtureResults
 from sm_gllamm.results.mixture_trajectories import TrajectoryMethods
 
 __all__ = ["MixtureModelResults", "MixtureModelResultsWrapper"]
 
 
-class MixtureModelResults(TrajectoryMethods, MixtureResults):
+class MixtureModelResults(TrajectoryMethods, ClassNumberMethods, MixtureResults):
     """Results of :meth:`sm_gllamm.models.mixture.Mixture.fit`."""
 
     title = "Mixture Model Results"
@@ -45,6 +47,16 @@ class MixtureModelResults(TrajectoryMethods, MixtureResults):
         """The model whose parameters differ, and what is known of the classes."""
         template = self.model.template
         return [("Mixture of:", type(template).__name__), *super().described]
+
+    def compare_lmr(self, smaller):
+        """Not available for mixtures of models: SpecificationError; see :meth:`compare_blrt`."""
+        raise SpecificationError(
+            "the Lo-Mendell-Rubin test is for latent class models; use compare_blrt"
+        )
+
+    def _pattern_fit_or_nothing(self):
+        """Response patterns make no table here."""
+        return None
 
     def simulate(self, n: int = 1, seed=None):
         """Responses drawn from the fitted model, with new classes and random effects in every draw.

@@ -420,3 +420,78 @@ class TestKeeping:
         assert result.upper_posterior().index.name == "school"
         assert list(result.upper_posterior().index) == list(range(30))
         assert result.simulate(seed=1).shape == (600, len(ITEMS))
+
+
+class TestNumbersOfClasses:
+    def test_several_at_once(self):
+        data = growth_data().groupby("id").first()
+        fits = Mixture.from_formula(
+            "count ~ g", data, range(1, 3), family="poisson", equal=["g"]
+        ).fit(n_starts=2, disp=0)
+        np.testing.assert_allclose(fits[2].llf, counts().llf)
+        assert list(fits.table.index) == [1, 2] and fits.best("aic") == 2
+        assert fits.table["bic"][2] == pytest.approx(counts().bic)
+
+    def test_bootstrap_of_the_likelihood_ratio(self):
+        data = growth_data()
+        one = Mixture(regression(data), 1).fit()
+        test = gaussian_growth().compare_blrt(one, n_rep=4, n_starts=1)
+        np.testing.assert_allclose(test.statistic, 2 * (gaussian_growth().llf - one.llf))
+        assert (test.samples > -1e-6).all() and test.samples.max() < test.statistic
+        assert test.pvalue == 1 / 5
+
+    def test_other_tests_are_refused(self):
+        with pytest.raises(SpecificationError, match="compare_blrt"):
+            gaussian_growth().compare_lmr(gaussian_growth())
+        with pytest.raises(SpecificationError, match="must have fewer"):
+            gaussian_growth().compare_blrt(gaussian_growth())
+        with pytest.raises(SpecificationError, match="n_classes is empty"):
+            Mixture(regression(growth_data()), range(0))
+
+
+class TestBootstrap:
+    def test_parametric(self):
+        result = gaussian_growth()
+        samples = result.bootstrap(12, method="parametric", seed=1).params
+        z = (samples.mean() - result.params) / (result.bse / np.sqrt(12))
+        assert (np.abs(z) < 4.5).all()
+        assert (samples.std() < 3 * result.bse).all()
+
+    def test_clusters(self):
+        samples = gaussian_growth().bootstrap(4, seed=2).params
+        assert samples.shape == (4, 7) and np.isfinite(samples).all(axis=None)
+
+    def test_of_item_response_models(self):
+        result = Mixture(rasch(factor_data(300)), 2).fit(n_starts=2)
+        samples = result.bootstrap(2, method="parametric", seed=1).params
+        assert np.isfinite(samples).all(axis=None)
+        assert (np.abs(samples.iloc[0] - result.params) < 6 * result.bse).all()
+
+    def test_profile(self):
+        profile = gaussian_growth().profile("class2:time")
+        wald = gaussian_growth().conf_int().loc["class2:time"]
+        np.testing.assert_allclose(profile.limits, wald, atol=0.02)
+
+
+def test_normal_random_effect_of_clusters_in_the_class_probabilities():
+    data = growth_data()
+    template = GLMM.from_formula(
+        "count ~ time", data, groups="id", re_formula=False, family="poisson"
+    )
+    model = Mixture(
+        template, 2, classes="~ g", clusters="clinic", cluster_classes="normal", data=data
+    )
+    params = np.array([0.4, 0.01, 1.2, -0.02, 0.5, -0.6, 0.8])
+    result, new = at(model, params), data.iloc[[0, 8, 700]]
+    grid = np.linspace(-8, 8, 2001)
+    weight = norm.pdf(grid) * (grid[1] - grid[0])
+
+    def mean(p):
+        logit = p[4] + p[5] * new.g.to_numpy()[:, None] + p[6] * grid
+        second = expit(logit) @ weight
+        means = np.exp(np.column_stack([p[c] + p[c + 1] * new.time for c in (0, 2)]))
+        return (1 - second) * means[:, 0] + second * means[:, 1]
+
+    np.testing.assert_allclose(result.predict(new), mean(params), rtol=1e-9)
+    gradient = result._average(result._rows("marginal", new), new, None).gradient
+    np.testing.assert_allclose(gradient, differences(result, mean), rtol=1e-6, atol=1e-9)
