@@ -10,7 +10,8 @@ import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.glmm import GLMM
-from sm_gllamm.models.mixture import Mixture, unit_options
+from sm_gllamm.models.mixture import Mixture
+from sm_gllamm.models.mixture_layout import unit_options
 from sm_gllamm.prediction.rows import frame_rows
 from sm_gllamm.results.cace import CACEResults, CACEResultsWrapper
 from sm_gllamm.specification.evaluation import did_you_mean, names_in_scope

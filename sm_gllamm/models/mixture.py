@@ -12,19 +12,26 @@ from sm_gllamm.estimation.mixture_search import Found
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.components import ClusterComponent, PlainComponent, empty_levels
 from sm_gllamm.likelihood.marginal import Quadrature
-from sm_gllamm.likelihood.mixture import MixtureLikelihood, Units
+from sm_gllamm.likelihood.mixture import MixtureLikelihood
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_clusters import ClusterEffect
 from sm_gllamm.models.class_enumeration import ClassEnumeration
 from sm_gllamm.models.class_inputs import allowed_classes
 from sm_gllamm.models.class_new_cases import CovariateDesigns
 from sm_gllamm.models.designs import design_of
-from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout
+from sm_gllamm.models.discrete import MixtureAssembly
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
 from sm_gllamm.models.mixture_edges import EdgeMethods
+from sm_gllamm.models.mixture_layout import (
+    LayoutMethods,
+    frame_of,
+    rows_in_use,
+    unit_options,
+)
 from sm_gllamm.models.mixture_new_units import NewUnitMethods
 from sm_gllamm.models.mixture_nodes import rough_controls, with_enough_nodes
+from sm_gllamm.models.mixture_order import OrderMethods
 from sm_gllamm.models.mixture_refits import MixtureRefitMethods
 from sm_gllamm.models.mixture_start import mixture_starts
 from sm_gllamm.results.mixture import MixtureModelResults, MixtureModelResultsWrapper
@@ -42,7 +49,7 @@ _INTERNAL = ("formula", "missing_idx", "model_spec", "hasconst", "missing")
 KINDS = ("coefficients", "covariances", "dispersions", "loadings")
 
 
-class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
+class Mixture(NewUnitMethods, LayoutMethods, EdgeMethods, OrderMethods, MixtureRefitMethods):
     """Finite mixture of a model of the package.
 
     Clusters of the model's top level (persons of an item response model, single rows where there are no
@@ -148,7 +155,7 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         self.n_threads = n_threads if n_threads is not None else model.n_threads
         self.weights = model.weights
         self.family = getattr(model, "family", None)
-        frame = _frame_of(model) if data is None else data
+        frame = frame_of(model) if data is None else data
         n = model.endog.shape[0]
         if frame is not None and len(frame) != n:
             raise SpecificationError(f"data has {len(frame)} rows, the model {n}")
@@ -226,8 +233,8 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         model = GLMM.from_formula(formula, data, eval_env=eval_env, n_threads=n_threads, **options)
         return cls(
             model, n_classes, equal=equal, fixed=fixed, classes=classes,
-            known=_rows_in_use(known, model, len(data)),
-            clusters=_rows_in_use(clusters, model, len(data)), cluster_classes=cluster_classes,
+            known=rows_in_use(known, model, len(data)),
+            clusters=rows_in_use(clusters, model, len(data)), cluster_classes=cluster_classes,
             n_threads=n_threads, eval_env=eval_env,
         )  # fmt: skip
 
@@ -272,49 +279,6 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         if len(labels) < 2:
             raise SpecificationError("clusters has one cluster; leave it out")
         return codes
-
-    def _unit_layout(self) -> tuple[Any, UnitLayout]:
-        """The template's problem, units of clusters one after another, and the rows behind them."""
-        template, n = self.template, self.template.endog.shape[0]
-        if isinstance(template, IRT):
-            return self._person_layout(template)
-        assembly = template.assembly
-        problem = assembly.problem
-        rows = np.arange(len(problem.y)) if assembly.source is None else assembly.source
-        of_row = np.empty(n, dtype=np.intp)
-        of_row[rows] = np.repeat(np.arange(problem.n_top), problem.rows_of_top)
-        weight = problem.cluster_weights[-1]
-        weight = np.ones(problem.n_top) if weight is None else weight
-        first = assembly.first_row
-        for what, values in (
-            ("classes", self._design),
-            ("known", self._allowed),
-            ("clusters", self._cluster),
-        ):
-            if values is not None and np.any(differs := values != values[first][of_row]):
-                row = int(np.argmax(differs.reshape(n, -1).any(axis=1)))
-                raise SpecificationError(
-                    f"{what}= varies within a unit of {template.level_names[-1]!r} (row {row}); it must be "
-                    "the same in all its rows"
-                )
-        top = of_row if self._cluster is None else self._cluster
-        layout = UnitLayout(first, of_row, weight, np.ones(n), top)
-        return problem, layout
-
-    def _person_layout(self, template: IRT) -> tuple[Any, UnitLayout]:
-        """Persons with the same responses and covariates as units."""
-        more: list[np.ndarray] = [self._design[:, 1:]] if self._design.shape[1] > 1 else []
-        if self._allowed is not None:
-            more.append(self._allowed.astype(float))
-        if self._cluster is not None:
-            more.append(self._cluster)
-        assembly = template._assemble(self._drawn_codes, more=more)
-        patterns: Any = assembly.patterns
-        weight = template.person_weights
-        layout = UnitLayout(
-            patterns.first, patterns.of_person, patterns.weight, weight, self._cluster
-        )
-        return assembly.problem, layout
 
     # ------------------------------------------------------------ parameters
     def _set_up(self, fixed: dict[str, float]) -> None:
@@ -406,14 +370,6 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         return self.cluster_effect.columns(self.class_columns)
 
     # ------------------------------------------------------------ likelihood
-    def _units(self) -> Units:
-        layout = self.assembly.layout
-        allowed = None if self._allowed is None else self._allowed[layout.first]
-        if self._cluster is None:
-            return Units(np.ones(len(layout.first)), None, layout.weight, allowed)
-        cluster = self._cluster[layout.first]
-        return Units(layout.weight, cluster, np.ones(int(cluster.max()) + 1), allowed)
-
     def _mixture(self) -> MixtureLikelihood:
         problem, mapping = self.assembly.problem, self._template_mapping
         units = self._units()
@@ -472,46 +428,6 @@ class Mixture(NewUnitMethods, EdgeMethods, MixtureRefitMethods):
         component = self.likelihood.components[0]
         return component.quadrature if hasattr(component, "quadrature") else super()._rules()
 
-    def _ordered(self, theta: np.ndarray, held: np.ndarray):
-        """Classes by falling size; as they are where some are known."""
-        if self._allowed is not None:
-            return theta, held
-        out, held, width = theta.copy(), held.copy(), len(self._class_columns)
-        at = self.mapping.class_places
-        if self.n_classes > 1:
-            order = np.argsort(-self._class_sizes(self.likelihood, theta), kind="stable")
-            out, held = self._moved(order, out, held)
-            own = at[: (self.n_classes - 1) * width].reshape(-1, width)
-            table = np.vstack([np.zeros(width), theta[own]])[order]
-            out[own] = table[1:] - table[0]
-        if self.n_upper > 1:
-            out, held = self._ordered_above(out, held)
-        return self.cluster_effect.oriented(out, self.param_names), held
-
-    def _moved(self, order: np.ndarray, theta: np.ndarray, held: np.ndarray):
-        """Parameters of the classes, what is held of them, and their nodes, in another order."""
-        likelihood, places = self.likelihood, self.mapping.places
-        likelihood.components = tuple(likelihood.components[c] for c in order)
-        moved, kept = theta.copy(), held.copy()
-        for c, place in enumerate(places):
-            source = places[order[c]]
-            own = place != source
-            moved[place[own]], kept[place[own]] = theta[source[own]], held[source[own]]
-        return moved, kept
-
-    def _ordered_above(self, theta: np.ndarray, held: np.ndarray):
-        """Upper classes by falling size."""
-        out, width = theta.copy(), len(self._class_columns)
-        at = self.mapping.class_places
-        rest = at[(self.n_classes - 1) * width :]
-        logits = np.concatenate([[0.0], theta[rest]])
-        order = np.argsort(-logits, kind="stable")
-        out[rest] = (logits[order] - logits[order[0]])[1:]
-        for c in range(self.n_classes - 1):
-            own = at[c * width : (c + 1) * width][-self.n_upper :]
-            out[own] = theta[own][order]
-        return self._moved(order, out, held) if self._by_upper else (out, held)
-
     @property
     def n_observations(self) -> float:
         return self.template.n_observations
@@ -527,51 +443,3 @@ def _whole(value, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise SpecificationError(f"{what} must be a whole number from 1 on, not {value!r}")
     return int(value)
-
-
-def _frame_of(model) -> pd.DataFrame | None:
-    """The data frame that a model was made of, a row a row of the model."""
-    if isinstance(model, IRT):
-        return model.persons_data
-    return getattr(model.data, "frame", None)
-
-
-def unit_options(formula: str, data: pd.DataFrame, groups: str | None, options: dict):
-    """Data and options of a GLMM whose top level are the units in classes.
-
-    Parameters
-    ----------
-    formula : str
-    data : DataFrame
-    groups : str or None
-        Column of the units of a formula without bars; None: rows are units of their own.
-    options : dict
-        Of the GLMM.
-
-    Returns
-    -------
-    data : DataFrame
-    options : dict
-    """
-    if has_bars(formula):
-        return data, options
-    if groups is None:
-        groups = "case"
-        while groups in data:
-            groups += "_"
-        data = data.assign(**{groups: np.arange(len(data))})
-        for key in ("weights", "freq_weights"):
-            value = options.get(key)
-            if isinstance(value, Mapping) and set(value) == {"row"}:
-                value = value["row"]
-            if value is not None and not isinstance(value, Mapping):
-                # a weight of rows inside a unit would be copies in the same class
-                options = options | {key: {groups: value}}
-    return data, options | {"groups": groups, "re_formula": False}
-
-
-def _rows_in_use(value, model, n: int):
-    """Values of the rows that a model kept."""
-    if value is None or isinstance(value, str) or len(value) != n:
-        return value
-    return np.asarray(value)[model.kept_rows]

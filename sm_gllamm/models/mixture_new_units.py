@@ -29,8 +29,6 @@ class NewUnitMethods(DiscreteModel):
 
     designs: CovariateDesigns
     known_name: str | None
-    #: responses to items that take the place of the template's
-    _drawn_codes: np.ndarray | None = None
 
     # ------------------------------------------------------------ class probabilities
     def design_for(self, data: pd.DataFrame) -> np.ndarray:
