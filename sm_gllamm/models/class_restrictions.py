@@ -31,10 +31,14 @@ __all__ = ["RestrictionMethods", "class_restrictions"]
 
 #: Orders of the classes that are tried for each start, and of all starts those that are followed.
 ORDERS, FOLLOWED = 24, 8
+#: Spread of random logits.
+SPREAD = 1.0
 #: Starts of the same log-likelihood are one.
 SAME = 1e-6
 #: Violations and multipliers that count, and rounds of the active set.
 VIOLATED, WRONG, ROUNDS = 1e-9, 1e-6, 50
+#: How often probabilities of zero that would rise are let go.
+RELEASES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +294,9 @@ class RestrictionMethods(ThreeStepMethods):
         if not self._restricts:
             return super().highest(n_starts, rng, *more)
         likelihood = self._ready()
-        starts = self._starts(likelihood, n_starts, rng)
-        orders = self._best_orders(likelihood, starts, self._internal(self.class_equations))
+        orders = self._restricted_starts(
+            likelihood, n_starts, rng, self._internal(self.class_equations)
+        )
         found, _ = search(
             lambda theta: self._climbed(likelihood, theta), [*more, *orders],
             lambda found: bool(self._degenerate(found.theta)),
@@ -334,8 +339,9 @@ class RestrictionMethods(ThreeStepMethods):
         if start_params is not None:
             starts = [self._start(start_params)]
         else:
-            starts = self._starts(likelihood, n_starts, np.random.default_rng(seed))
-            starts = self._best_orders(likelihood, starts, equations)
+            starts = self._restricted_starts(
+                likelihood, n_starts, np.random.default_rng(seed), equations
+            )
 
         active: dict[int, LinearConstraints] = {}
 
@@ -426,6 +432,19 @@ class RestrictionMethods(ThreeStepMethods):
             np.vstack([published.matrix, extra]),
             np.concatenate([published.values, np.zeros(len(extra))]), published.names,
         )  # fmt: skip
+
+    def _restricted_starts(self, likelihood, n_starts: int, rng, equations: LinearConstraints):
+        """Ends of unrestricted runs, and random parameters: the maxima may be elsewhere."""
+        starts = self._best_orders(likelihood, self._starts(likelihood, n_starts, rng), equations)
+        if self.measured or len(starts) >= FOLLOWED:
+            return starts
+        more = []
+        for _ in range(n_starts):
+            theta = self._one_class_theta()
+            for _, _, place in self._nominal_blocks():
+                theta[place] += rng.normal(scale=SPREAD, size=len(place))
+            more.append(theta)
+        return [*starts, *self._best_orders(likelihood, more, equations)[: FOLLOWED - len(starts)]]
 
     def _best_orders(self, likelihood, starts, equations: LinearConstraints):
         """Starts with the classes in the orders in which they suit the restrictions best."""
@@ -520,13 +539,23 @@ class RestrictionMethods(ThreeStepMethods):
         """The maximum in the space of some equations."""
         space = _Space.of(equations)
         reduced = _Reduced(likelihood, space)
-        found = climb(
-            reduced, space.nearest(theta), controls,
-            lambda z, held: self._edges_in(space, z, held),
-        )  # fmt: skip
-        full = space.theta(found.theta)
-        held = (space.basis[:, found.held] != 0).any(axis=1)
-        return Found(found.outcome, full, held)
+
+        def climbed(start: np.ndarray) -> Found:
+            found = climb(
+                reduced, space.nearest(start), controls,
+                lambda z, held: self._edges_in(space, z, held),
+                hopeless=lambda z: self._hopeless(space.theta(z)),
+            )  # fmt: skip
+            held = (space.basis[:, found.held] != 0).any(axis=1)
+            return Found(found.outcome, space.theta(found.theta), held)
+
+        found = climbed(theta)
+        for _ in range(RELEASES):
+            start = self._without_zeros(likelihood, found) if self.nominal else None
+            if start is None or not (other := climbed(start)).value > found.value + VIOLATED:
+                break
+            found = other
+        return found
 
     def _edges_in(self, space: _Space, z: np.ndarray, held: np.ndarray):
         """Free parameters with logits that go to infinity held; None where none is new."""

@@ -156,3 +156,19 @@ def test_weighted_chi_square_against_simulation():
     for x in (10.0, 25.0, 45.0):
         p = weighted_chi_square_sf(x, weights)
         assert p == pytest.approx((q > x).mean(), abs=4 * np.sqrt(p * (1 - p) / len(q)))
+
+
+@pytest.mark.study
+@pytest.mark.filterwarnings("ignore")
+def test_bootstrap_test_has_its_size():
+    """P-values are uniform where there is one class; those of Lo, Mendell and Rubin are too small."""
+    bootstrap, adjusted = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        y = pd.DataFrame((rng.random((150, 5)) < 0.4).astype(int)).add_prefix("y")
+        one, two = (smg.LatentClass(y, k).fit(n_starts=8) for k in (1, 2))
+        bootstrap.append(two.compare_blrt(one, n_rep=19, n_starts=6, seed=seed).pvalue)
+        adjusted.append(two.compare_lmr(one).adjusted_pvalue)
+    assert np.mean(bootstrap) == pytest.approx(0.525, abs=0.15)
+    assert np.mean(np.array(bootstrap) <= 0.1) < 0.25
+    assert np.mean(adjusted) < np.mean(bootstrap)
