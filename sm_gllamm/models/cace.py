@@ -11,7 +11,7 @@ import pandas as pd
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.mixture import Mixture
-from sm_gllamm.models.mixture_layout import unit_options
+from sm_gllamm.models.mixture_layout import offset_columns, unit_options
 from sm_gllamm.prediction.rows import frame_rows
 from sm_gllamm.results.cace import CACEResults, CACEResultsWrapper
 from sm_gllamm.specification.evaluation import did_you_mean, names_in_scope
@@ -144,6 +144,7 @@ class CACE(Mixture):
             template, len(self.strata), equal=(*common, *equal), fixed=fixed, classes=classes, known=known,
             n_threads=n_threads, eval_env=eval_env,
         )  # fmt: skip
+        self.offset_columns = offset_columns(options)
         self._data_attr += ["_outcome"]
 
     def _names_of_classes(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from sm_gllamm.models.mixture_edges import EdgeMethods
 from sm_gllamm.models.mixture_layout import (
     LayoutMethods,
     frame_of,
+    offset_columns,
     rows_in_use,
     unit_options,
 )
@@ -125,7 +126,10 @@ class Mixture(NewUnitMethods, LayoutMethods, EdgeMethods, OrderMethods, MixtureR
         numbers = sorted({_whole(value, "n_classes") for value in n_classes})
         if not numbers:
             raise SpecificationError("n_classes is empty; give numbers of classes, range(1, 5)")
-        return ClassEnumeration({k: cls(model, k, **kwargs) for k in numbers})
+        models = {}
+        for k in numbers:
+            models[k] = cls(model, k, **kwargs)
+        return ClassEnumeration(models)
 
     def __init__(
         self, model, n_classes=2, *, equal=("covariances", "dispersions"), fixed=None, classes=None,
@@ -231,12 +235,15 @@ class Mixture(NewUnitMethods, LayoutMethods, EdgeMethods, OrderMethods, MixtureR
             raise SpecificationError("give bars in the formula or groups, not both")
         data, options = unit_options(formula, data, groups, options)
         model = GLMM.from_formula(formula, data, eval_env=eval_env, n_threads=n_threads, **options)
-        return cls(
+        mixture = cls(
             model, n_classes, equal=equal, fixed=fixed, classes=classes,
             known=rows_in_use(known, model, len(data)),
             clusters=rows_in_use(clusters, model, len(data)), cluster_classes=cluster_classes,
             n_threads=n_threads, eval_env=eval_env,
         )  # fmt: skip
+        for one in mixture.models.values() if isinstance(mixture, ClassEnumeration) else [mixture]:
+            one.offset_columns = offset_columns(options)
+        return mixture
 
     # ------------------------------------------------------------ data
     def _columns(self):

@@ -14,7 +14,7 @@ from sm_gllamm.models.discrete import DiscreteModel, UnitLayout
 from sm_gllamm.models.irt import IRT
 from sm_gllamm.specification.formula import has_bars
 
-__all__ = ["LayoutMethods", "frame_of", "rows_in_use", "unit_options"]
+__all__ = ["LayoutMethods", "frame_of", "offset_columns", "rows_in_use", "unit_options"]
 
 
 class LayoutMethods(DiscreteModel):
@@ -118,6 +118,12 @@ def unit_options(formula: str, data: pd.DataFrame, groups: str | None, options: 
                 # a weight of rows inside a unit would be copies in the same class
                 options = options | {key: {groups: value}}
     return data, options | {"groups": groups, "re_formula": False}
+
+
+def offset_columns(options: Mapping) -> dict[str, str]:
+    """Offset and exposure, where they are names of columns."""
+    given = {key: options.get(key) for key in ("offset", "exposure")}
+    return {key: value for key, value in given.items() if isinstance(value, str)}
 
 
 def rows_in_use(value, model, n: int):

@@ -29,6 +29,8 @@ class NewUnitMethods(DiscreteModel):
 
     designs: CovariateDesigns
     known_name: str | None
+    #: columns with offset and exposure, where these were named
+    offset_columns: dict[str, str] = {}
 
     # ------------------------------------------------------------ class probabilities
     def design_for(self, data: pd.DataFrame) -> np.ndarray:
@@ -118,7 +120,9 @@ class NewUnitMethods(DiscreteModel):
         params = np.asarray(params, dtype=float)
         settings = FitSettings() if settings is None else settings
         new = copy.copy(self)
-        new.template = template.applied(data, params[self.mapping.places[0]], settings)
+        new.template = template.applied(
+            data, params[self.mapping.places[0]], settings, **self._offsets_of_new_rows()
+        )
         frame = new.template.applied_frame
         new._frame, new._design = frame, self.design_for(frame)
         new.weights = new.template.weights
@@ -153,6 +157,16 @@ class NewUnitMethods(DiscreteModel):
         new = self.applied(data, params, settings)
         likelihood = new.settled_likelihood(new.mapping.theta(np.asarray(params, dtype=float)))
         return likelihood, new.assembly.layout.of_row, new._frame.index, new.cluster_labels
+
+    def _offsets_of_new_rows(self) -> dict[str, str]:
+        """Names of the columns with offset and exposure."""
+        for key in ("offset", "exposure"):
+            if getattr(self.template, key) is not None and key not in self.offset_columns:
+                raise SpecificationError(
+                    f"the model has {key}= that new data need, too; name a column in "
+                    f"{type(self).__name__}.from_formula, {key}='...'"
+                )
+        return self.offset_columns
 
     # ------------------------------------------------------------ draws
     def drawn_classes(self, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:

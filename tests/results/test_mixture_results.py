@@ -236,6 +236,21 @@ class TestNewUnits:
         new = result.model.template.data.frame.head(4)
         np.testing.assert_allclose(result.posterior(new), result.posterior().head(4), atol=1e-12)
 
+    def test_exposure_belongs_to_them(self):
+        data = growth_data()
+        data["years"] = 2.0
+        options = {"groups": "id", "family": "poisson"}
+        result = Mixture.from_formula("count ~ 1", data, 2, exposure="years", **options).fit(
+            n_starts=2
+        )
+        some = data.head(12)
+        np.testing.assert_allclose(result.posterior(some), result.posterior().head(12), atol=1e-10)
+        template = GLMM.from_formula(
+            "count ~ 1", data, exposure="years", re_formula=False, **options
+        )
+        with pytest.raises(SpecificationError, match="exposure= that new data need"):
+            Mixture(template, 2).fit(n_starts=2).posterior(some)
+
     def test_covariates_of_the_classes_are_needed(self):
         with pytest.raises(SpecificationError, match="'g'"):
             binary_growth().posterior(growth_data().head(6).drop(columns="g"))
@@ -431,6 +446,24 @@ class TestNumbersOfClasses:
         np.testing.assert_allclose(fits[2].llf, counts().llf)
         assert list(fits.table.index) == [1, 2] and fits.best("aic") == 2
         assert fits.table["bic"][2] == pytest.approx(counts().bic)
+
+    def test_functions_in_formulas_are_the_callers(self):
+        data = growth_data().groupby("id").first()
+
+        def moved(x):
+            return x + 1.0
+
+        for numbers in (2, range(2, 3)):
+            model = Mixture.from_formula(
+                "count ~ moved(g)", data, numbers, family="poisson", classes="~ moved(g)"
+            )
+            model = getattr(model, "models", {2: model})[2]
+            assert model.param_names[-1] == "logit(class2):moved(g)"
+        result = model.fit(n_starts=1)
+        new = result.predict(data.head(2), "class")
+        np.testing.assert_allclose(new, result.predict(which="class").head(2))
+        direct = Mixture(counts().model.template, range(2, 3), classes="~ moved(g)", data=data)
+        assert direct.models[2].param_names[-1] == "logit(class2):moved(g)"
 
     def test_bootstrap_of_the_likelihood_ratio(self):
         data = growth_data()
