@@ -16,10 +16,11 @@ from sm_gllamm.mapping.item_rows import collapse
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.class_clusters import ClusterEffect
 from sm_gllamm.models.class_enumeration import ClassEnumeration
+from sm_gllamm.models.class_equations import class_restrictions
 from sm_gllamm.models.class_groups import ObservedGroups
 from sm_gllamm.models.class_inputs import ClassInputs, class_inputs, nominal_part, split_formula
 from sm_gllamm.models.class_new_cases import CovariateDesigns
-from sm_gllamm.models.class_restrictions import RestrictionMethods, class_restrictions
+from sm_gllamm.models.class_restrictions import RestrictionMethods
 from sm_gllamm.models.discrete import MixtureAssembly, UnitLayout, UnitProblem
 from sm_gllamm.results.latent_class import LatentClassResults, LatentClassResultsWrapper
 from sm_gllamm.specification.checks import check_keywords
