@@ -4,6 +4,11 @@ Errors are ``ValueError`` s, so that code written for statsmodels catches them; 
 statsmodels' own classes, so that filters written for statsmodels keep working.
 """
 
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
 from statsmodels.tools.sm_exceptions import (
     ConvergenceWarning,
     HessianInversionWarning,
@@ -19,7 +24,23 @@ __all__ = [
     "QuadratureWarning",
     "SeparationWarning",
     "SpecificationError",
+    "outside",
 ]
+
+
+def outside() -> int:
+    """Stack level of the first caller outside the package, for warnings.
+
+    Returns
+    -------
+    int
+        For ``warnings.warn(..., stacklevel=outside())``.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("sm_gllamm"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class SpecificationError(ValueError):

@@ -15,6 +15,7 @@ from sm_gllamm.exceptions import (
     QuadratureWarning,
     SeparationWarning,
     SpecificationError,
+    outside,
 )
 from sm_gllamm.inference.constrained import constrained_inverse_information
 from sm_gllamm.inference.covariance import (
@@ -339,14 +340,14 @@ class LatentVariableModel(GenericLikelihoodModel):
                 if verdict.advice
                 else f"Maximum likelihood did not converge: {verdict.reason}.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         if verdict.separation:
             warnings.warn(
                 f"perfect separation by {', '.join(verdict.separation)}: estimates run away. "
                 "Leave them out, or merge the categories that separate.",
                 SeparationWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         if verdict.boundary or verdict.singular:
             what = ", ".join(verdict.boundary) or "covariance matrix of " + ", ".join(
@@ -356,33 +357,33 @@ class LatentVariableModel(GenericLikelihoodModel):
                 f"estimate on the boundary of the parameter space: {what}. Leave it out, or keep it: "
                 "the other estimates are right.",
                 BoundaryWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         if verdict.runaway:
             warnings.warn(
                 f"{', '.join(verdict.runaway)} runs away: the latent variable predicts the item perfectly (a "
                 "Heywood case, or quasi-complete separation). Leave the item out, or fix its loading.",
                 IdentificationWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         if flat := [name for name in verdict.unidentified if name not in verdict.runaway]:
             warnings.warn(
                 f"not identified by the data: {', '.join(flat)}",
                 IdentificationWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         if verdict.crossing:
             warnings.warn(
                 f"thresholds cross in some rows: {', '.join(verdict.crossing)}",
                 BoundaryWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
         if verdict.quadrature_error > verdict.quadrature_tol:
             warnings.warn(
                 f"the log-likelihood is off by about {verdict.quadrature_error:.1e} at the chosen number of "
                 "quadrature points; increase n_points or leave it out",
                 QuadratureWarning,
-                stacklevel=4,
+                stacklevel=outside(),
             )
 
     # ------------------------------------------------------------ constraints

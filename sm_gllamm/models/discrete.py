@@ -11,7 +11,12 @@ import numpy as np
 from sm_gllamm.estimation.mixture_search import Found, climb, search
 from sm_gllamm.estimation.mixture_verdict import MixtureVerdict
 from sm_gllamm.estimation.newton import LITTLE_GAIN
-from sm_gllamm.exceptions import BoundaryWarning, IdentificationWarning, SpecificationError
+from sm_gllamm.exceptions import (
+    BoundaryWarning,
+    IdentificationWarning,
+    SpecificationError,
+    outside,
+)
 from sm_gllamm.inference.covariance import condition_number, null_space
 from sm_gllamm.likelihood.components import NO_QUADRATURE
 from sm_gllamm.likelihood.marginal import Quadrature
@@ -413,9 +418,9 @@ class DiscreteModel(FitMethods):
             warnings.warn(
                 f"probabilities on the boundary: {', '.join(verdict.held)}; they are held there",
                 BoundaryWarning,
-                stacklevel=3,
+                stacklevel=outside(),
             )
         if verdict.empty or verdict.duplicate:
             same = [f"{a} and {b} are equal" for a, b in verdict.duplicate]
             what = "; ".join([*(f"{name} is empty" for name in verdict.empty), *same])
-            warnings.warn(f"{what}: use fewer classes", IdentificationWarning, stacklevel=3)
+            warnings.warn(f"{what}: use fewer classes", IdentificationWarning, stacklevel=outside())
