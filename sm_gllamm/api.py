@@ -23,11 +23,14 @@ from sm_gllamm.preparation.split_episodes import split_episodes
 from sm_gllamm.preparation.stack_responses import stack_responses
 from sm_gllamm.responses import families
 from sm_gllamm.results.cace import CACEResults
+from sm_gllamm.results.class_enumeration import ClassEnumerationResults
+from sm_gllamm.results.class_three_step import ThreeStepResults
 from sm_gllamm.results.gllamm import GLLAMMResults
 from sm_gllamm.results.glmm import GLMMResults
 from sm_gllamm.results.irt import IRTResults
 from sm_gllamm.results.latent_class import LatentClassResults
 from sm_gllamm.results.mixture import MixtureModelResults
+from sm_gllamm.results.npml import NPMLResults
 from sm_gllamm.results.sem import SEMResults
 from sm_gllamm.results.sem_quadrature import QuadratureSEMResults
 from sm_gllamm.specification.latent import Latent, Regression
@@ -40,6 +43,7 @@ __all__ = [
     "SEM",
     "BoundaryWarning",
     "CACEResults",
+    "ClassEnumerationResults",
     "ConvergenceWarning",
     "CrossedDesignError",
     "GLLAMMResults",
@@ -51,12 +55,14 @@ __all__ = [
     "LatentClassResults",
     "Mixture",
     "MixtureModelResults",
+    "NPMLResults",
     "QuadratureSEMResults",
     "QuadratureWarning",
     "Regression",
     "SEMResults",
     "SeparationWarning",
     "SpecificationError",
+    "ThreeStepResults",
     "Verdict",
     "datasets",
     "families",
