@@ -85,12 +85,12 @@ def poisson_logs(y, nu):
 
 def patent(theta):
     """Log-likelihood of the mixture of three regressions with a covariate of the classes."""
-    data = load_data("patent")
+    data = {name: column.to_numpy() for name, column in load_data("patent").items()}
     logits = np.column_stack(
-        [np.zeros(len(data)), *(theta[k] + theta[k + 1] * data.RDS for k in (6, 8))]
+        [np.zeros(70), *(theta[k] + theta[k + 1] * data["RDS"] for k in (6, 8))]
     )
     logs = np.column_stack(
-        [poisson_logs(data.Patents, theta[k] + theta[k + 1] * data.lgRD) for k in (0, 2, 4)]
+        [poisson_logs(data["Patents"], theta[k] + theta[k + 1] * data["lgRD"]) for k in (0, 2, 4)]
     )
     return float(logsumexp(logits + logs, axis=1).sum() - logsumexp(logits, axis=1).sum())
 
@@ -156,7 +156,7 @@ def test_solution_on_the_boundary_is_better_than_the_interior_one():
     here = grid_loglike(data, items, "Freq", dict(result.params))
     np.testing.assert_allclose(here, result.llf, atol=1e-5)
     assert here > there + 4.0
-    # with a probability of zero, and an assumption-free bound on what more can be found there
+    # with a probability of zero: nearer to the inside the likelihood is lower
     (held,) = result.verdict.held
     assert held.endswith("= -infinity") and "intercept[Q1]" in held
     label = held.split(" = ")[0]
