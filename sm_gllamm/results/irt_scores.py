@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from sm_gllamm.exceptions import SpecificationError
-from sm_gllamm.items.bank import ItemBank
-from sm_gllamm.items.cluster_posterior import moments_in_clusters
 from sm_gllamm.items.information import empirical_reliability
-from sm_gllamm.items.posterior import posterior_moments
 from sm_gllamm.items.reliabilities import marginal_reliabilities
 from sm_gllamm.items.scoring import FOUND, PRIOR, ROUGH, Scores, scores
 from sm_gllamm.items.sum_scores import sum_scores
-from sm_gllamm.items.testlet_posterior import MOST_GENERAL, testlet_moments
+from sm_gllamm.items.testlet_posterior import testlet_moments
 from sm_gllamm.items.testlet_sum_scores import testlet_sum_scores
-from sm_gllamm.results.base import LatentVariableResults
+from sm_gllamm.results.irt_cluster_scores import ClusterScoreMethods, ScoredPersons, eap_scores
 from sm_gllamm.specification.item_responses import code_responses
 
 __all__ = ["ScoreMethods"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Persons:
-    """Who is scored.
-
-    Attributes
-    ----------
-    index : pandas.Index
-    codes : ndarray of int, shape (n, n_items)
-    mean : ndarray, shape (n, q)
-        Means of the priors.
-    banks : list of (ItemBank, ndarray of intp)
-        Items, with the persons for whom they hold.
-    """
-
-    index: pd.Index
-    codes: np.ndarray
-    mean: np.ndarray
-    banks: list[tuple[ItemBank, np.ndarray]]
-
-
-class ScoreMethods(LatentVariableResults):
+class ScoreMethods(ClusterScoreMethods):
     """Scores and reliability; part of :class:`sm_gllamm.results.irt.IRTResults`."""
 
     # ------------------------------------------------------------ persons
-    def _own_persons(self) -> _Persons:
+    def _own_persons(self) -> ScoredPersons:
         model, params = self.model, np.asarray(self.params)
         if getattr(model, "item_responses", None) is None:
             raise SpecificationError("the data were removed; give data=")
@@ -60,11 +36,11 @@ class ScoreMethods(LatentVariableResults):
                 for bank, rows in banks
                 for k in np.unique(model.cluster[rows]).tolist()
             ]
-        return _Persons(
+        return ScoredPersons(
             model.item_responses.persons, model.codes, model.latent_means(params), banks
         )
 
-    def _new_persons(self, data, groups) -> _Persons:
+    def _new_persons(self, data, groups) -> ScoredPersons:
         """Persons whose responses were not part of the fit."""
         model, params = self.model, np.asarray(self.params)
         design = model.layout.design
@@ -78,7 +54,7 @@ class ScoreMethods(LatentVariableResults):
                 (self.model.bank_at(params, g), np.flatnonzero(other.groups == g))
                 for g in np.unique(other.groups).tolist()
             ]
-            return _Persons(index, codes, other.latent_means(params), banks)
+            return ScoredPersons(index, codes, other.latent_means(params), banks)
         if model.person_covariates is None:
             raise SpecificationError(
                 "the data were removed, and with them how covariates of persons are coded: new persons "
@@ -95,7 +71,9 @@ class ScoreMethods(LatentVariableResults):
             raise SpecificationError(
                 f"covariates of person {person!r} are missing; drop the person"
             )
-        return _Persons(index, codes, other.latent_means(params), other.banks_of_persons(params))
+        return ScoredPersons(
+            index, codes, other.latent_means(params), other.banks_of_persons(params)
+        )
 
     # ------------------------------------------------------------ scores
     def scores(
@@ -139,8 +117,10 @@ class ScoreMethods(LatentVariableResults):
 
         Notes
         -----
-        Item parameters are taken as known. Persons of a model with clusters have posterior means given the
-        responses of everybody in their cluster; MAP is not available for them. ML and WLE take
+        Item parameters are taken as known. Persons of a model with clusters have posterior means, and
+        modes, given the responses of everybody in their cluster: the modes are those of all latent
+        variables of a cluster and its persons together (the conditional modes of mixed models), the
+        standard errors from the curvature there. ML and WLE take
         items that are random at their posterior means in the cluster. New persons (`data`) of
         such a model are members of clusters nobody else of which is known, with the latent distribution of
         the whole population as the prior. Specific latent variables of bifactor models are integrated
@@ -180,12 +160,11 @@ class ScoreMethods(LatentVariableResults):
             self._refuse_random_items("scores of new persons are")
         who = self._own_persons() if data is None else self._new_persons(data, groups)
         if data is None and self.model.cluster is not None and method in ("EAP", "MAP"):
-            if method == "MAP":
+            if bounds is not None:
                 raise SpecificationError(
-                    "MAP scores of persons in clusters are not available: their posterior modes depend "
-                    "on each other. Use method='EAP'"
+                    "bounds= is not for EAP and MAP of persons in clusters, which are always finite"
                 )
-            return self._in_clusters(who, bounds), who
+            return (self._in_clusters(who) if method == "EAP" else self._map_in_clusters(who)), who
         parts = []
         for bank, rows in who.banks:
             if method == "EAP" and bounds is None and self._testlets(bank):
@@ -197,114 +176,11 @@ class ScoreMethods(LatentVariableResults):
             parts.append((part, rows))
         return _together(parts, len(who.codes)), who
 
-    def _testlets(self, bank: ItemBank) -> int:
-        """Number of specific latent variables that can be integrated over one at a time."""
-        many = len(self.model.layout.design.specific_names)
-        return many if len(bank.dimensions) - many <= MOST_GENERAL else 0
-
     def _by_testlets(self, bank, codes, mean) -> Scores:
         found = testlet_moments(bank, bank.checked_codes(codes), mean, self._testlets(bank))
         status = np.where(found.accurate, FOUND, ROUGH)
         status[(codes < 0).all(axis=1)] = PRIOR
-        return _eap(found.mean, found.covariance, status)
-
-    def _in_clusters(self, who: _Persons, bounds) -> Scores:
-        """Posterior means given the responses of everybody in a person's cluster."""
-        if bounds is not None:
-            raise SpecificationError("bounds are for MAP, ML and WLE; EAP is always finite")
-        model = self.model
-        if not model.layout.design.specific_names:
-            found = model.posterior_in_clusters(np.asarray(self.theta), self.quadrature)
-            return _eap(found.mean, found.covariance, np.full(len(who.codes), FOUND))
-        q = len(model.layout.design.dimensions)
-        mean, spread, between = self._cluster_moments()
-
-        def given(effects):
-            n, k = who.mean.shape
-            m, v, log_density = np.empty((n, k)), np.empty((n, k, k)), np.empty(n)
-            centre = who.mean.copy()
-            centre[:, :q] += effects[:, :q]
-            for bank, rows in who.banks:
-                within = bank.covariance.copy()
-                within[:q, :q] -= between
-                own = ItemBank(bank.items, bank.dimensions, bank.mean, within)
-                many = self._testlets(own)
-                if many:
-                    part = testlet_moments(own, who.codes[rows], centre[rows], many)
-                else:
-                    part = posterior_moments(own, who.codes[rows], centre[rows], within)
-                m[rows], v[rows], log_density[rows] = part.mean, part.covariance, part.log_marginal
-            return m, v, log_density
-
-        found = moments_in_clusters(
-            given, model.cluster, model.person_weights, between, mean, spread
-        )
-        return _eap(*found, np.full(len(who.codes), FOUND))
-
-    def _cluster_moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Posterior means and covariances of the effects of clusters, and their covariance matrix."""
-        model, theta = self.model, np.asarray(self.theta)
-        if getattr(model, "cluster", None) is None:
-            raise SpecificationError(
-                "the model has no clusters= of persons, or its data were removed"
-            )
-        top = len(model.level_names) - 1
-        posterior = model._ready(self.quadrature).posterior(theta)
-        factor = model.mapping.factor(theta, top)
-        mean = posterior.mean[-1] @ factor.T
-        return mean, factor @ posterior.covariance[-1] @ factor.T, factor @ factor.T
-
-    @property
-    def cluster_scores(self) -> pd.DataFrame:
-        """Posterior means of the effects of clusters of persons on the latent variables.
-
-        Returns
-        -------
-        DataFrame
-            A row a cluster, columns ``name`` and ``sd(name)`` for each latent variable.
-
-        Raises
-        ------
-        SpecificationError
-            Models without clusters of persons.
-        """
-        mean, covariance, _ = self._cluster_moments()
-        names = self.model.layout.design.dimensions
-        return _effects_frame(self.model.cluster_labels, names, mean, covariance)
-
-    @property
-    def item_effects(self) -> pd.DataFrame:
-        """Posterior means of what is random of items, by cluster of persons (empirical Bayes).
-
-        Returns
-        -------
-        DataFrame
-            A row a cluster, columns ``intercept[item]`` or ``slope[item]``, the difference from the average
-            cluster, and ``sd(...)``, its posterior standard deviation.
-
-        Raises
-        ------
-        SpecificationError
-            Models without `random_items`.
-        """
-        mean, covariance, _ = self._cluster_moments()
-        names = self._item_effect_names()
-        if not names:
-            raise SpecificationError("the model has no items that vary: see random_items= of IRT")
-        q = len(self.model.layout.design.dimensions)
-        return _effects_frame(self.model.cluster_labels, names, mean[:, q:], covariance[:, q:, q:])
-
-    def _item_effect_names(self) -> list[str]:
-        """Names of what is random of items."""
-        return [effect.name for effect in self.model.item_effects]
-
-    def _refuse_random_items(self, what: str) -> None:
-        """An error where items differ between clusters."""
-        if self._item_effect_names():
-            raise SpecificationError(
-                f"{what} not available with random_items=: items differ between clusters, and these "
-                "differences are known by their distribution only"
-            )
+        return eap_scores(found.mean, found.covariance, status)
 
     def _rotated(self, found: Scores, rotation) -> Scores:
         if rotation is None:
@@ -451,19 +327,6 @@ class ScoreMethods(LatentVariableResults):
         if len(frames) == 1:
             return next(iter(frames.values()))
         return pd.concat(frames, names=["group"])
-
-
-def _eap(mean: np.ndarray, covariance: np.ndarray, status: np.ndarray) -> Scores:
-    return Scores("EAP", mean, np.sqrt(np.einsum("nrr->nr", covariance)), covariance, status)
-
-
-def _effects_frame(labels, names, mean: np.ndarray, covariance: np.ndarray) -> pd.DataFrame:
-    """Posterior means and standard deviations of clusters, a row a cluster."""
-    frame = pd.DataFrame(index=labels)
-    for d, name in enumerate(names):
-        frame[name] = mean[:, d]
-        frame[f"sd({name})"] = np.sqrt(np.maximum(covariance[:, d, d], 0.0))
-    return frame
 
 
 def _together(parts: list[tuple[Scores, np.ndarray]], n: int) -> Scores:

@@ -8,6 +8,7 @@ import sm_gllamm.api as smg
 from sm_gllamm.datasets import asvab, lsat, science
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.items.information import marginal_reliability
+from sm_gllamm.items.scoring import scores as person_scores
 from sm_gllamm.items.sum_scores import sum_scores
 
 LSAT = [f"item_{j}" for j in range(1, 6)]
@@ -171,10 +172,72 @@ def test_persons_in_clusters_against_brute_force(schools):
         assert effects["theta"] == pytest.approx(share @ v, abs=1e-4)
 
 
+def test_modes_in_clusters_are_those_of_the_engine(schools):
+    result, _ = schools
+    model, theta = result.model, np.asarray(result.theta)
+    scores = result.scores("MAP")
+    assert (scores["status"] == "estimated").all()
+    (own, _), (above, _) = model._ready(result.quadrature).modes(theta)
+    within, between = model.mapping.factor(theta, 0), model.mapping.factor(theta, 1)
+    order = model.assembly.source
+    modes = own @ within.T + (above @ between.T)[model.cluster[order]]
+    assert np.allclose(scores["theta"].to_numpy()[order], modes[:, 0], atol=1e-8)
+    # about the means of the posterior, which is nearly normal
+    means = result.scores()
+    assert (np.abs(scores["theta"] - means["theta"]) < 0.5 * means["se"]).all()
+    assert np.allclose(scores["se"], means["se"], rtol=0.1)
+    assert 0.0 < result.reliability("MAP").loc["theta", "empirical"] < 1.0
+    pd.testing.assert_frame_equal(
+        result.scores("MAP", persons=scores.index[[3, 1]]), scores.iloc[[3, 1]]
+    )
+
+
+@pytest.mark.parametrize("more", ["random", "specific", "asymptotes"])
+def test_modes_in_clusters_of_other_models(schools, more):
+    _, frame = schools
+    items = list(frame.columns[:6])
+    options = {
+        "random": {"random_items": ["x1"], "random_item_slopes": ["x2"]},
+        "specific": {"specific": {"s": items[:3], "t": items[3:]}},
+        "asymptotes": {"model": "3PL", "priors": {"lower": ("beta", 5, 17)}},
+    }[more]
+    model = smg.IRT(frame, items=items, clusters="school", **options)
+    values = {"lower": 0.2, "logit_lower": -1.5, "slope": 1.1, "var(": 0.4, "sd(": 0.6}
+    at = [
+        next((v for key, v in values.items() if n.startswith(key)), 0.1) for n in model.param_names
+    ]
+    with pytest.warns(Warning):
+        result = model.fit(at, maxiter=0, n_points=5)
+    scores = result.scores("MAP")
+    assert (scores["status"] == "estimated").all()
+    (_, _), *_, (above, _) = model._ready(result.quadrature).modes(np.asarray(result.theta))
+    top = len(model.level_names) - 1
+    effects = above @ model.mapping.factor(np.asarray(result.theta), top).T
+    if more != "random":
+        # given the cluster's effects a person's mode is the usual one
+        bank, between = result.bank, model.cluster_covariance(result.params)
+        prior = bank.covariance.copy()
+        prior[:1, :1] -= between
+        mean = np.zeros((len(frame), len(prior)))
+        mean[:, 0] = effects[model.cluster, 0]
+        given = person_scores(bank, model.codes, "MAP", mean, prior)
+        names = list(bank.dimensions)
+        assert np.allclose(scores[names], given.estimate, atol=1e-6)
+    else:
+        theta = scores["theta"].to_numpy()
+        for k in range(12):
+            bank = model.with_effects(result.bank, effects[k, 1:])
+            who = np.flatnonzero(model.cluster == k)
+            gradient = bank.person_derivatives(model.codes[who], theta[who, None])[1][:, 0]
+            within = result.bank.covariance[0, 0] - model.cluster_covariance(result.params)[0, 0]
+            assert np.allclose(gradient, (theta[who] - effects[k, 0]) / within, atol=1e-6)
+
+
 def test_what_scores_of_clusters_are_not(schools, result):
     clustered, frame = schools
-    with pytest.raises(SpecificationError, match="MAP"):
-        clustered.scores("MAP")
+    for method in ("EAP", "MAP"):
+        with pytest.raises(SpecificationError, match="bounds"):
+            clustered.scores(method, bounds=(-2, 2))
     assert np.isfinite(clustered.scores("WLE")["theta"]).all()
     # persons of unknown clusters have the prior of the population
     nobody = pd.DataFrame(np.nan, index=[0], columns=[f"x{j}" for j in range(6)])
