@@ -11,7 +11,13 @@ from sm_gllamm.estimation.newton import INTERRUPTED, LITTLE_GAIN, Controls, Outc
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.likelihood.marginal import MarginalLikelihood, Quadrature
 from sm_gllamm.likelihood.quadrature import Ladders, estimate_error
-from sm_gllamm.models.diagnosis import RUNS_AWAY, runaway_loading, snap_to_boundary, vanishing
+from sm_gllamm.models.diagnosis import (
+    RUNS_AWAY,
+    large_loadings,
+    runaway_loading,
+    snap_to_boundary,
+    vanishing,
+)
 
 __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective", "within_limits"]
 
@@ -19,6 +25,9 @@ __all__ = ["Fit", "FitSettings", "fit_adaptive", "fit_fixed", "objective", "with
 LOOSE = 1e-3
 #: Iterations with little gain after which a coarse rule is refined.
 PATIENCE = 4
+#: The same of a rule that is fine enough, where a loading is about to run away; whether one is, is asked
+#: again after twice as many iterations, up to so many.
+LAST_PATIENCE, LONGEST = 8, 64
 #: Log dispersions beyond this have no exponential: densities would be nonsense.
 OVERFLOW = 300.0
 #: Node choices before giving up (each is a rung of the ladder).
@@ -168,6 +177,12 @@ def fit_fixed(
     return Fit(outcome, quadrature, error, start)
 
 
+def _about_to_run_away(likelihood: MarginalLikelihood, outcome: Outcome) -> str:
+    """Which loading it is that keeps an optimisation without gain from its end, or nothing."""
+    found = large_loadings(likelihood, outcome.theta, converged=False)
+    return f"{likelihood.mapping.param_names[found[0]]} {RUNS_AWAY}" if found else ""
+
+
 def _raised(ladders: Ladders, likelihood: MarginalLikelihood, theta, tol: float) -> Quadrature:
     """Rules with which the error at theta is below `tol`, or the finest there are."""
     for _ in range(ROUNDS):
@@ -212,19 +227,20 @@ def fit_adaptive(
     )
     # a rough optimum first: where the estimate is decides how many nodes it takes
     rough, lifted, used, theta, path = True, False, 0, start, []
+    last_patience = LAST_PATIENCE
     errors = np.array([np.nan])
     quadrature = None
     outcome = None
     try:
         if near:
             quadrature = _raised(ladders, likelihood, start, tol)
-        for _ in range(2 * ROUNDS):
+        for _ in range(2 * ROUNDS + 4):
             quadrature = quadrature or ladders.quadrature()
             likelihood.use(quadrature)
             left = max(controls.maxiter - used, 0)
             stop = max(LOOSE, controls.tol) if rough else controls.tol
             # a coarse rule may be what keeps the iterations from converging
-            patience = PATIENCE if rough else 0
+            patience = PATIENCE if rough else last_patience
             outcome = climb(
                 evaluate, theta, replace(controls, maxiter=left, tol=stop, patience=patience)
             )
@@ -233,6 +249,12 @@ def fit_adaptive(
             theta = outcome.theta
             if outcome.interrupted:
                 break
+            away = ""
+            if not rough and outcome.reason == LITTLE_GAIN:
+                away = _about_to_run_away(likelihood, outcome)
+                if not away:
+                    last_patience = 2 * last_patience if last_patience < LONGEST else 0
+                    continue
             # nodes stand where the likelihood was evaluated last
             looked_at = theta if outcome.evaluated is None else outcome.evaluated
             errors = ladders.errors(likelihood, looked_at)
@@ -245,6 +267,9 @@ def fit_adaptive(
                 continue
             budget = error_budget(tol, outcome.value)
             enough = errors.sum() <= budget
+            if enough and away:
+                outcome.reason = away
+                break
             if enough and outcome.reason == LITTLE_GAIN:
                 rough = False
                 continue

@@ -6,6 +6,7 @@ import pytest
 from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 import sm_gllamm.api as smg
+from sm_gllamm.datasets import lsat
 from sm_gllamm.exceptions import (
     BoundaryWarning,
     ConvergenceWarning,
@@ -124,6 +125,20 @@ class TestResponses:
             pytest.warns(QuadratureWarning),
         ):
             smg.IRT(ITEMS.assign(copy=DATA["b0"])).fit()
+
+    def test_testlets_of_too_few_items_end_soon(self):
+        data = lsat.load_pandas().data
+        items = [f"item_{j}" for j in range(1, 6)]
+        model = smg.IRT(data, items=items, specific={"s": items[:3], "t": items[3:]})
+        with (
+            pytest.warns(ConvergenceWarning, match="runs away"),
+            pytest.warns(IdentificationWarning, match=r"slope\[item_2, s\].* runs away"),
+        ):
+            result = model.fit()
+        assert not result.converged
+        # iterations that gain nothing are not gone on with up to the limit
+        assert result.verdict.iterations < 80
+        assert result.llf == pytest.approx(-2465.141, abs=2e-3)
 
     @pytest.mark.filterwarnings("ignore:the log-likelihood is off")
     def test_guttman_scale(self):
