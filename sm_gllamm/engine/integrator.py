@@ -362,13 +362,15 @@ class Integrator:
             score *= weight[:, None]
         return Evaluation(value, score, None if hessian is None else _symmetric(hessian))
 
-    def evaluate_at_zero(self, phi: np.ndarray, want: int) -> Evaluation:
+    def evaluate_at_zero(self, phi: np.ndarray, want: int, weight=None) -> Evaluation:
         """The same with every latent variable at zero, the score summed over clusters, shape (1, n_active);
-        needs no placement and leaves it alone."""
+        needs no placement and leaves it alone. Top-level clusters may have further weights."""
         self.set_phi(phi)
         n, na = len(self.problem.y), len(self.problem.active_column)
         value, score, hessian = np.zeros(n), np.zeros(na), np.zeros((na, na))
         multiplier = self._multiplier
+        if weight is not None:
+            multiplier = multiplier * np.repeat(weight, self._rows)
         self.kernel.pooled(multiplier, want, value, score, hessian)
         value *= multiplier
         return Evaluation(

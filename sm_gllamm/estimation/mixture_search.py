@@ -51,10 +51,13 @@ def _objective(likelihood, theta: np.ndarray, free: np.ndarray, complete: bool):
     def evaluate(values, want):
         full = theta.copy()
         full[free] = values
-        result = likelihood.evaluate(full, want, by_cluster=False)
+        if complete:
+            result = likelihood.evaluate_complete(full, want)
+        else:
+            result = likelihood.evaluate(full, want, by_cluster=False)
         if not want or not np.isfinite(result.total):
             return result.total, None, None
-        hessian = result.complete if complete else result.hessian
+        hessian = result.hessian
         return result.total, result.gradient[free], hessian[free[:, None], free]
 
     return evaluate
@@ -135,16 +138,15 @@ def _rank(found: Found) -> float:
 
 
 def search(
-    run: Callable[[np.ndarray], Found], starts: Iterable[np.ndarray],
-    refuse: Callable[[Found], bool] | None = None, progress: Callable | None = None,
+    runs: Iterable[Found], refuse: Callable[[Found], bool] | None = None,
+    progress: Callable | None = None,
 ) -> tuple[Found, tuple[float, ...]]:  # fmt: skip
     """The best of the maxima above several starts.
 
     Parameters
     ----------
-    run : callable
-        A start to a Found.
-    starts : iterable of ndarray
+    runs : iterable of Found
+        Ends of runs, made as they are asked for.
     refuse : callable, optional
         Whether a maximum does not count, as one where the likelihood is unbounded.
     progress : callable, optional
@@ -159,8 +161,18 @@ def search(
     """
     best: Found | None = None
     values: list[float] = []
-    for number, theta in enumerate(starts):
-        found = run(theta)
+    everything = enumerate(runs)
+    while True:
+        try:
+            number, found = next(everything)
+        except StopIteration:
+            break
+        except KeyboardInterrupt:
+            # between runs: the best one until now is what there is
+            if best is None:
+                raise
+            best.outcome.interrupted = True
+            break
         counts = refuse is None or not refuse(found)
         converged = found.outcome.converged and counts
         values.append(found.value if converged else float("nan"))

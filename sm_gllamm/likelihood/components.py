@@ -51,6 +51,9 @@ class Component(Protocol):
     def derivatives(self, theta: np.ndarray, weight: np.ndarray) -> tuple[UnitScores, np.ndarray]:
         """Scores of the units, and the sum of their Hessians, each with its weight, shape (k, k)."""
 
+    def sums(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted sums of scores, shape (k,), and of Hessians, shape (k, k)."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Dense:
@@ -122,6 +125,12 @@ class PlainComponent:
         score = self.mapping.score_in_theta(result.score, theta) / self._weight[:, None]
         return _Dense(score), self.mapping.hessian_in_theta(result, theta)
 
+    def sums(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self._weight[:] = 1.0
+        result = self._integrator.evaluate_at_zero(self.mapping.phi(theta), 2, weight)
+        score = self.mapping.score_in_theta(result.score, theta)[0]
+        return score, self.mapping.hessian_in_theta(result, theta)
+
 
 class ClusterComponent:
     """Units that are the top-level clusters of a marginal likelihood, with latent variables of their own.
@@ -167,6 +176,14 @@ class ClusterComponent:
         self._weigh(1.0)
         score = self.mapping.score_in_theta(result.score, theta) / weight[:, None]
         return _Dense(score), self.mapping.hessian_in_theta(result, theta)
+
+    def sums(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self._weigh(weight)
+        self.likelihood.place(theta)
+        result = self.likelihood.integrator.evaluate(2, by_cluster=False)
+        self._weigh(1.0)
+        score = self.mapping.score_in_theta(result.score, theta)[0]
+        return score, self.mapping.hessian_in_theta(result, theta)
 
     def posterior(self, theta: np.ndarray) -> Posterior:
         """Posterior moments of the standardised latent variables, given the class."""
@@ -258,3 +275,10 @@ class ResponseComponent:
             score, hessian[span, span] = responses.derivatives(theta[span], of_response)
             scores.append((part.members, score.values))
         return _OfResponses(tuple(scores)), hessian
+
+    def sums(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        score, hessian = np.zeros(self.k_params), np.zeros((self.k_params, self.k_params))
+        for part, responses, span in zip(self.parts, self._responses, self._spans, strict=True):
+            of_response = part.members.T @ weight
+            score[span], hessian[span, span] = responses.sums(theta[span], of_response)
+        return score, hessian

@@ -223,6 +223,11 @@ class MixtureLikelihood:
     def n_classes(self) -> int:
         return self.index.shape[1]
 
+    @property
+    def size(self) -> int:
+        """Number of units times number of components."""
+        return len(self.units.weight) * len(self.components)
+
     # ------------------------------------------------------------ posterior
     def component_loglike(self, theta: np.ndarray) -> np.ndarray:
         """Log-likelihood of every unit's responses in each component, shape (n, M)."""
@@ -281,6 +286,38 @@ class MixtureLikelihood:
         score, missing = self._louis(posterior, scores, by_cluster)
         return MixtureEvaluation(value, score, complete + missing, None, complete)
 
+    def evaluate_complete(self, theta, want: int = 0) -> MixtureEvaluation:
+        """Log-likelihood by group, score and the Hessian of the complete data alone.
+
+        All that steps of EM need, without the scores of single units; the score is summed, shape (1, p).
+        """
+        theta = np.asarray(theta, dtype=float)
+        self.n_evaluations += 1
+        posterior, units = self.posterior(theta), self.units
+        value = units.group_weight * posterior.loglike
+        if not want or not np.isfinite(value).all():
+            return MixtureEvaluation(value)
+        gradient, hessian = np.zeros(self.k_params), np.zeros((self.k_params, self.k_params))
+        weights = self.weights(posterior)
+        for m, (component, place) in enumerate(zip(self.components, self.places, strict=True)):
+            its_score, its_hessian = component.sums(theta[place], weights[:, m])
+            gradient[place] += its_score
+            hessian[place[:, None], place] += its_hessian
+        own = units.weight * units.group_weight[units.group]
+        for h in range(len(self.index)):
+            weight = own * posterior.upper[units.group, h]
+            self.logits.add_hessian(hessian, posterior.prior[h], weight, h)
+            residual = weight[:, None] * (posterior.lower[h] - posterior.prior[h])
+            x = self.logits.columns(h)
+            for c, place in enumerate(self.logits.places, start=1):
+                gradient[place] += residual[:, c] @ x
+        if self.upper is not None:
+            self.upper.add_hessian(hessian, posterior.upper_prior, units.group_weight)
+            residual = units.group_weight[:, None] * (posterior.upper - posterior.upper_prior)
+            for h, place in enumerate(self.upper.places, start=1):
+                gradient[place] += residual[:, h] @ self.upper.design
+        return MixtureEvaluation(value, gradient[None], hessian, None, hessian)
+
     def given_memberships(self, theta, share: np.ndarray, want: int = 0) -> MixtureEvaluation:
         """Log-likelihood of the responses and classes together, where memberships are known.
 
@@ -303,8 +340,8 @@ class MixtureLikelihood:
             value = component.loglike(theta[place])
             total += float(np.where(own > 0, own * value, 0.0).sum())
             if want:
-                scores, its_hessian = component.derivatives(theta[place], own)
-                gradient[place] += own @ scores.rows(slice(None))
+                its_score, its_hessian = component.sums(theta[place], own)
+                gradient[place] += its_score
                 hessian[place[:, None], place] += its_hessian
         if not want:
             return MixtureEvaluation(np.array([total]))

@@ -75,7 +75,6 @@ class _Evaluation:
     total: float
     gradient: Any
     hessian: Any
-    complete: Any
 
 
 class _Reduced:
@@ -85,14 +84,19 @@ class _Reduced:
         self.likelihood, self.space = likelihood, space
 
     def evaluate(self, z, want: int = 0, by_cluster: bool = False) -> _Evaluation:
-        full = self.likelihood.evaluate(self.space.theta(np.asarray(z)), want, by_cluster=False)
+        theta = self.space.theta(np.asarray(z))
+        return self._inside(self.likelihood.evaluate(theta, want, by_cluster=False))
+
+    def evaluate_complete(self, z, want: int = 0) -> _Evaluation:
+        return self._inside(
+            self.likelihood.evaluate_complete(self.space.theta(np.asarray(z)), want)
+        )
+
+    def _inside(self, full) -> _Evaluation:
         if full.score is None:
-            return _Evaluation(full.total, None, None, None)
+            return _Evaluation(full.total, None, None)
         basis = self.space.basis
-        return _Evaluation(
-            full.total, basis.T @ full.gradient, basis.T @ full.hessian @ basis,
-            basis.T @ full.complete @ basis,
-        )  # fmt: skip
+        return _Evaluation(full.total, basis.T @ full.gradient, basis.T @ full.hessian @ basis)
 
 
 class RestrictionMethods(ThreeStepMethods):
@@ -174,9 +178,9 @@ class RestrictionMethods(ThreeStepMethods):
             likelihood, n_starts, rng, self._internal(self.class_equations)
         )
         found, _ = search(
-            lambda theta: self._climbed(likelihood, theta), [*more, *orders],
+            (self._climbed(likelihood, theta) for theta in [*more, *orders]),
             lambda found: bool(self._degenerate(found.theta)),
-        )  # fmt: skip
+        )
         return found
 
     def bootstrap_estimates(
@@ -233,7 +237,8 @@ class RestrictionMethods(ThreeStepMethods):
                     + ("" if found.outcome.converged else f"  ({found.outcome.reason})")
                 )
 
-        found, values = search(run, starts, lambda f: bool(self._degenerate(f.theta)), progress)
+        runs = map(run, starts)
+        found, values = search(runs, lambda f: bool(self._degenerate(f.theta)), progress)
         theta, held, space = found.theta, found.held, active[id(found)]
         evaluation = likelihood.evaluate(theta, 2, by_cluster=cov_type != "nonrobust")
         pins = np.vstack([space.matrix, np.eye(len(theta))[held]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 import numpy as np
 
@@ -224,7 +225,7 @@ class SearchMethods(RefitMethods):
         def refuse(found: Found) -> bool:
             return bool(self._degenerate(found.theta))
 
-        found, _ = search(run, map(self._with_fixed, starts), refuse)
+        found, _ = search(map(run, map(self._with_fixed, starts)), refuse)
         if found.outcome.interrupted:
             raise KeyboardInterrupt
         return found
@@ -233,10 +234,12 @@ class SearchMethods(RefitMethods):
         """The best of the maxima above the starts, and where each start ended."""
         self._runs = None
 
-        def run(theta):
+        stop = Event()
+
+        def run(theta, likelihood):
             found = climb(
                 likelihood, theta, controls, self._edges, held=self._fixed_mask,
-                hopeless=self._hopeless,
+                hopeless=lambda at: stop.is_set() or self._hopeless(at),
             )  # fmt: skip
             return self._released(likelihood, found, controls)
 
@@ -252,7 +255,8 @@ class SearchMethods(RefitMethods):
                     f"best {best.value:.6f}{state}"
                 )
 
-        found, values = search(run, starts, refuse, progress)
+        runs = self._runs_from(run, starts, likelihood, stop)
+        found, values = search(runs, refuse, progress)
         if self._runs is None:
             return found, values
         ends = self._runs.values(values)

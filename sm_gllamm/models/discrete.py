@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from sm_gllamm.estimation.mixture_search import Found, climb, search
 from sm_gllamm.estimation.mixture_verdict import MixtureVerdict
 from sm_gllamm.estimation.newton import LITTLE_GAIN
+from sm_gllamm.estimation.runs import available_threads, runs_in_threads
 from sm_gllamm.exceptions import (
     BoundaryWarning,
     IdentificationWarning,
@@ -36,6 +38,8 @@ _FIT_OPTIONS = ("start_params", "n_starts", "seed", "maxiter", "tol", "disp", "c
 _FIT_INTERNAL = ("method", "full_output", "callback", "retall", "skip_hessian")
 #: Share of the information of the complete data that is none.
 LOST = 1e-10
+#: Units times components from which on runs from random starts are in threads.
+THREADED = 5_000
 #: Class probabilities and differences of parameters below these are none.
 EMPTY, EQUAL = 1e-6, 1e-4
 
@@ -274,10 +278,6 @@ class DiscreteModel(FitMethods):
         if self.cluster_effect.n_nodes:
             found, self._cluster_error = with_enough_cluster_nodes(self, found, controls)
             likelihood = self._ready()
-        self._cluster_error = 0.0
-        if self.cluster_effect.n_nodes:
-            found, self._cluster_error = with_enough_cluster_nodes(self, found, controls)
-            likelihood = self._ready()
         theta, held = self.mapping.normalised(found.theta), found.held
         if not self.fixed:
             theta, held = self._ordered(theta, held)
@@ -327,8 +327,13 @@ class DiscreteModel(FitMethods):
     def _search(self, likelihood, starts, controls, disp: int) -> tuple[Found, tuple[float, ...]]:
         """The best of the maxima above the starts."""
 
-        def run(theta):
-            found = climb(likelihood, theta, controls, self._edges, held=self._fixed_mask)
+        stop = Event()
+
+        def run(theta, likelihood):
+            found = climb(
+                likelihood, theta, controls, self._edges, held=self._fixed_mask,
+                hopeless=lambda _: stop.is_set(),
+            )  # fmt: skip
             if controls.patience and found.outcome.reason == LITTLE_GAIN:
                 # with few nodes the last digits are noise; the best one is climbed again with enough
                 found.outcome.converged = True
@@ -344,7 +349,18 @@ class DiscreteModel(FitMethods):
                     f"start {number + 1:3d}  log-likelihood {found.value:.6f}  best {best.value:.6f}{state}"
                 )
 
-        return search(run, starts, refuse, progress)
+        return search(self._runs_from(run, starts, likelihood, stop), refuse, progress)
+
+    def _runs_from(self, run, starts, likelihood, stop: Event):
+        """Runs from all starts, in threads where the likelihood is that of many responses.
+
+        Components with nodes remember where these were: in threads results would depend on who ran first.
+        """
+        threads = available_threads(self.n_threads)
+        plain = not any(hasattr(component, "errors") for component in likelihood.components)
+        if threads > 1 and plain and likelihood.size >= THREADED:
+            return runs_in_threads(run, starts, self._mixture, threads, stop)
+        return (run(theta, likelihood) for theta in starts)
 
     def _verdict(self, likelihood, found: Found, evaluation, values, settings) -> MixtureVerdict:
         """What is to be said about the fit."""

@@ -9,6 +9,7 @@ from scipy.special import expit, logsumexp
 import sm_gllamm.likelihood.mixture as mixture_module
 from sm_gllamm.models.glmm import GLMM
 from sm_gllamm.models.irt import IRT
+from sm_gllamm.models.latent_class import LatentClass
 from sm_gllamm.models.mixture import Mixture
 
 STEP = 1e-5
@@ -462,3 +463,23 @@ class TestFamilies:
             )
 
         self.check(model, list(THETA[:5]), logs_of)
+
+
+def test_sums_are_those_of_the_single_scores():
+    # what steps of EM need, without the scores of units
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame(rng.integers(0, 3, size=(90, 4)), columns=list("abcd"))
+    data = data.assign(z=rng.normal(size=90), g=np.arange(90) % 9, x=rng.normal(size=90))
+    items = ["a", "b", "c", "d", "z"]
+    irt = IRT((data[["a", "b", "c", "d"]] > 0).astype(int), "Rasch")
+    for model in (
+        LatentClass(data, 2, items=items, clusters="g", cluster_classes=2, classes="~ x"),
+        LatentClass(data, 3, items=items, clusters="g", cluster_classes="normal"),
+        Mixture(irt, 2),
+    ):
+        theta = 0.3 * rng.normal(size=len(model.param_names))
+        whole = model.likelihood.evaluate(theta, 2)
+        sums = model.likelihood.evaluate_complete(theta, 2)
+        assert sums.total == pytest.approx(whole.total, abs=1e-10)
+        np.testing.assert_allclose(sums.gradient, whole.gradient, atol=1e-9)
+        np.testing.assert_allclose(sums.hessian, whole.complete, atol=1e-9)

@@ -51,7 +51,7 @@ def test_number_of_masses_is_found_where_no_direction_leads_up(counts):
 def test_directional_derivative_is_that_of_a_difference(counts):
     result = counts.fit(random="npml", n_masses=2)
     model, theta = result.model, result._results.theta
-    place = model.places(theta)[1] + 0.1
+    place = model.places(theta)[1] + 1e-3
     slope = model.gateaux(theta, place[None])[0]
     larger, start = model.with_one_more(theta, place)
     shares = model.mass_shares(theta)
@@ -62,7 +62,7 @@ def test_directional_derivative_is_that_of_a_difference(counts):
         at[larger.mapping.class_places] = logs[1:] - logs[0]
         return larger.likelihood.evaluate(at).total
 
-    eps = 1e-6
+    eps = 1e-7
     numerical = (value(2 * eps) - value(eps)) / eps
     assert slope == pytest.approx(numerical, rel=1e-3)
 
