@@ -204,10 +204,6 @@ class MixtureLikelihood:
         Of the upper classes.
     units : Units
     k_params : int
-
-    Examples
-    --------
-    Tests compare values with sums over classes written out, and derivatives with differences.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ class NPML(DiscreteModel):
     npml_levels : str or sequence of str, optional
         Levels with mass points; default all.
     n_nodes : int
-        Nodes of Gauss-Hermite quadrature of a level with a normal distribution above one with mass points.
+        Nodes, at even distances, over the normal distribution of a level above one with mass points.
 
     Notes
     -----
@@ -424,9 +424,9 @@ class NPML(DiscreteModel):
             weight = outer * units.weight * units.group_weight[units.group]
             first = int(row[0])
             inner = mappings[first].inner_theta(theta[self.mapping.places[first]])
-            probe, full = self._probe(h)
+            probe = self._probe(h)
             span = slice(*_span(self.assembly_of_template.dimensions, self._lower))
-            full = mappings[first].places_of(theta[self.mapping.places[first]]) + 0.0 * full
+            full = mappings[first].places_of(theta[self.mapping.places[first]])
             for m, candidate in enumerate(candidates):
                 full[span] = candidate
                 value = probe.loglike(probe.mapping.assembled(inner, full))
@@ -441,7 +441,7 @@ class NPML(DiscreteModel):
         levels = [anywhere, *self.mapping.mappings[h * self.n_classes].levels[1:]]
         mapping = LocatedMapping(self.template.mapping, problem, levels)
         kind = PlainComponent if all(empty_levels(self._located)) else ClusterComponent
-        return kind(self._located, mapping, self.n_threads), np.zeros(int(sum(problem.dimensions)))
+        return kind(self._located, mapping, self.n_threads)
 
     def steepest(self, theta) -> tuple[np.ndarray, float]:
         """Where a new mass point would raise the log-likelihood most, and the derivative there."""
@@ -531,6 +531,7 @@ def npml_fit(model, n_masses=None, npml_levels=None, **options):
     -------
     NPMLResultsWrapper
     """
+    _check_template(model)
     plan = _plan(model, npml_levels)
     names = [model.level_names[lv] for lv in plan.masses]
     if n_masses is not None and not isinstance(n_masses, dict):
@@ -559,6 +560,18 @@ def npml_fit(model, n_masses=None, npml_levels=None, **options):
     found._results.search = tuple(tried)
     npml._warn_of_classes(found.verdict, options.get("warn_convergence", True))
     return found
+
+
+def _check_template(model) -> None:
+    """Refuse what mass points cannot take the place of."""
+    if model.likelihood.prior is not None:
+        raise SpecificationError("random='npml' is maximum likelihood: leave out priors=")
+    if getattr(getattr(model, "layout", None), "design", None) is not None:
+        if model.layout.design.specific_names:
+            raise SpecificationError(
+                "mass points of testlets and specific dimensions would have to be the same for all of them: "
+                "leave out specific="
+            )
 
 
 def _more_masses(npml: NPML, options: dict):

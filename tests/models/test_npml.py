@@ -158,6 +158,15 @@ def test_what_is_refused(counts, options, text):
         counts.fit(**options)
 
 
+def test_priors_and_testlets_are_refused():
+    data = lsat.load_pandas().data
+    items = [c for c in data if c.startswith("item")]
+    with pytest.raises(SpecificationError, match="priors"):
+        IRT(data, "2PL", items=items, priors={"slope": ("lognormal", 0.0, 0.5)}).fit(random="npml")
+    with pytest.raises(SpecificationError, match="specific"):
+        IRT(data, "2PL", items=items, specific={"s": items[:3]}).fit(random="npml")
+
+
 def test_fabric_has_two_masses():
     # Hinde (1982), fabric faults; npmlreg's optimum refined by Newton's method
     length = [551, 651, 832, 375, 715, 868, 271, 630, 491, 372, 645, 441, 895, 458, 642, 492, 543, 842,
