@@ -189,7 +189,7 @@ class FitMethods(LatentVariableModel):
         check_keywords(kwargs, _FIT_OPTIONS, "GLMM.fit")
         if random == "npml":
             # that module builds on this one
-            from sm_gllamm.models.npml import npml_fit
+            from sm_gllamm.models.npml_fit import npml_fit
 
             if reml or scale is not None or n_points is not None or integration is not None:
                 raise SpecificationError(

@@ -8,8 +8,6 @@ distribution is higher by more than the largest derivative.
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,66 +23,21 @@ from sm_gllamm.mapping.located import LocatedLevel, LocatedMapping, located_prob
 from sm_gllamm.mapping.mixture import MixtureMapping
 from sm_gllamm.models.discrete import DiscreteModel, MixtureAssembly, UnitLayout
 from sm_gllamm.models.mixture_nodes import rough_controls, with_enough_nodes
+from sm_gllamm.models.npml_plan import mass_plan
 from sm_gllamm.results.npml import NPMLResults, NPMLResultsWrapper
 
-__all__ = ["NPML", "npml_fit"]
+__all__ = ["NPML"]
 
 #: Places beyond this, in units of the linear predictor, run to infinity.
 RUNS = 25.0
-#: Probability that a new mass point begins with, and the least that it must gain.
-NEW, GAIN = 0.02, 1e-6
-#: Most mass points that are tried where their number is to be found.
-MOST = 15
-#: Directional derivative, in log-likelihood units, below which no mass point is added.
-ASCENT = 1e-4
+#: Probability that a new mass point begins with.
+NEW = 0.02
 #: Candidates for a new mass point: standard deviations around the mean, and points a dimension.
 RANGE, GRID = 6.0, (121, 25, 9)
 #: Nodes of a level with a normal distribution above one with mass points.
 NODES = 31
 #: Where mass points that run to infinity are held.
 FAR = 40.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Which levels have mass points, and what becomes of the one above.
-
-    Attributes
-    ----------
-    masses : tuple of int
-        Levels with mass points, lowest first.
-    nodes : tuple of int
-        Levels with a normal distribution above one with mass points, integrated over fixed nodes.
-    drop_top : bool
-        Whether units are clusters of the level below the top.
-    """
-
-    masses: tuple[int, ...]
-    nodes: tuple[int, ...]
-    drop_top: bool
-
-
-def _plan(model, levels) -> _Plan:
-    names = list(model.level_names)
-    if levels is None:
-        chosen = list(range(len(names)))
-    else:
-        levels = (levels,) if isinstance(levels, str) else tuple(levels)
-        if unknown := [name for name in levels if name not in names]:
-            raise SpecificationError(
-                f"npml_levels names {unknown[0]!r}; the levels are {names[::-1]}"
-            )
-        chosen = sorted(names.index(name) for name in levels)
-    if not chosen:
-        raise SpecificationError("npml_levels is empty; name a level")
-    lowest, top = chosen[0], len(names) - 1
-    if top - lowest > 1 or (levels is None and len(names) > 2):
-        raise SpecificationError(
-            "mass points are for the top level, or for the top two; name the level, npml_levels="
-            f"{names[top]!r}"
-        )
-    nodes = tuple(lv for lv in range(lowest, top + 1) if lv not in chosen)
-    return _Plan(tuple(chosen), nodes, lowest < top)
 
 
 class NPML(DiscreteModel):
@@ -124,7 +77,7 @@ class NPML(DiscreteModel):
         #: nodes of a level with a normal distribution above one with mass points
         self.n_nodes = n_nodes
         self.template, self.npml_levels = model, npml_levels
-        self.plan = _plan(model, npml_levels)
+        self.plan = mass_plan(model, npml_levels)
         names = model.level_names
         #: number of mass points of each level that has any
         self.n_masses = {names[lv]: int(n_masses[names[lv]]) for lv in self.plan.masses}
@@ -514,86 +467,6 @@ class NPML(DiscreteModel):
             return component.quadrature
         rules = super()._rules().rules[0]
         return Quadrature("mode", (rules * len(self.level_names),))
-
-
-def npml_fit(model, n_masses=None, npml_levels=None, **options):
-    """Fit with mass points; their number is raised while the directional derivative finds an ascent.
-
-    Parameters
-    ----------
-    model : GLMM, GLLAMM or IRT
-    n_masses : int or dict of level name to int, optional
-    npml_levels : str or sequence of str, optional
-    **options
-        As for :meth:`sm_gllamm.models.discrete.DiscreteModel.fit`.
-
-    Returns
-    -------
-    NPMLResultsWrapper
-    """
-    _check_template(model)
-    plan = _plan(model, npml_levels)
-    names = [model.level_names[lv] for lv in plan.masses]
-    if n_masses is not None and not isinstance(n_masses, dict):
-        n_masses = dict.fromkeys(names, n_masses)
-    for name, number in (n_masses or {}).items():
-        if name not in names:
-            raise SpecificationError(
-                f"n_masses names {name!r}; levels with mass points are {names}"
-            )
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-            raise SpecificationError(f"n_masses must be whole numbers from 1 on, not {number!r}")
-    if n_masses is not None:
-        if absent := [name for name in names if name not in n_masses]:
-            raise SpecificationError(f"n_masses lacks {absent[0]!r}")
-        return NPML(model, n_masses, npml_levels).fit(**options)
-    if len(names) > 1:
-        raise SpecificationError(
-            f"say how many mass points each level has, n_masses={{{names[1]!r}: 2, {names[0]!r}: 3}}; their "
-            "number is found for one level at a time, npml_levels="
-        )
-    npml = NPML(model, {names[0]: 2}, npml_levels)
-    with warnings.catch_warnings():
-        # of the numbers of mass points that were tried nothing is to be said but of the last one
-        warnings.simplefilter("ignore")
-        npml, found, tried = _more_masses(npml, options)
-    found._results.search = tuple(tried)
-    npml._warn_of_classes(found.verdict, options.get("warn_convergence", True))
-    return found
-
-
-def _check_template(model) -> None:
-    """Refuse what mass points cannot take the place of."""
-    if model.likelihood.prior is not None:
-        raise SpecificationError("random='npml' is maximum likelihood: leave out priors=")
-    if getattr(getattr(model, "layout", None), "design", None) is not None:
-        if model.layout.design.specific_names:
-            raise SpecificationError(
-                "mass points of testlets and specific dimensions would have to be the same for all of them: "
-                "leave out specific="
-            )
-
-
-def _more_masses(npml: NPML, options: dict):
-    """Fits with more and more mass points until no direction leads up: model, fit, and what was tried."""
-    found = npml.fit(**options)
-    tried = [(npml.n_classes, float(found.llf))]
-    while npml.n_classes < MOST:
-        place, slope = npml.steepest(found._results.theta)
-        if int(options.get("disp", 0)):
-            print(
-                f"{npml.n_classes:2d} mass points  log-likelihood {found.llf:.6f}  largest directional "
-                f"derivative {slope:.2e}"
-            )
-        if slope < ASCENT:
-            break
-        larger, start = npml.with_one_more(found._results.theta, place)
-        more = larger.fit(**{**options, "start_params": larger.mapping.params(start)})
-        if not more.llf > found.llf + GAIN:
-            break
-        npml, found = larger, more
-        tried.append((npml.n_classes, float(found.llf)))
-    return npml, found, tried
 
 
 def _spread(mapping, theta: np.ndarray, level: int) -> np.ndarray:
