@@ -14,7 +14,7 @@ from statsmodels.iolib.tableformatting import fmt_2cols, fmt_params
 from sm_gllamm.results.summary import WIDTH, _wrapped, cell
 from sm_gllamm.results.tables import PlainTable
 
-__all__ = ["sem_summary", "sem_summary2"]
+__all__ = ["laid_out", "laid_out2", "sem_summary", "sem_summary2"]
 
 #: Titles of the sections, by operator; variances stand apart from covariances.
 SECTIONS = (
@@ -22,8 +22,15 @@ SECTIONS = (
     ("Regressions", lambda r: r["op"] == "~"),
     ("Covariances", lambda r: (r["op"] == "~~") & (r["lhs"] != r["rhs"])),
     ("Intercepts", lambda r: r["op"] == "~1"),
+    ("Thresholds", lambda r: r["op"] == "|"),
     ("Variances", lambda r: (r["op"] == "~~") & (r["lhs"] == r["rhs"])),
 )
+#: Sections of what is of no group or level.
+LAST = (
+    ("Dispersions", lambda r: r["op"] == "family"),
+    ("Defined parameters", lambda r: r["op"] == ":="),
+)
+NOTE = "std.all: all variables with a variance of one; rows without standard error are fixed."
 
 
 def _halves(results) -> tuple[list, list]:
@@ -78,14 +85,13 @@ def _halves(results) -> tuple[list, list]:
     return left, right
 
 
-def _header(results, title: str | None) -> PlainTable:
-    left, right = _halves(results)
+def _header(halves: tuple[list, list], title: str) -> PlainTable:
+    left, right = halves
     now = time.localtime()
     left += [("Date:", time.strftime("%a, %d %b %Y %H:%M:%S", now))]
     size = max(len(left), len(right))
     left += [(" ", " ")] * (size - len(left))
     right += [(" ", " ")] * (size - len(right))
-    title = title or results.title
 
     def half(items):
         labels, values = zip(*items, strict=True)
@@ -99,8 +105,11 @@ def _header(results, title: str | None) -> PlainTable:
 def _shown(results, alpha: float) -> pd.DataFrame:
     """Table of the parameters without the moments of given covariates."""
     frame = results.parameter_table(standardized=True, alpha=alpha)
-    given = [row.exo for row in results.model.table.rows if row.op not in ("==", "<", ">")]
-    return frame[~np.array(given, dtype=bool)]
+    # what is behind the rows of the model's table belongs to none of them
+    given = np.zeros(len(frame), dtype=bool)
+    rows = [results.model.table.rows[k] for k in results._rows()]
+    given[: len(rows)] = [bool(row.exo) for row in rows]
+    return frame[~given]
 
 
 def _name(row) -> str:
@@ -109,13 +118,15 @@ def _name(row) -> str:
         return f"{row['lhs']} ~ 1{label}"
     if row["op"] == ":=":
         return str(row["lhs"])
+    if row["op"] == "family":
+        return f"{row['rhs']} of {row['lhs']}"
     return f"{row['lhs']} {row['op']} {row['rhs']}{label}"
 
 
 def _sections(frame: pd.DataFrame):
     """Title and rows of each section, by group and level."""
     by = [name for name in ("group", "level") if name in frame]
-    own = frame[frame["op"] != ":="]
+    own = frame[~frame["op"].isin([":=", "family"])]
     parts = own.groupby(by, sort=False) if by else [((), own)]
     for key, part in parts:
         key = key if isinstance(key, tuple) else (key,)
@@ -127,9 +138,10 @@ def _sections(frame: pd.DataFrame):
                 continue
             if len(rows):
                 yield title + where, rows
-    rows = frame[frame["op"] == ":="]
-    if len(rows):
-        yield "Defined parameters", rows
+    for title, chosen in LAST:
+        rows = frame[chosen(frame)]
+        if len(rows):
+            yield title, rows
 
 
 def _section(title: str, rows: pd.DataFrame, titles: list[str]) -> PlainTable:
@@ -148,12 +160,9 @@ def _section(title: str, rows: pd.DataFrame, titles: list[str]) -> PlainTable:
     return PlainTable(cells, titles, names, txt_fmt=fmt_params, title=title)
 
 
-def _notes(results) -> list[str]:
-    lines = [
-        "std.all: all variables with a variance of one; rows without standard error are fixed."
-    ]
-    relations = [r for r in results.model.table.syntax.relations if r.op != ":="]
-    held = [str(r) for r in relations if r.op == "=="]
+def _notes(results, note: str) -> list[str]:
+    lines = [note]
+    held = [str(r) for r in results.model.table.syntax.relations if r.op == "=="]
     if results.constraints is not None:
         held += results.constraints.describe()
     if held:
@@ -163,8 +172,21 @@ def _notes(results) -> list[str]:
     return lines
 
 
-def sem_summary(results, title: str | None = None, alpha: float = 0.05) -> Summary:
-    """statsmodels' `Summary`: header with measures of fit, sections of parameters, notes."""
+def laid_out(
+    results, halves: tuple[list, list], note: str, title: str | None, alpha: float
+) -> Summary:
+    """statsmodels' `Summary` with a given header, sections of parameters, and notes.
+
+    Parameters
+    ----------
+    results : SEMResults or QuadratureSEMResults
+    halves : tuple of list of (str, str)
+        Labels and values of the left and right half of the header.
+    note : str
+        On the standardised solution.
+    title : str, optional
+    alpha : float
+    """
     frame = _shown(results, alpha)
     letter = "t" if results.use_t else "z"
     titles = [
@@ -172,18 +194,19 @@ def sem_summary(results, title: str | None = None, alpha: float = 0.05) -> Summa
         "std.all",
     ]  # fmt: skip
     out = Summary()
-    out.tables = [_header(results, title)]
+    out.tables = [_header(halves, title or results.title)]
     out.tables += [_section(name, rows, titles) for name, rows in _sections(frame)]
-    lines = [_wrapped(f"[{i}] {text}", WIDTH) for i, text in enumerate(_notes(results), 1)]
+    lines = [_wrapped(f"[{i}] {text}", WIDTH) for i, text in enumerate(_notes(results, note), 1)]
     out.add_extra_txt(["Notes:", *lines])
     return out
 
 
-def sem_summary2(
-    results, title: str | None = None, alpha: float = 0.05, float_format: str = "%.4f"
-) -> Summary2:
+def laid_out2(
+    results, halves: tuple[list, list], note: str, title: str | None, alpha: float,
+    float_format: str,
+) -> Summary2:  # fmt: skip
     """The same content in statsmodels' other layout."""
-    left, right = _halves(results)
+    left, right = halves
     out = Summary2()
     out.add_title(title or results.title)
     out.add_dict(dict(left + right), ncols=2)
@@ -194,6 +217,18 @@ def sem_summary2(
         )
         text = shown.map(lambda x: "" if np.isnan(x) else float_format % x).rename_axis(name)
         out.add_df(text.rename(columns={"est": name}), align="r")
-    for line in _notes(results):
+    for line in _notes(results, note):
         out.add_text(line)
     return out
+
+
+def sem_summary(results, title: str | None = None, alpha: float = 0.05) -> Summary:
+    """statsmodels' `Summary`: header with measures of fit, sections of parameters, notes."""
+    return laid_out(results, _halves(results), NOTE, title, alpha)
+
+
+def sem_summary2(
+    results, title: str | None = None, alpha: float = 0.05, float_format: str = "%.4f"
+) -> Summary2:
+    """The same content in statsmodels' other layout."""
+    return laid_out2(results, _halves(results), NOTE, title, alpha, float_format)
