@@ -611,12 +611,12 @@ class SEM(SemQuantities):
             raise KeyboardInterrupt
         return fit.outcome.theta, fit.outcome.value if fit.outcome.converged else -np.inf
 
-    def with_inputs(self, inputs: SemInputs) -> SEM:
+    def with_inputs(self, inputs: Any) -> SEM:
         """The same model of other data.
 
         Parameters
         ----------
-        inputs : SemInputs
+        inputs : SemInputs or QuadratureInputs
 
         Returns
         -------

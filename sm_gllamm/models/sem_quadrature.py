@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -359,24 +358,6 @@ class QuadratureSEM(QuadratureRuns, QuadraturePredictions, SEM):
         if outcome.interrupted:
             raise KeyboardInterrupt
         return outcome.theta, outcome.value if outcome.converged else -np.inf
-
-    def with_inputs(self, inputs: Any) -> QuadratureSEM:
-        """The same model of other data.
-
-        Parameters
-        ----------
-        inputs : QuadratureInputs
-
-        Returns
-        -------
-        QuadratureSEM
-        """
-        other = copy(self)
-        other.data = copy(self.data)
-        other.data._cache = dict(self.data._cache)
-        other.table = inputs.table
-        other._set_up(inputs)
-        return other
 
     def resampled_problem(self, rng: np.random.Generator):
         """The engine's problem with independent units drawn with replacement."""
