@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from sm_gllamm.exceptions import SpecificationError
 from sm_gllamm.models.npml import NPML
@@ -58,7 +59,7 @@ def npml_fit(model, n_masses=None, npml_levels=None, **options):
     npml = NPML(model, {names[0]: 2}, npml_levels)
     with warnings.catch_warnings():
         # of the numbers of mass points that were tried nothing is to be said but of the last one
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", ModelWarning)
         npml, found, tried = _more_masses(npml, options)
     found._results.search = tuple(tried)
     npml._warn_of_classes(found.verdict, options.get("warn_convergence", True))
