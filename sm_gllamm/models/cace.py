@@ -180,7 +180,7 @@ def _indicator(data: pd.DataFrame, name, role: str) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise SpecificationError(
-            f"{role}={name!r} must be 0 or 1; it is {data[name].iloc[row]!r} in row {data.index[row]!r}"
+            f"{role}={name!r} must be 0 or 1; it is {data[name].iloc[row]} in row {data.index[row]!r}"
         )
     return values
 
